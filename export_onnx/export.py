@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A trained painter -> one ONNX file with its card inside, checked against torch before it is put in place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from ..backend.networks.card import CARD_KEY, Card
+from .networks import painter as painters
+
+OPSET = 18  # the CUDA provider lacked Resize and Pad of later sets for years
+MAX_BYTES = 16 << 20
+TOLERANCE = 1e-4
+VERSION = "1.0"
+CHANNELS = {
+    "base": ["albedo_r", "albedo_g", "albedo_b", "roughness", "metallic", "height"],
+    "susceptibility": ["rate", "onset"],
+    "down": ["x", "y"],
+    "style": [f"style_{i}" for i in range(painters.STYLE)],
+}
+
+
+class ExportError(RuntimeError):
+    """The exported file is not what was trained, or not what may ship."""
+
+
+def painter_card(styles: dict, texels_per_feature: dict, training: dict) -> Card:
+    """The card of a painter with these style codes (effect -> name -> code) and feature sizes."""
+    noise = {name: [f"{name}_{i}" for i in range(channels)] for name, (_, channels) in painters.NOISE.items()}
+    inputs = {name: (CHANNELS | noise)[name] for name in painters.INPUTS}
+    return Card(
+        name="painter",
+        version=VERSION,
+        inputs=inputs,
+        outputs={"painted": list(painters.PAINTED)},
+        multiple=painters.MULTIPLE,
+        overlap=painters.OVERLAP,
+        noise=painters.NOISE,
+        texels_per_feature=texels_per_feature,
+        styles=styles,
+        training=training,
+    )
+
+
+def export_painter(painter: painters.Painter, card: Card, path: Path) -> None:
+    """Writes `path` whole or not at all. Raises ExportError when opset, size or agreement with torch are not as they must be."""
+    painter = painter.eval().float()
+    example = painters.inputs_of(1, 64, 96)
+    axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in painters.INPUTS if name != "style"}
+    axes |= {"style": {0: "n"}, "painted": {0: "n", 2: "painted_h", 3: "painted_w"}}
+    temporary = path.with_suffix(".tmp.onnx")
+    try:
+        torch.onnx.export(
+            painter,
+            tuple(example.values()),
+            str(temporary),
+            input_names=list(painters.INPUTS),
+            output_names=["painted"],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        model = onnx.load(temporary)
+        model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
+        onnx.checker.check_model(model)
+        onnx.save(model, temporary)
+        check(painter, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check(painter: painters.Painter, path: Path) -> None:
+    """Opset, size, card, and the same picture as torch at two sizes that were not traced."""
+    model = onnx.load(path)
+    opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if not opsets or max(opsets) > OPSET:
+        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
+    if path.stat().st_size > MAX_BYTES:
+        raise ExportError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} may ship")
+    Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY])
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for count, height, width in ((1, 160, 128), (2, 96, 224)):
+        inputs = painters.inputs_of(count, height, width, torch.Generator().manual_seed(height))
+        with torch.no_grad():
+            expected = painter(**inputs).numpy()
+        (got,) = session.run(None, {n: v.numpy() for n, v in inputs.items()})
+        difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
+        if not difference <= TOLERANCE:
+            raise ExportError(f"onnxruntime differs from torch by {difference} at {height} x {width}")

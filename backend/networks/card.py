@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A network's card: what it says of itself, embedded in its ONNX file as JSON under CARD_KEY. No code branches on a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..protocol.errors import NetworkError
+
+CARD_KEY = "sabi.card"
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """`inputs` and `outputs`: name -> the channels in order. `noise`: input name -> (stride in texels, channels).
+
+    Heights and widths must be multiples of `multiple`; `overlap` texels at each border depend on what lies beyond it.
+    `texels_per_feature`: effect -> how many texels one flake, tuft or stain has at the scale the network was trained at.
+    `styles`: effect -> style name -> code. `training`: whatever made the weights (data hash, options, minutes, device).
+    """
+
+    name: str
+    version: str
+    inputs: Mapping[str, list[str]]
+    outputs: Mapping[str, list[str]]
+    multiple: int
+    overlap: int
+    noise: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    texels_per_feature: Mapping[str, float] = field(default_factory=dict)
+    styles: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "GPL-3.0-or-later"
+
+    def to_json(self) -> str:
+        return json.dumps({"sabi_card": CARD_VERSION, **asdict(self)})
+
+    @staticmethod
+    def from_json(text: str) -> Card:
+        """Raises NetworkError where the card is missing fields or not JSON."""
+        try:
+            data = json.loads(text)
+            if data.pop("sabi_card") != CARD_VERSION:
+                raise NetworkError("The network's card is of another version of Sabi.", "Update Sabi or the network.")
+            known = {f.name for f in fields(Card)}
+            card = Card(**{k: v for k, v in data.items() if k in known})
+            noise = {n: (int(s), int(c)) for n, (s, c) in card.noise.items()}
+            return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "noise": noise})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise NetworkError("The network's card cannot be read.", "The file is not a network of Sabi's.") from None

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recipes: an ordered list of weathering layers, as presets, panel, command line and Python all exchange them. JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import BadRecipe
+
+SCHEMA_VERSION = 1
+PRESETS = Path(__file__).parent / "presets"
+MAX_LAYERS = 16
+
+
+class Effect(Enum):
+    RUST = "rust"
+    PEELING_PAINT = "peeling_paint"
+    MOSS = "moss"
+    DIRT = "dirt"
+
+
+class FrameMode(Enum):
+    ASSET = "asset"  # the object's place and pose do not matter
+    SCENE = "scene"  # they do, and other objects count
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How readily a texel weathers: weights of what the geometry says, each 0 or more, and their contrast.
+
+    A weight whose map the surface lacks is dropped, the others renormalised, with a warning; with `strict` it is an error.
+    """
+
+    edges: float = 0.0  # convex edges, bolts, scratches of the normal map
+    cavities: float = 0.0  # crevices and occluded places
+    up: float = 0.0  # faces that look upward
+    drips: float = 0.0  # lines that water draws downward
+    ground: float = 0.0  # nearness to the ground
+    noise: float = 0.3  # patches that nothing explains
+    contrast: float = 1.0  # above 1 the exposed and the sheltered lie further apart
+    amount: float = 0.5  # share of the surface that weathers readily: 0 almost none, 1 almost all
+    strict: bool = False
+
+    def weights(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("edges", "cavities", "up", "drips", "ground", "noise")}
+
+
+# Where each effect begins when nothing else is said.
+DEFAULT_EXPOSURE: dict[Effect, Exposure] = {
+    Effect.RUST: Exposure(edges=0.7, cavities=0.7, drips=0.8, ground=0.15, noise=0.5),
+    Effect.PEELING_PAINT: Exposure(edges=1.0, up=0.2, drips=0.2, noise=0.6),
+    Effect.MOSS: Exposure(cavities=0.6, up=0.9, ground=0.6, drips=0.2, noise=0.4),
+    Effect.DIRT: Exposure(cavities=0.9, up=0.5, ground=0.5, drips=0.4, noise=0.3),
+}
+DEFAULT_FEATURE_SIZE: dict[Effect, float] = {
+    Effect.RUST: 0.03,
+    Effect.PEELING_PAINT: 0.05,
+    Effect.MOSS: 0.04,
+    Effect.DIRT: 0.05,
+}
+# Metres that a layer's height map spans to each side of flush.
+DEFAULT_RELIEF: dict[Effect, float] = {
+    Effect.RUST: 0.0006,
+    Effect.PEELING_PAINT: 0.0005,
+    Effect.MOSS: 0.004,
+    Effect.DIRT: 0.001,
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One effect of a recipe. Age is what artists animate; everything else is fixed for a look.
+
+    `exposure`, `feature_size` and `relief` are the effect's own defaults when left None. `style` is the name of a learnt
+    style, a blend of names by weight, or a code of floats; empty takes the effect's first. `mask` names a map of the surface
+    ("" for none) and `invert_mask` turns it round.
+    """
+
+    effect: Effect
+    age: float = 0.5  # 0 new .. 1 as weathered as the effect gets
+    seed: int = 0
+    feature_size: float | None = None  # metres across one flake, tuft or stain
+    exposure: Exposure | None = None
+    opacity: float = 1.0
+    relief: float | None = None  # metres
+    style: str | tuple[float, ...] | Mapping[str, float] = ""
+    mask: str = ""
+    invert_mask: bool = False
+
+    def __post_init__(self) -> None:
+        fill = object.__setattr__
+        if not isinstance(self.effect, Effect):
+            raise BadRecipe(f"'{self.effect}' is not an effect.", f"Effects: {', '.join(e.value for e in Effect)}.")
+        if self.exposure is None:
+            fill(self, "exposure", DEFAULT_EXPOSURE[self.effect])
+        if self.feature_size is None:
+            fill(self, "feature_size", DEFAULT_FEATURE_SIZE[self.effect])
+        if self.relief is None:
+            fill(self, "relief", DEFAULT_RELIEF[self.effect])
+        _check_number("age", self.age, 0, 1)
+        _check_number("opacity", self.opacity, 0, 1)
+        _check_number("feature size", self.feature_size, 1e-4, 1000)
+        _check_number("relief", self.relief, 0, 10)
+        for name, weight in self.exposure.weights().items():
+            _check_number(f"exposure weight {name}", weight, 0, 100)
+        _check_number("exposure contrast", self.exposure.contrast, 0, 10)
+        _check_number("exposure amount", self.exposure.amount, 0, 1)
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise BadRecipe(f"The seed must be a whole number from 0 to {2**32 - 1}, not {self.seed!r}.")
+        if not isinstance(self.style, str):
+            values = self.style.values() if isinstance(self.style, Mapping) else self.style
+            if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in values):
+                raise BadRecipe("A style is a name, a blend of names by weight, or a code of finite numbers.")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What up, ground and neighbours mean. In asset mode pose and place are ignored and `ground` None is the lowest point."""
+
+    mode: FrameMode = FrameMode.ASSET
+    gravity: tuple[float, float, float] = (0.0, 0.0, -1.0)
+    ground: float | None = None  # metres along -gravity
+
+    def __post_init__(self) -> None:
+        if len(self.gravity) != 3 or not np.isfinite(self.gravity).all() or np.linalg.norm(self.gravity) < 1e-6:
+            raise BadRecipe("Gravity must be three finite numbers, not all zero.")
+        if self.ground is not None:
+            _check_number("ground", self.ground, -1e6, 1e6)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Layers in the order they were laid, and the networks (name -> sha256) they were made with, where known."""
+
+    layers: tuple[Layer, ...]
+    frame: Frame = Frame()
+    networks: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise BadRecipe(f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.")
+
+    def at_age(self, age: float) -> Recipe:
+        """The recipe with every layer at this age."""
+        return replace(self, layers=tuple(replace(layer, age=age) for layer in self.layers))
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The documented form: {"sabi_recipe": version, "name", "frame", "networks", "layers": [...]}."""
+        data = asdict(self)
+        data["layers"] = [
+            {**asdict(layer), "effect": layer.effect.value, "style": _plain_style(layer.style)} for layer in self.layers
+        ]
+        data["frame"]["mode"] = self.frame.mode.value
+        return json.dumps({"sabi_recipe": SCHEMA_VERSION, **data}, indent=indent)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Recipe:
+        """Raises BadRecipe with one sentence that names the field; unknown fields are refused, missing ones take defaults."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadRecipe("The recipe is not valid JSON.", f"{error}.") from None
+        return recipe_from_dict(data)
+
+
+def recipe_from_dict(data: object) -> Recipe:
+    if not isinstance(data, dict) or "sabi_recipe" not in data:
+        raise BadRecipe(
+            "This is not a Sabi recipe.", 'A recipe is a JSON object with "sabi_recipe", its schema version.'
+        )
+    version = data["sabi_recipe"]
+    if not isinstance(version, int) or version < 1:
+        raise BadRecipe(f"The recipe's schema version {version!r} is not valid.")
+    if version > SCHEMA_VERSION:
+        raise BadRecipe(
+            f"The recipe has schema version {version}; this Sabi knows up to {SCHEMA_VERSION}.", "Update Sabi."
+        )
+    layers = data.get("layers")
+    if not isinstance(layers, list):
+        raise BadRecipe("The recipe has no list of layers.")
+    rest = {k: v for k, v in data.items() if k not in ("sabi_recipe", "layers", "frame")}
+    networks = rest.get("networks", {})
+    if not isinstance(networks, dict) or not all(isinstance(v, str) for v in networks.values()):
+        raise BadRecipe("The recipe's networks must map names to hashes.")
+    frame = _build(Frame, data.get("frame", {}), "frame", mode=FrameMode, gravity=_floats)
+    return _build(Recipe, {**rest, "layers": tuple(_layer(layer) for layer in layers), "frame": frame}, "recipe")
+
+
+def preset_names() -> list[str]:
+    return sorted(path.stem for path in PRESETS.glob("*.json"))
+
+
+def load_preset(name: str) -> Recipe:
+    """A recipe that ships with Sabi; raises BadRecipe with the known names."""
+    if name not in preset_names():
+        raise BadRecipe(f"There is no preset '{name}'.", f"Presets: {', '.join(preset_names())}.")
+    return Recipe.from_json((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _layer(data: object) -> Layer:
+    if isinstance(data, dict) and isinstance(data.get("exposure"), dict):
+        data = {**data, "exposure": _build(Exposure, data["exposure"], "exposure")}
+    return _build(Layer, data, "layer", effect=Effect, style=lambda s: tuple(s) if isinstance(s, list) else s)
+
+
+def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:
+    """A dataclass from a JSON object, each wrong or unknown field named in the error."""
+    if not isinstance(data, dict):
+        raise BadRecipe(f"The recipe's {what} must be an object, not {type(data).__name__}.")
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(set(data) - known):
+        raise BadRecipe(
+            f"The recipe's {what} has an unknown field '{unknown[0]}'.", f"Fields: {', '.join(sorted(known))}."
+        )
+    values = dict(data)
+    for name, function in convert.items():
+        if name in values:
+            try:
+                values[name] = function(values[name])
+            except (ValueError, TypeError):
+                choices = (
+                    f" Choices: {', '.join(str(m.value) for m in function)}." if isinstance(function, type) else ""
+                )
+                raise BadRecipe(
+                    f"The recipe's {what} has {name} {values[name]!r}, which is not known.", choices.strip()
+                ) from None
+    try:
+        return kind(**values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadRecipe(f"The recipe's {what} is not valid.", f"{error}.") from None
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise BadRecipe(f"The {name} must be a number from {low:g} to {high:g}, not {value!r}.")
+
+
+def _floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
+
+
+def _plain_style(style: Any) -> Any:
+    return list(style) if isinstance(style, tuple) else dict(style) if isinstance(style, Mapping) else style

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import json
+
+import pytest
+
+from sabi.backend.protocol.errors import BadRecipe
+from sabi.backend.protocol.recipe import (
+    SCHEMA_VERSION,
+    Effect,
+    Exposure,
+    Frame,
+    FrameMode,
+    Layer,
+    Recipe,
+    load_preset,
+    preset_names,
+)
+
+RECIPE = Recipe(
+    (
+        Layer(Effect.RUST, 0.7, seed=3, style={"plate": 0.5, "flakes": 0.5}),
+        Layer(Effect.MOSS, exposure=Exposure(up=2.0), style=(0.5, -1.0)),
+    ),
+    Frame(FrameMode.SCENE, ground=0.25),
+    networks={"painter": "0" * 64},
+    name="Test",
+)
+
+
+def changed(**fields: object) -> str:
+    data = json.loads(RECIPE.to_json())
+    data["layers"][0].update(fields)
+    return json.dumps(data)
+
+
+def test_json_gives_back_the_same_recipe() -> None:
+    assert Recipe.from_json(RECIPE.to_json()) == RECIPE
+
+
+def test_missing_fields_take_the_effects_defaults() -> None:
+    recipe = Recipe.from_json('{"sabi_recipe": 1, "layers": [{"effect": "rust"}]}')
+    assert recipe == Recipe((Layer(Effect.RUST),))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[", "JSON"),
+        ("[]", "not a Sabi recipe"),
+        ("[" * 100_000, "JSON"),
+        ('{"sabi_recipe": 1}', "layers"),
+        ('{"sabi_recipe": 1, "layers": []}', "layers"),
+        ('{"sabi_recipe": 1, "layers": [7]}', "layer"),
+        (json.dumps({"sabi_recipe": SCHEMA_VERSION + 1, "layers": []}), "version"),
+        (changed(effect="dragon"), "dragon"),
+        (changed(age=1.01), "age"),
+        (changed(age="old"), "age"),
+        (changed(age=float("nan")), "age"),
+        (changed(seed=-1), "seed"),
+        (changed(seed=1.5), "seed"),
+        (changed(feature_size=0), "feature size"),
+        (changed(exposure={"edges": -1}), "edges"),
+        (changed(exposure={"corners": 1}), "corners"),
+        (changed(style={"plate": "much"}), "style"),
+        (changed(colour="red"), "colour"),
+        (changed(opacity=True), "opacity"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, names: str) -> None:
+    with pytest.raises(BadRecipe) as caught:
+        Recipe.from_json(text)
+    assert names in caught.value.for_artist
+
+
+def test_every_effect_has_two_presets() -> None:
+    used = [layer.effect for name in preset_names() for layer in load_preset(name).layers[:1]]
+    assert all(used.count(effect) >= 2 for effect in Effect)
+
+
+def test_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(BadRecipe, match="no preset") as caught:
+        load_preset("../recipe")
+    assert preset_names()[0] in caught.value.hint

@@ -86,10 +86,10 @@ class Layer:
     effect: Effect
     age: float = 0.5  # 0 new .. 1 as weathered as the effect gets
     seed: int = 0
-    feature_size: float | None = None  # metres across one flake, tuft or stain
-    exposure: Exposure | None = None
+    feature_size: float = None  # type: ignore[assignment]  # metres across one flake, tuft or stain; filled below
+    exposure: Exposure = None  # type: ignore[assignment]
     opacity: float = 1.0
-    relief: float | None = None  # metres
+    relief: float = None  # type: ignore[assignment]  # metres
     style: str | tuple[float, ...] | Mapping[str, float] = ""
     mask: str = ""
     invert_mask: bool = False

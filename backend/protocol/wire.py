@@ -46,7 +46,7 @@ def parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None =
     """A message as buffers to send one after another; contiguous arrays are not copied."""
     return [
         header(arrays, metadata),
-        *(memoryview(np.ascontiguousarray(a)).cast("B") for a in arrays.values() if a.nbytes),
+        *(np.ascontiguousarray(a).data.cast("B") for a in arrays.values() if a.nbytes),
     ]
 
 
@@ -66,7 +66,7 @@ def header_size(start: bytes | memoryview) -> int:
 
 def loads(message: bytes | bytearray | memoryview | np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Arrays (views into `message`, read-only when it is) and metadata. Raises BadMessage for anything that does not add up."""
-    view = memoryview(message).cast("B")
+    view = memoryview(message).cast("B")  # type: ignore[arg-type]  # arrays are buffers; numpy 1 does not say so
     size = header_size(view[:8])
     if len(view) < 8 + size:
         raise BadMessage("The message ends inside its header.")
@@ -113,7 +113,7 @@ def digest(array: np.ndarray) -> str:
     """sha256 of an array's type, shape and bytes: what a map is called on the server."""
     array = np.ascontiguousarray(array)
     hasher = hashlib.sha256(f"{_NAMES[array.dtype.newbyteorder('<')]}{array.shape}".encode())
-    hasher.update(memoryview(array).cast("B"))
+    hasher.update(array.data.cast("B"))
     return hasher.hexdigest()
 
 

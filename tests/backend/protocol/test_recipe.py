@@ -2,7 +2,6 @@
 import json
 
 import pytest
-
 from sabi.backend.protocol.errors import BadRecipe
 from sabi.backend.protocol.recipe import (
     SCHEMA_VERSION,

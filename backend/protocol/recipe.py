@@ -226,11 +226,10 @@ def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:
             try:
                 values[name] = function(values[name])
             except (ValueError, TypeError):
-                choices = (
-                    f" Choices: {', '.join(str(m.value) for m in function)}." if isinstance(function, type) else ""
-                )
+                members = list(function) if isinstance(function, type) and issubclass(function, Enum) else []
+                choices = f"Choices: {', '.join(str(m.value) for m in members)}." if members else ""
                 raise BadRecipe(
-                    f"The recipe's {what} has {name} {values[name]!r}, which is not known.", choices.strip()
+                    f"The recipe's {what} has {name} {values[name]!r}, which is not known.", choices
                 ) from None
     try:
         return kind(**values)

@@ -2,6 +2,7 @@
 import json
 
 import pytest
+
 from sabi.backend.protocol.errors import BadRecipe
 from sabi.backend.protocol.recipe import (
     SCHEMA_VERSION,

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
+
 from sabi.backend.protocol import wire
 from sabi.backend.protocol.errors import BadMessage, BadRecipe, BadSurface, TooLarge
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe

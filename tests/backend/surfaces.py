@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Surfaces whose every map is known in closed form: a box of six turned islands, a sphere, a folded panel, a plate.
+
+All are in metres, z up, row 0 at the top; texels outside islands hold zeros, as a bake without a margin leaves them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
+
+RED_PAINT = (176, 38, 30)
+EDGE_WIDTH = 0.02  # metres over which an edge's curvature falls to flat
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Texels a[i] and b[i] (rows, columns) that lie `distance[i]` metres apart on the object."""
+
+    a: tuple[np.ndarray, np.ndarray]
+    b: tuple[np.ndarray, np.ndarray]
+    distance: np.ndarray
+
+    def difference(self, values: np.ndarray) -> np.ndarray:
+        """|values[a] - values[b]|, summed over channels where there are any."""
+        gap = np.abs(values[self.a].astype(np.float64) - values[self.b].astype(np.float64))
+        return gap.reshape(len(gap), -1).sum(axis=1)
+
+
+def box(size: int = 256, seed: int = 1, extent: tuple[float, float, float] = (1.0, 1.0, 1.0), **changes) -> Surface:
+    """A closed box around the origin whose six islands are turned at random; convex along all edges."""
+    rng = np.random.default_rng(seed)
+    cell = np.array([size / 3, size / 2])
+    longest = max(np.hypot(extent[a], extent[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    texels_per_metre = (cell.min() - 4) / longest
+    position = np.zeros((size, size, 3), np.float32)
+    normal = np.zeros_like(position)
+    curvature = np.full((size, size, 1), 0.5, np.float32)
+    inside = np.zeros((size, size), bool)
+    for face in range(6):
+        axis, sign = face % 3, 1 if face < 3 else -1
+        n = sign * np.eye(3)[axis]
+        u_axis = np.roll(np.eye(3)[axis], 1)
+        v_axis = np.cross(n, u_axis)  # right-handed with v up, so that nothing is mirrored
+        half_u, half_v = (np.abs(np.dot(e, extent)) / 2 for e in (u_axis, v_axis))
+        u, v = _turned(size, cell * (0.5 + np.array([face % 3, face // 3])), rng.uniform(0, 2 * np.pi))
+        u, v = u / texels_per_metre, v / texels_per_metre
+        here = (np.abs(u) <= half_u) & (np.abs(v) <= half_v)
+        place = n * extent[axis] / 2 + u[..., None] * u_axis + v[..., None] * v_axis
+        to_edge = np.minimum(half_u - np.abs(u), half_v - np.abs(v))
+        position[here], normal[here], inside = place[here], n, inside | here
+        curvature[here, 0] = 0.5 + 0.5 * np.exp(-to_edge[here] / EDGE_WIDTH)
+    curvature[~inside] = 0
+    return _surface("box", position, normal, inside, curvature=curvature, texels_per_metre=texels_per_metre, **changes)
+
+
+def sphere(size: int = 256, radius: float = 0.5, **changes) -> Surface:
+    """A sphere by longitude and latitude; its u wraps. Its poles are one row each, stretched as such maps are."""
+    v, u = (np.mgrid[:size, :size] + 0.5) / size
+    longitude, latitude = (u - 0.5) * 2 * np.pi, (0.5 - v) * np.pi
+    ring = np.cos(latitude)
+    normal = np.stack([ring * np.cos(longitude), ring * np.sin(longitude), np.sin(latitude)], -1).astype(np.float32)
+    inside = np.ones((size, size), bool)
+    return _surface("sphere", normal * radius, normal, inside, wrap=(False, True), **changes)
+
+
+def panel(size: int = 256, width: float = 1.0, **changes) -> Surface:
+    """A sheet folded along x: floor, wall, shelf, wall above it, lip that overhangs. One island from top to bottom.
+
+    Seen from the profile (y, z): concave where floor or shelf meets a wall, and under the lip, convex at the shelf's rim.
+    """
+    profile = np.array([(0, 0), (0.35, 0), (0.35, 0.4), (0.6, 0.4), (0.6, 0.85), (0.45, 1.0)]) * width
+    steps = np.diff(profile, axis=0)
+    ends = np.concatenate([[0], np.cumsum(np.hypot(*steps.T))])
+    margin = 4
+    arc = (1 - (np.arange(size) + 0.5 - margin) / (size - 2 * margin)) * ends[-1]  # row 0 is the lip
+    rows = (arc >= 0) & (arc <= ends[-1])
+    part = np.clip(np.searchsorted(ends, arc, side="right") - 1, 0, len(steps) - 1)
+    along = ((arc - ends[part]) / np.hypot(*steps.T)[part])[:, None]
+    yz = profile[part] + along * steps[part]
+    directions = steps / np.hypot(*steps.T)[:, None]
+    x = ((np.arange(size) + 0.5) / size - 0.5) * ends[-1] * size / (size - 2 * margin)
+    position = np.zeros((size, size, 3), np.float32)
+    position[..., 0], position[..., 1:] = x, yz[:, None]
+    normal = np.zeros_like(position)
+    normal[..., 1:] = np.stack([-directions[part, 1], directions[part, 0]], -1)[:, None]
+    curvature, occlusion = np.full(size, 0.5), np.ones(size)
+    for fold, sign in zip(ends[1:-1], (-1, 1, -1, -1), strict=True):
+        far = np.abs(arc - fold)
+        curvature += sign * 0.5 * np.exp(-far / (EDGE_WIDTH * width))
+        if sign < 0:
+            occlusion -= 0.5 * np.exp(-far / (0.08 * width))
+    inside = np.zeros((size, size), bool)
+    inside[rows] = True
+
+    def columns(values: np.ndarray) -> np.ndarray:
+        return np.where(inside, values[:, None], 0)[..., None].astype(np.float32)
+
+    position[~inside] = normal[~inside] = 0
+    maps = {"curvature": columns(np.clip(curvature, 0, 1)), "ambient_occlusion": columns(occlusion)}
+    return _surface("panel", position, normal, inside, **maps, **changes)
+
+
+def plate(size: int = 256, width: float = 1.0, upright: bool = True, bolts: int = 4, **changes) -> Surface:
+    """A flat plate that only its normal and height map make uneven: rows of bolts, one groove across the middle.
+
+    Upright it faces -y with row 0 up; else it lies facing up. Bolts are 6 mm high, the groove is 6 mm deep.
+    """
+    across, up = np.meshgrid((np.arange(size) + 0.5) / size, 1 - (np.arange(size) + 0.5) / size)
+    cell_x, cell_y = across * bolts % 1 - 0.5, up * bolts % 1 - 0.5
+    dome = np.clip(1 - (np.hypot(cell_x, cell_y) * width / bolts / (0.06 * width)) ** 2, 0, 1)
+    groove = np.exp(-(((up - 0.5) / 0.012) ** 2))
+    metres = 0.006 * width * (dome - groove)
+    tpm = size / width
+    slope_y, slope_x = np.gradient(metres, 1 / tpm)
+    tangent = np.stack([-slope_x, slope_y, np.ones_like(metres)], -1)  # rows run down, +Y of the map is up
+    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True)
+    position = np.zeros((size, size, 3), np.float32)
+    position[..., 0], position[..., 2 if upright else 1] = (across - 0.5) * width, (up - 0.5) * width
+    normal = np.zeros_like(position)
+    normal[...] = (0, -1, 0) if upright else (0, 0, 1)
+    height = metres / (0.02 * width) + 0.5
+    maps = {"normal": np.rint((tangent * 0.5 + 0.5) * 255).astype(np.uint8), "height": height[..., None]}
+    changes = {"height_scale": 0.02 * width, **changes}
+    return _surface("plate", position, normal, np.ones((size, size), bool), **maps, **changes)
+
+
+def seam_pairs(surface: Surface, reach: float = 1.5) -> Pairs:
+    """Border texels and the nearest texel of another island, at most `reach` texels apart on the object."""
+    position = surface["position"].floats()
+    inside = surface["island_mask"].array[..., 0] > 0
+    core = inside.copy()
+    core[1:] &= inside[:-1]
+    core[:-1] &= inside[1:]
+    core[:, 1:] &= inside[:, :-1]
+    core[:, :-1] &= inside[:, 1:]
+    rows, columns = np.nonzero(inside & ~core)
+    points, texels = position[rows, columns].astype(np.float64), np.stack([rows, columns], -1)
+    a, b, distances = [], [], []
+    for i, point in enumerate(points):
+        distance = np.linalg.norm(points - point, axis=1)
+        distance[np.abs(texels - texels[i]).max(axis=1) < 4] = np.inf  # the same stretch of border
+        nearest = int(distance.argmin())
+        if distance[nearest] <= reach / surface.texels_per_metre:
+            a.append(i)
+            b.append(nearest)
+            distances.append(distance[nearest])
+    return Pairs((rows[a], columns[a]), (rows[b], columns[b]), np.array(distances))
+
+
+def inner_pairs(surface: Surface, step: int = 1) -> Pairs:
+    """Texels and their neighbours `step` columns to the right, inside the same island."""
+    position = surface["position"].floats()
+    inside = surface["island_mask"].array[..., 0] > 0
+    both = np.logical_and.reduce([inside[:, k : inside.shape[1] - step + k] for k in range(step + 1)])
+    rows, columns = np.nonzero(both)
+    distance = np.linalg.norm(position[rows, columns] - position[rows, columns + step], axis=1)
+    return Pairs((rows, columns), (rows, columns + step), distance)
+
+
+def _turned(size: int, centre: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Texel centres in a frame at `centre` (x, y) turned by `angle`: to the right and up, in texels."""
+    y, x = np.mgrid[:size, :size] + 0.5
+    right, up = x - centre[0], centre[1] - y
+    return np.cos(angle) * right + np.sin(angle) * up, np.cos(angle) * up - np.sin(angle) * right
+
+
+def _surface(name: str, position: np.ndarray, facing: np.ndarray, inside: np.ndarray, **rest) -> Surface:
+    """Adds what every asset has; `rest` holds further maps by name (arrays) and fields of Surface."""
+    shape = (*inside.shape, 1)
+    arrays = {
+        "albedo": np.broadcast_to(np.array(RED_PAINT, np.uint8), (*inside.shape, 3)).copy(),
+        "roughness": np.full(shape, 102, np.uint8),
+        "metallic": np.zeros(shape, np.uint8),
+        "normal": np.broadcast_to(np.array((128, 128, 255), np.uint8), (*inside.shape, 3)).copy(),
+        "height": np.full(shape, 0.5, np.float32),
+        "position": position,
+        "world_normal": facing,
+        "ambient_occlusion": np.where(inside, 1, 0)[..., None],
+        "curvature": np.where(inside, 0.5, 0)[..., None],
+        "island_mask": inside[..., None].astype(np.uint8),
+    }
+    fields = {key: value for key, value in rest.items() if not isinstance(value, np.ndarray)}
+    arrays |= {key: value for key, value in rest.items() if isinstance(value, np.ndarray)}
+    maps = {key: Map(a if a.dtype.kind == "u" else a.astype(np.float32)) for key, a in arrays.items()}
+    maps["albedo"] = Map(arrays["albedo"], ColorSpace.SRGB)
+    right = np.linalg.norm(np.diff(position, axis=1), axis=-1)[inside[:, 1:] & inside[:, :-1]]
+    fields = {"texels_per_metre": float(1 / np.median(right)), "space": Space.TEXTURE, "name": name, **fields}
+    return Surface(maps, **fields)

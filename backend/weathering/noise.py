@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Noise that belongs to the object: a lattice of random numbers in metres, read at each texel's position at rest.
+
+The lattice is counter-based (Philox), so a value depends on seed, stream and place alone: not on UV, tile, size or order.
+Between lattice points values are blended linearly, with weights whose squares sum to 1, so variance is 1 everywhere.
+A texture that lies on no object reads a lattice of its own texels, which repeats where the texture does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+
+SIDE = 32  # lattice points after which the 3D lattice repeats, along its own axes
+TEXEL_SIDE = 256  # the same of the texel lattice, where the texture does not wrap
+BLOCK = 1 << 15  # points at a time, so that what is in between stays in cache
+
+# The lattice is turned against the object by angles that share no period with its axes: a face of a box then cuts it
+# obliquely and sees no repetition within hundreds of lattice points. Columns are orthonormal.
+_TURN, _ = np.linalg.qr(np.array([[0.36, 0.48, 0.80], [0.71, -0.62, 0.13], [0.27, 0.53, -0.41]]))
+
+
+def lattice_noise(position: np.ndarray, spacing: float, seed: int, stream: str, channels: int = 1) -> np.ndarray:
+    """Noise [..., channels] float32 at `position` [..., 3] (metres): mean 0, variance 1, near to Gaussian.
+
+    `spacing` is the metres between lattice points: nothing in it is smaller. `stream` names what the noise is for; other
+    names, seeds and channels are independent. Same bytes for the same position, however the array is cut. NaN reads as 0.
+    """
+    table = _table(seed, stream, channels)
+    flat = position.reshape(-1, 3)
+    noise = np.empty((len(flat), channels), np.float32)
+    turn = _TURN / spacing
+    for start in range(0, len(flat), BLOCK):
+        points = np.nan_to_num(flat[start : start + BLOCK].astype(np.float64), posinf=0.0, neginf=0.0) @ turn
+        corner = np.floor(points)
+        fraction = (points - corner).astype(np.float32)
+        low, high = _weights(fraction)
+        x, y, z = (corner.astype(np.int64) & (SIDE - 1)).T
+        y1, z1 = (y + 1) & (SIDE - 1), (z + 1) & (SIDE - 1)
+        total = table.take((z * SIDE + y) * SIDE + x, axis=0)
+        total *= (low[:, 1] * low[:, 2])[:, None]
+        for row, plane, weight in (
+            (y1, z, high[:, 1] * low[:, 2]),
+            (y, z1, low[:, 1] * high[:, 2]),
+            (y1, z1, high[:, 1] * high[:, 2]),
+        ):
+            total += table.take((plane * SIDE + row) * SIDE + x, axis=0) * weight[:, None]
+        out = noise[start : start + BLOCK]
+        np.multiply(total[:, :channels], low[:, :1], out=out)
+        out += total[:, channels:] * high[:, :1]
+    return noise.reshape(*position.shape[:-1], channels)
+
+
+def texel_noise(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    spacing: float,
+    seed: int,
+    stream: str,
+    channels: int = 1,
+    period: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Noise [len(rows), len(columns), channels] for a bare texture, at texel centres (0.5, 1.5, ...) given by row and column.
+
+    `spacing` in texels; lattice points lie at (k + 0.5) * spacing. `period` is the texture's height and width where it
+    wraps (0 along an axis that does not): spacing is then rounded so that the lattice fits, and the noise tiles.
+    """
+    (r0, r1, row_low, row_high, high), (c0, c1, column_low, column_high, wide) = (
+        _axis(at, spacing, extent) for at, extent in zip((rows, columns), period or (0, 0), strict=True)
+    )
+    table = _texel_table(seed, stream, high, wide, channels)
+    across = table[:, c0] * column_low[:, None] + table[:, c1] * column_high[:, None]
+    return across[r0] * row_low[:, None, None] + across[r1] * row_high[:, None, None]
+
+
+def octaves(position: np.ndarray, spacing: float, seed: int, stream: str, count: int = 3) -> np.ndarray:
+    """Fractal noise [...] of unit variance: `count` octaves, the coarsest `spacing` metres, each half as strong as the last."""
+    total = np.zeros(position.shape[:-1], np.float32)
+    for octave in range(count):
+        noise = lattice_noise(position, spacing / 2**octave, seed, f"{stream} {octave}")
+        total += noise[..., 0] * np.float32(0.5**octave)
+    return total * np.float32(sum(0.25**octave for octave in range(count)) ** -0.5)
+
+
+def texel_octaves(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    spacing: float,
+    seed: int,
+    stream: str,
+    count: int = 3,
+    period: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """`octaves` on the texel lattice: [len(rows), len(columns)], spacing in texels."""
+    total = np.zeros((len(rows), len(columns)), np.float32)
+    for octave in range(count):
+        noise = texel_noise(rows, columns, spacing / 2**octave, seed, f"{stream} {octave}", period=period)
+        total += noise[..., 0] * np.float32(0.5**octave)
+    return total * np.float32(sum(0.25**octave for octave in range(count)) ** -0.5)
+
+
+def generator(seed: int, stream: str) -> np.random.Generator:
+    """numpy's Philox keyed by seed and the name of what it is for."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, crc32(stream.encode())], np.uint64)))
+
+
+def _weights(fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the lower and the higher lattice point along each axis; their squares sum to 1."""
+    low = 1 - fraction
+    scale = 1 / np.sqrt(low * low + fraction * fraction)
+    return low * scale, fraction * scale
+
+
+def _axis(at: np.ndarray, spacing: float, extent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    """Indices of the lattice points before and after each texel centre, their weights, and the lattice's length."""
+    if extent:
+        count = max(1, round(extent / spacing))
+        place = np.asarray(at, np.float64) * (count / extent) - 0.5
+    else:
+        count = TEXEL_SIDE
+        place = np.asarray(at, np.float64) / spacing - 0.5
+    corner = np.floor(place)
+    low, high = _weights((place - corner).astype(np.float32))
+    before = corner.astype(np.int64) % count
+    return before, (before + 1) % count, low, high, count
+
+
+@lru_cache(maxsize=16)
+def _table(seed: int, stream: str, channels: int) -> np.ndarray:
+    """[SIDE^3, 2 * channels]: each lattice point beside its neighbour in x, which saves half of the look-ups."""
+    values = generator(seed, stream).standard_normal((SIDE, SIDE, SIDE, channels), np.float32)
+    table = np.concatenate([values, np.roll(values, -1, axis=2)], axis=-1).reshape(-1, 2 * channels)
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=8)
+def _texel_table(seed: int, stream: str, height: int, width: int, channels: int) -> np.ndarray:
+    table = generator(seed, stream).standard_normal((height, width, channels), np.float32)
+    table.flags.writeable = False
+    return table

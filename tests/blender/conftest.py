@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender for the tests: the checkout linked in as an extension and enabled, and a factory-clean scene for every test.
+
+Tests import the add-on as Blender does, `from bl_ext.user_default.sabi.addon import ...`; never `sabi`, which would be a second
+copy of every class. This file makes that import possible, so it touches bpy while pytest collects.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+EXTENSION = "bl_ext.user_default.sabi"
+_resources = Path(tempfile.mkdtemp(prefix="sabi-blender-"))  # Blender reads this variable once, when bpy is first imported
+os.environ["BLENDER_USER_RESOURCES"] = str(_resources)
+(_resources / "extensions" / "user_default").mkdir(parents=True)
+(_resources / "extensions" / "user_default" / "sabi").symlink_to(CHECKOUT, target_is_directory=True)
+
+import bpy  # noqa: E402  (after the variable above)
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+if bpy.ops.preferences.addon_enable(module=EXTENSION) != {"FINISHED"}:
+    raise RuntimeError(f"{EXTENSION} could not be enabled; Blender printed why above")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.blender)
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(_resources, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def clean_scene() -> bpy.types.Scene:
+    """An empty scene with factory settings; the extension stays enabled (preferences are kept)."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    return bpy.context.scene

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One image file to one array and back, at the depth it is stored in. The only user of OpenImageIO's readers and writers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from ..protocol.errors import BadFile, BadSurface, DiskFull
+from ..protocol.surface import check_size
+
+IMAGE_SUFFIXES = frozenset(".png .jpg .jpeg .tif .tiff .exr .tga .bmp .hdr .webp .dpx .psd".split())
+LOSSY_SUFFIXES = frozenset((".jpg", ".jpeg", ".webp"))
+_READ_ONLY_SUFFIXES = frozenset((".psd",))  # OpenImageIO reads them but cannot write them
+_LOSSY_COMPRESSION = ("dwaa", "dwab", "b44", "b44a", "pxr24", "jpeg", "lossy")
+_DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float16, "float": np.float32, "double": np.float32}
+_OIIO_TYPES = {np.dtype(np.uint8): "uint8", np.dtype(np.uint16): "uint16", np.dtype(np.float16): "half", np.dtype(np.float32): "float"}
+_DEPTHS = {  # what a format can hold, the finest first
+    ".png": ("uint16", "uint8"),
+    ".jpg": ("uint8",),
+    ".jpeg": ("uint8",),
+    ".webp": ("uint8",),
+    ".tga": ("uint8",),
+    ".bmp": ("uint8",),
+    ".dpx": ("uint16", "uint8"),
+    ".exr": ("float", "half"),
+    ".hdr": ("float",),
+    ".tif": ("float", "half", "uint16", "uint8"),
+    ".tiff": ("float", "half", "uint16", "uint8"),
+}
+
+
+def read_spec(path: Path) -> oiio.ImageSpec:
+    """Size, type, channel names and attributes. Raises BadFile, TooLarge; reads no texels."""
+    source = open_image(path)
+    try:
+        return source.spec()
+    finally:
+        source.close()
+
+
+def open_image(path: Path) -> oiio.ImageInput:
+    """An open reader whose size is within the limits. Raises BadFile (missing, empty, not an image), TooLarge."""
+    if not path.is_file():
+        raise BadFile(f"{path} is {'a folder' if path.is_dir() else 'missing'}.", "Check the path.")
+    try:
+        if path.stat().st_size == 0:
+            raise BadFile(f"{path} is empty.", "Export or render it again.")
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise BadFile(f"{path} may not be read: {error.strerror}.", "Check the file's permissions.") from None
+    config = oiio.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)  # colours as stored, not multiplied by alpha
+    source = oiio.ImageInput.open(str(path), config)
+    if source is None:
+        raise BadFile(f"{path} cannot be read as an image.", f"OpenImageIO says: {oiio.geterror().strip() or 'unknown format'}.")
+    spec = source.spec()
+    if spec.width < 1 or spec.height < 1 or spec.nchannels < 1:
+        raise BadSurface(f"{path} has no texels.", "Export or render it again.")
+    try:
+        check_size(spec.height, spec.width)
+        if spec.depth > 1:
+            raise BadSurface(f"{path} is a volume, not an image.")
+    except Exception:
+        source.close()
+        raise
+    return source
+
+
+def read_pixels(source: oiio.ImageInput, path: Path, dtype: str = "") -> np.ndarray:
+    """All texels [H, W, C] of the part the reader stands at, in their stored type. Raises BadFile, BadSurface."""
+    spec = source.spec()
+    kind = dtype or str(spec.format)
+    if kind not in _DTYPES:
+        raise BadSurface(f"{path} holds texels of type {kind}.", "Save it with 8 or 16 bit integers, half or single floats.")
+    where = source.current_subimage()
+    pixels = source.read_image(where, 0, 0, spec.nchannels, oiio.TypeDesc("float" if kind == "double" else kind))
+    if pixels is None or source.has_error:
+        raise BadFile(f"{path} is damaged or cut short.", f"OpenImageIO says: {source.geterror().strip().splitlines()[0]}.")
+    return np.ascontiguousarray(pixels.reshape(spec.height, spec.width, spec.nchannels))
+
+
+def read_image(path: Path) -> tuple[np.ndarray, oiio.ImageSpec]:
+    """A single image: texels [H, W, C], row 0 at the top, and what the file says of them."""
+    source = open_image(path)
+    try:
+        return read_pixels(source, path), source.spec()
+    finally:
+        source.close()
+
+
+def writable_suffix(suffix: str) -> str:
+    """The suffix to write what was read from `suffix`: lossy formats become PNG, since they would change every texel."""
+    return ".png" if suffix.lower() in LOSSY_SUFFIXES | _READ_ONLY_SUFFIXES else suffix
+
+
+def write_image(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None = None) -> None:
+    """Writes texels [H, W, C] in the type they have, or the nearest that the format holds; attributes come from `like`.
+
+    Raises DiskFull, BadFile. Meant for temporary names: a failure leaves a damaged file.
+    """
+    spec = spec_for(path, pixels, like)
+    raw = pixels.nbytes
+    if path.suffix.lower() in LOSSY_SUFFIXES and shutil.disk_usage(path.parent).free < raw:
+        raise DiskFull(f"The disk is full: {path.parent} has no room for {raw >> 20} MB.")  # libjpeg ends the process instead
+    target = oiio.ImageOutput.create(str(path))
+    if target is None:
+        oiio.geterror()
+        raise BadFile(f"Images of type '{path.suffix}' cannot be written.", "Choose png, exr or tif.")
+    write_parts(target, path, [(spec, pixels)])
+
+
+def write_parts(target: oiio.ImageOutput, path: Path, parts: list[tuple[oiio.ImageSpec, np.ndarray]]) -> None:
+    """Writes one or more parts (subimages) and closes. Raises DiskFull, BadFile."""
+    specs = [spec for spec, _ in parts]
+    opened = target.open(str(path), specs[0]) if len(specs) == 1 else target.open(str(path), specs)
+    done = opened
+    for index, (spec, pixels) in enumerate(parts):
+        if index and done:
+            done = target.open(str(path), spec, "AppendSubimage")
+        done = done and target.write_image(np.ascontiguousarray(pixels))
+    if opened:
+        done = target.close() and done
+    said = "\n".join(line for line in target.geterror().splitlines() if "Exif data" not in line).strip()
+    if done and not said:
+        return
+    needed = sum(pixels.nbytes for _, pixels in parts)
+    if re.search(r"space|could only write|Failed to write pixel data|Write error", said) or shutil.disk_usage(path.parent).free < needed:
+        raise DiskFull(f"The disk is full: {path.parent} has no room for the result.")
+    raise BadFile(f"The image could not be written to {path.parent}.", f"OpenImageIO says: {said.splitlines()[0] if said else 'nothing'}.")
+
+
+def spec_for(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None) -> oiio.ImageSpec:
+    height, width, channels = pixels.shape
+    depth = depth_for(path.suffix, pixels.dtype)
+    if like is None:
+        spec = oiio.ImageSpec(width, height, channels, depth)
+    else:
+        spec = oiio.ImageSpec(like)
+        spec.set_format(oiio.TypeDesc(depth))
+        if spec.nchannels != channels:
+            spec.nchannels = channels
+            spec.channelnames = ("Y",) if channels == 1 else ("R", "G", "B", "A")[:channels]
+            spec.alpha_channel = 3 if channels == 4 else -1
+    spec.attribute("oiio:UnassociatedAlpha", 1)
+    keep_exact(spec)
+    return spec
+
+
+def keep_exact(spec: oiio.ImageSpec) -> None:
+    """Replaces a lossy compression by a lossless one, so that texels that are not weathered stay as they are."""
+    if str(spec.getattribute("compression") or "").split(":")[0].lower() in _LOSSY_COMPRESSION:
+        spec.attribute("compression", "zip")
+
+
+def depth_for(suffix: str, dtype: np.dtype) -> str:
+    """OpenImageIO's name of the type to store `dtype` as; raises BadFile for formats that cannot be written."""
+    wanted = _OIIO_TYPES[np.dtype(dtype)]
+    known = _DEPTHS.get(suffix.lower())
+    if known is None:
+        raise BadFile(f"Images of type '{suffix}' cannot be written.", f"Choose one of {', '.join(s[1:] for s in _DEPTHS)}.")
+    return wanted if wanted in known else known[0]

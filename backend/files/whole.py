@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that appear whole or not at all: written under a temporary name in the same folder, then renamed together."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from ..protocol.errors import BadFile, DiskFull, FileExists
+
+_FULL = (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC, errno.EFBIG)
+
+
+class WholeFiles:
+    """A group of files that is put in place when the `with` block ends, or leaves nothing behind when it raises.
+
+    Existing files are refused (FileExists) when they are named, before anything is written, unless `overwrite`.
+    Files are put in place in the order they were added: the last one is the sign that all are there.
+    """
+
+    def __init__(self, overwrite: bool = False) -> None:
+        self.overwrite = overwrite
+        self._files: list[tuple[Path, Path]] = []
+        self._made: list[Path] = []
+
+    def __enter__(self) -> WholeFiles:
+        return self
+
+    def add(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Calls `write` with a temporary name that has the suffix of `path`. Raises FileExists, DiskFull, BadFile."""
+        if not self.overwrite and path.exists():
+            raise FileExists(f"{path} exists already.")
+        temporary = path.parent / f".{path.stem[:80]}.{secrets.token_hex(4)}.sabi{path.suffix}"
+        try:
+            self._make_folder(path.parent)
+            self._files.append((temporary, path))
+            write(temporary)
+        except OSError as error:
+            raise explain(error, path) from None
+
+    def add_text(self, path: Path, text: str) -> None:
+        self.add(path, lambda temporary: _write_text(temporary, text))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                for temporary, path in self._files:
+                    _put(temporary, path, self.overwrite)
+        finally:
+            for temporary, _ in self._files:
+                temporary.unlink(missing_ok=True)
+            for folder in reversed(self._made):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = []
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for made in reversed(missing):
+            made.mkdir(exist_ok=True)
+            self._made.append(made)
+
+
+def explain(error: OSError, path: Path) -> BadFile:
+    """What kept a file from being read or written, in one sentence."""
+    if error.errno in _FULL:
+        return DiskFull(f"The disk is full: {path} could not be written.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BadFile(f"{path} may not be accessed.", "Check the permissions of the file and its folder.")
+    return BadFile(f"{path} could not be accessed: {error.strerror or error}.", "Check the path.")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put(temporary: Path, path: Path, overwrite: bool) -> None:
+    try:
+        if overwrite:
+            os.replace(temporary, path)
+            return
+        try:
+            os.link(temporary, path)  # unlike rename, never takes the place of a file that appeared meanwhile
+        except FileExistsError:
+            raise FileExists(f"{path} exists already.") from None
+        except (OSError, AttributeError):  # a file system without hard links
+            if path.exists():
+                raise FileExists(f"{path} exists already.") from None
+            os.replace(temporary, path)
+    except OSError as error:
+        raise explain(error, path) from None

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weathered surfaces as files: the same formats, depths and channel layouts as what was read; all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..protocol.errors import BadFile
+from ..protocol.surface import ColorSpace, Map, Space, Surface
+from .assets import Asset, Assignment, flip_green
+from .image import IMAGE_SUFFIXES, read_image, writable_suffix, write_image
+from .names import read_name
+from .whole import WholeFiles
+
+MATERIAL_MAPS = ("albedo", "roughness", "metallic", "normal", "height", "alpha")
+
+
+def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool = False) -> list[Path]:
+    """Writes a surface that has no files of its own and returns the paths.
+
+    `destination` with an image's suffix takes the albedo (of a frame the combined picture) alone, else it is a folder that gets
+    `albedo.png`, `roughness.png` and so on; float maps become EXR. Raises FileExists, DiskFull, BadFile; then nothing is written.
+    """
+    destination = Path(destination)
+    main = "combined" if surface.space is Space.IMAGE and "combined" in surface else "albedo"
+    if destination.suffix.lower() in IMAGE_SUFFIXES:
+        targets = {main: destination}
+    else:
+        names = [name for name in (*MATERIAL_MAPS, main) if name in surface]
+        targets = {name: destination / f"{name}{'.exr' if surface[name].array.dtype.kind == 'f' else '.png'}" for name in names}
+    with WholeFiles(overwrite) as files:
+        for name, path in targets.items():
+            files.add(path, partial(write_image, pixels=_in_encoding_of(path, surface[name]), like=None))
+    return list(targets.values())
+
+
+def write_asset(
+    asset: Asset,
+    weathered: Surface,
+    destination: Path,
+    files: WholeFiles,
+    *,
+    suffix: str = "",
+    new_maps: bool = True,
+) -> list[Path]:
+    """Adds an asset's weathered files to `files` and returns where they will be.
+
+    Every file that holds a material map is written again: only texels that weathering changed get new values, all others are
+    the file's own bytes. A destination with an image's suffix takes the albedo's file alone; a folder takes all, under their own
+    names, and with `new_maps` also maps that the asset did not have. `suffix` (".exr") asks for another format.
+    """
+    by_file: dict[Path, dict[str, Assignment]] = {}
+    for name, place in asset.files.items():
+        if name in MATERIAL_MAPS and name in weathered:
+            by_file.setdefault(place.path, {})[name] = place
+    single = destination.suffix.lower() in IMAGE_SUFFIXES
+    albedo_file = asset.files["albedo"].path
+    written = []
+    for source, places in by_file.items():
+        if single and source != albedo_file:
+            continue
+        target = destination if single else destination / source.with_suffix(suffix or writable_suffix(source.suffix)).name
+        files.add(target, partial(_write_back, source=source, places=places, old=asset.surface, new=weathered))
+        written.append(target)
+    if new_maps and not single:
+        for name in MATERIAL_MAPS:
+            if name in weathered and name not in asset.files and _says_something(name, weathered[name]):
+                target = destination / _sibling(albedo_file, name, asset.tile, suffix or writable_suffix(albedo_file.suffix))
+                files.add(target, partial(write_image, pixels=_in_encoding_of(target, weathered[name]), like=None))
+                written.append(target)
+    return written
+
+
+def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], old: Surface, new: Surface) -> None:
+    """The source's texels with those replaced that differ between the old and the new surface."""
+    pixels, spec = read_image(source)
+    if pixels.shape[2] <= 2 and "albedo" in places:  # grey weathers to colour
+        pixels = np.concatenate([np.repeat(pixels[..., :1], 3, axis=2), pixels[..., 1:]], axis=2)
+    like = spec if target.suffix.lower() == source.suffix.lower() else None
+    for name, place in places.items():
+        before, after = old[name], new[name]
+        array = _as_type(after, before.color_space, pixels.dtype)
+        array = flip_green(array) if place.flip_green else array
+        changed = np.ones(before.size, bool) if after.array.shape != before.array.shape else (after.array != before.array).any(axis=2)
+        channels = (0, 1, 2) if name == "albedo" else _channels_in(pixels, place, name)
+        for index, channel in enumerate(channels):
+            pixels[..., channel][changed] = array[..., min(index, array.shape[2] - 1)][changed]
+    if like is None and target.suffix.lower() in (".exr", ".hdr") and pixels.dtype.kind == "u":
+        colour = old["albedo"].color_space if "albedo" in places else ColorSpace.DATA
+        pixels = _to_linear(pixels, colour)
+    elif like is None and target.suffix.lower() not in (".exr", ".hdr", ".tif", ".tiff") and pixels.dtype.kind == "f":
+        pixels = _to_integers(pixels, old["albedo"].color_space if "albedo" in places else ColorSpace.DATA)
+    write_image(target, pixels, like)
+
+
+def _channels_in(pixels: np.ndarray, place: Assignment, name: str) -> tuple[int, ...]:
+    return (pixels.shape[2] - 1,) if name == "alpha" and len(place.channels) == 1 and pixels.shape[2] in (2, 4) else place.channels
+
+
+def _says_something(name: str, map_: Map) -> bool:
+    """Whether a map that the asset did not have is more than one flat value (an alpha of 1 says nothing)."""
+    array = map_.array
+    return bool((array != array[:1, :1]).any()) or name == "roughness"
+
+
+def _sibling(albedo: Path, name: str, tile: int | None, suffix: str) -> str:
+    """What a new map is called beside `steel_albedo.png`: `steel_roughness.png`."""
+    named = read_name(albedo.stem)
+    stem = named.set_name or ("" if named.maps else albedo.stem)
+    return "_".join(filter(None, (stem, name))) + (f".{tile}" if tile else "") + suffix
+
+
+def _as_type(map_: Map, space: ColorSpace, dtype: np.dtype) -> np.ndarray:
+    """A map's values in the encoding and the type that a file has."""
+    if map_.array.dtype == dtype and map_.color_space is space:
+        return map_.array
+    values = map_.floats()
+    if map_.color_space is ColorSpace.LINEAR and space is ColorSpace.SRGB:
+        values = _encode(values)
+    elif map_.color_space is ColorSpace.SRGB and space is ColorSpace.LINEAR:
+        values = _decode(values)
+    if dtype.kind == "u":
+        top = np.iinfo(dtype).max
+        return np.round(np.clip(values, 0, 1) * top).astype(dtype)
+    return values.astype(dtype)
+
+
+def _in_encoding_of(path: Path, map_: Map) -> np.ndarray:
+    """A map's texels in what the format at `path` is expected to hold: EXR and HDR scene-linear floats, others encoded."""
+    if path.suffix.lower() in (".exr", ".hdr"):
+        return _to_linear(map_.array, map_.color_space)
+    return _to_integers(map_.array, map_.color_space) if map_.array.dtype.kind == "f" else map_.array
+
+
+def _to_linear(array: np.ndarray, space: ColorSpace) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return array
+    values = Map(array).floats()
+    return (_decode(values) if space is ColorSpace.SRGB else values).astype(np.float16 if array.dtype == np.uint8 else np.float32)
+
+
+def _to_integers(array: np.ndarray, space: ColorSpace) -> np.ndarray:
+    values = array.astype(np.float32)
+    return np.round(np.clip(_encode(values) if space is ColorSpace.LINEAR else values, 0, 1) * 65535).astype(np.uint16)
+
+
+def _encode(linear: np.ndarray) -> np.ndarray:
+    """The sRGB curve."""
+    linear = np.clip(linear, 0, None)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _decode(encoded: np.ndarray) -> np.ndarray:
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def check_suffix(suffix: str) -> str:
+    """`png` or `.png` as `.png`; raises BadFile for a format that cannot be written."""
+    suffix = "." + suffix.lower().lstrip(".")
+    if suffix not in IMAGE_SUFFIXES:
+        raise BadFile(f"'{suffix[1:]}' is not an image format Sabi writes.", "Choose png, tif, exr, tga, bmp, jpg, webp or hdr.")
+    return suffix

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a surface goes on beyond the edge of a UV island: which texel lies across each seam, and how its island is turned.
+
+Texels at the rim of an island are paired with those of the rim (of another island or the same) that touch them on the
+object. Each pair unfolds the second island into the plane of the first, so that a gutter texel, outside every island,
+stands for the texel where the surface goes on. What a network should know of an island's surroundings is read through
+that (`fill`); and what it painted on either side of a seam is brought together (`blend`), since a network does not
+commute with turning its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .gutters import CHUNK, Allocate, Band, band, dilate, rim
+
+TOUCH = 1.3  # rims that lie this many texels of each side apart on the object touch
+APART = 6  # rim texels nearer to each other in the map are the same stretch of rim
+FOLD = -0.7  # cosine of the sharpest fold unfolded; beyond it the two sides of a thin sheet would pass for a seam
+BASELINE = 3  # texels over which an island's tangents are measured
+CROWD = 32  # rim texels in one voxel that are looked at
+
+
+@dataclass(frozen=True)
+class Seams:
+    """The rim of all islands [N] and what lies beyond it, for maps of `size` (height, width).
+
+    `rim`      flat indices of the rim texels; `partner` [N] the one across the seam, -1 where none is known
+    `place`    [N, 2] and `turn` [N, 2, 2]: d texels (x right, y down) from rim texel i the surface goes on, over the seam,
+               at place[i] + turn[i] @ d in its partner's island
+    `outside`  the texels of no island within reach; `source` the texel (flat) that each stands for: the one across the
+               seam, or the nearest of the rim where none is known
+    `shared`   the texels (flat) near seams, `mirror` [M, 2] where (x, y) in the gutter beyond the seam the other island
+               paints the same place of the object, `weight` how much of that is taken
+    """
+
+    size: tuple[int, int]
+    rim: np.ndarray
+    partner: np.ndarray
+    place: np.ndarray
+    turn: np.ndarray
+    outside: Band
+    source: np.ndarray
+    shared: np.ndarray
+    mirror: np.ndarray
+    weight: np.ndarray
+
+    def fill(self, block: np.ndarray, rows: slice, columns: slice, read: Callable) -> None:
+        """Overwrite the gutters in `block` [h, w, C], a window of a map, by the texels they stand for: read(rows, columns)."""
+        here, at = self.outside.window(rows, columns, self.size[1])
+        if len(here):
+            block.reshape(-1, block.shape[-1])[at] = read(*np.divmod(self.source[here], self.size[1]))
+
+    def fill_directions(self, block: np.ndarray, rows: slice, columns: slice, read: Callable) -> None:
+        """The same for directions (x, y) in texture space: turned as the seam turns them, their lengths kept."""
+        here, at = self.outside.window(rows, columns, self.size[1])
+        if not len(here):
+            return
+        beyond = read(*np.divmod(self.source[here], self.size[1]))
+        nearest = self.outside.nearest[here]
+        seam = self.partner[nearest] >= 0
+        turned = np.einsum("nij,nj->ni", np.linalg.inv(self.turn[nearest[seam]]), beyond[seam])
+        length = np.linalg.norm(beyond[seam], axis=1) / np.maximum(np.linalg.norm(turned, axis=1), 1e-9)
+        beyond[seam] = turned * length[:, None]
+        block.reshape(-1, 2)[at] = beyond
+
+    def blend(self, images: Sequence[tuple[np.ndarray, Sequence[int]]]) -> None:
+        """Bring both sides of every seam together: 8-bit images [H, W, C] and the channels to be blended, in place.
+
+        A texel near a seam takes part of what the other island painted in its gutter for the same place of the object:
+        half at the seam, where both gutters have room, and none at the end of the band.
+        """
+        for image, channels in images:
+            mixed = np.empty((len(self.shared), len(channels)), np.uint8)
+            for start in range(0, len(self.shared), CHUNK):
+                part = slice(start, start + CHUNK)
+                own = image[np.divmod(self.shared[part], self.size[1])][:, channels].astype(np.float32)
+                other = bilinear(image, self.mirror[part])[:, channels]
+                mixed[part] = np.rint(own + self.weight[part, None] * (other - own))
+            rows, columns = np.divmod(self.shared, self.size[1])
+            for index, channel in enumerate(channels):
+                image[rows, columns, channel] = mixed[:, index]
+
+    def dilate(self, array: np.ndarray) -> None:
+        """Give every texel outside, within reach, the value of the nearest rim texel; in place, [H, W, C]."""
+        dilate(array, self.rim, self.outside)
+
+
+def find_seams(
+    mask: np.ndarray,
+    position: np.ndarray | None,
+    world_normal: np.ndarray | None,
+    *,
+    reach: int,
+    share: int,
+    allocate: Allocate = np.empty,
+) -> Seams:
+    """The seams of the islands in `mask` [H, W], from `position` [H, W, 3] in metres; without it no rim has a partner.
+
+    Gutters are known up to `reach` texels from the rim; blending goes `share` texels deep. `world_normal` [H, W, 3] only
+    tells the outside of mirrored islands.
+    """
+    size = mask.shape[0], mask.shape[1]
+    texels = rim(mask)
+    xy = np.stack(np.divmod(texels, size[1])[::-1], axis=-1)
+    partner = np.full(len(texels), -1, np.int32)
+    place = xy.astype(np.float32)
+    turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
+    if position is not None and len(texels):
+        tangents = _tangents(mask, position, xy)
+        points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
+        normals = _outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
+        partner = _partners(points, xy, tangents, normals)
+        partner = _unfold(points, xy, tangents, normals, partner, place, turn)
+    outside = band(mask, texels, reach, inside=False, allocate=allocate)
+    source = _sources(mask, xy, partner, place, turn, outside)
+    shared, mirror, weight = _shared(mask, texels, xy, partner, place, turn, outside, share, allocate)
+    return Seams(size, texels, partner, place, turn, outside, source, shared, mirror, weight)
+
+
+def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`image` [H, W, C] at `at` [M, 2] (x, y; texel centres are whole numbers), as float32 [M, C]."""
+    limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
+    corner = np.floor(at).astype(np.int64)
+    fraction = (at - corner).astype(np.float32)
+    total = np.zeros((len(at), image.shape[2]), np.float32)
+    for down in (0, 1):
+        for right in (0, 1):
+            x, y = np.clip(corner + (right, down), 0, limit).T
+            weight = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
+            total += image[y, x] * weight[:, None]
+    return total
+
+
+def _tangents(mask: np.ndarray, position: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """Metres per texel to the right and down [N, 3, 2] at rim texels, measured inside the island; NaN where it is too thin."""
+    limit = np.array([mask.shape[1] - 1, mask.shape[0] - 1])
+    points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
+    tangents = np.full((len(xy), 3, 2), np.nan)
+    for axis in (0, 1):
+        longest = np.zeros(len(xy), np.int64)
+        for sign in (1, -1):
+            inside = np.ones(len(xy), bool)
+            for length in range(1, BASELINE + 1):
+                to = xy.copy()
+                to[:, axis] += sign * length
+                inside &= (to[:, axis] >= 0) & (to[:, axis] <= limit[axis])
+                to = np.clip(to, 0, limit)
+                inside &= mask[to[:, 1], to[:, 0]] > 0
+                better = inside & (length > longest)
+                there = to[better]
+                step = position[there[:, 1], there[:, 0]] - points[better]
+                tangents[better, :, axis] = step / (sign * length)
+                longest[better] = length
+    return tangents
+
+
+def _outward(tangents: np.ndarray, world_normal: np.ndarray | None) -> np.ndarray:
+    """Unit normals [N, 3] of the plane the tangents span, pointing out of the object; v goes up, rows go down."""
+    normal = np.cross(tangents[:, :, 1], tangents[:, :, 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    if world_normal is not None:
+        normal[(normal * world_normal).sum(axis=1) < 0] *= -1
+    return normal
+
+
+def _partners(points: np.ndarray, xy: np.ndarray, tangents: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """For each rim texel the nearest on the object that is not of the same stretch of rim and touches it; -1 for none."""
+    partner, nearest = np.full(len(points), -1, np.int32), np.full(len(points), np.inf)
+    texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # metres across one texel, the longer way
+    known = np.flatnonzero(np.isfinite(texel) & (texel > 0) & np.isfinite(normals).all(axis=1))
+    if not len(known):
+        return partner
+    touch = TOUCH * texel
+    side = 2 * float(np.quantile(touch[known], 0.99))
+    cells = np.floor(points[known] / side).astype(np.int64)
+    order = known[np.argsort(_hash(cells), kind="stable")]
+    keys, first, count = np.unique(_hash(np.floor(points[order] / side).astype(np.int64)), return_index=True, return_counts=True)
+    for offset in np.ndindex(3, 3, 3):
+        key = _hash(cells + np.array(offset) - 1)
+        slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+        held = np.where(keys[slot] == key, count[slot], 0)
+        for step in range(min(int(held.max()), CROWD)):
+            a = np.flatnonzero(held > step)
+            b, a = order[first[slot[a]] + step], known[a]
+            distance = np.linalg.norm(points[a] - points[b], axis=1)
+            fits = (distance < nearest[a]) & (distance < touch[a] + touch[b])
+            a, b, distance = a[fits], b[fits], distance[fits]
+            fits = (np.abs(xy[a] - xy[b]).max(axis=1) > APART) & ((normals[a] * normals[b]).sum(axis=1) > FOLD)
+            partner[a[fits]], nearest[a[fits]] = b[fits], distance[fits]
+    return partner
+
+
+def _unfold(
+    points: np.ndarray,
+    xy: np.ndarray,
+    tangents: np.ndarray,
+    normals: np.ndarray,
+    partner: np.ndarray,
+    place: np.ndarray,
+    turn: np.ndarray,
+) -> np.ndarray:
+    """Fill in `place` and `turn` where a rim texel has a partner; returns the partners that could be unfolded.
+
+    The fold is the least rotation R that brings one normal to the other: its axis is the edge. With D the way from texel
+    to partner, made of a way to the edge in the first plane and on from it in the second, the same way unfolded into the
+    second plane is (R D1 + D2) / (1 + cos fold) across the edge, D1 and D2 being D's parts in the planes, and D along it.
+    """
+    a = np.flatnonzero(partner >= 0)
+    b = partner[a]
+    n1, n2, way = normals[a], normals[b], points[b] - points[a]
+    cosine = (n1 * n2).sum(axis=1)
+    axis = np.cross(n1, n2)
+
+    def fold(v: np.ndarray) -> np.ndarray:
+        return v * cosine[:, None] + np.cross(axis, v) + axis * ((axis * v).sum(axis=1) / (1 + cosine))[:, None]
+
+    def flat(v: np.ndarray, n: np.ndarray) -> np.ndarray:
+        return v - n * (v * n).sum(axis=1, keepdims=True)
+
+    unfolded = (fold(flat(way, n1)) + flat(way, n2)) / (1 + cosine)[:, None]
+    sine = np.linalg.norm(axis, axis=1, keepdims=True)
+    edge = axis / np.maximum(sine, 1e-12)
+    along = ((way - unfolded) * edge).sum(axis=1, keepdims=True)
+    unfolded += np.where(sine > 1e-3, along * edge, 0)
+    inverse = np.linalg.pinv(tangents[b])
+    forward = np.stack([fold(tangents[a][:, :, i]) for i in (0, 1)], axis=-1)
+    turned = inverse @ forward
+    start = xy[b] - np.einsum("nij,nj->ni", inverse, unfolded)
+    sound = np.isfinite(turned).all(axis=(1, 2)) & (np.abs(np.linalg.det(turned)) > 1e-3) & (np.abs(turned).max(axis=(1, 2)) < 32)
+    place[a[sound]], turn[a[sound]] = start[sound], turned[sound]
+    return np.where(np.isin(np.arange(len(partner)), a[sound]), partner, -1).astype(np.int32)
+
+
+def _across(xy_rim: np.ndarray, place: np.ndarray, turn: np.ndarray, band_: Band, width: int) -> np.ndarray:
+    """Where (x, y) the surface goes on for each texel of a band: [M, 2] float32."""
+    rows, columns = np.divmod(band_.texels, width)
+    away = np.stack([columns, rows], axis=-1) - xy_rim[band_.nearest]
+    return place[band_.nearest] + np.einsum("nij,nj->ni", turn[band_.nearest], away.astype(np.float32))
+
+
+def _sources(
+    mask: np.ndarray, xy: np.ndarray, partner: np.ndarray, place: np.ndarray, turn: np.ndarray, outside: Band
+) -> np.ndarray:
+    """The texel (flat) that each gutter texel stands for: across the seam where that is inside an island, else the rim."""
+    height, width = mask.shape
+    source = (xy[:, 1] * width + xy[:, 0])[outside.nearest]
+    at = np.rint(_across(xy, place, turn, outside, width)).astype(np.int64)
+    there = (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height) & (partner[outside.nearest] >= 0)
+    at = np.clip(at, 0, (width - 1, height - 1))
+    there &= mask[at[:, 1], at[:, 0]] > 0
+    return np.where(there, at[:, 1] * width + at[:, 0], source)
+
+
+def _shared(
+    mask: np.ndarray,
+    texels: np.ndarray,
+    xy: np.ndarray,
+    partner: np.ndarray,
+    place: np.ndarray,
+    turn: np.ndarray,
+    outside: Band,
+    share: int,
+    allocate: Allocate,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The texels near seams, where the other island's gutter shows the same place, and how much of it they take."""
+    width = mask.shape[1]
+    seam = np.flatnonzero(partner >= 0)
+    inside = band(mask, texels[seam], share, inside=True, allocate=allocate)
+    nearest = seam[inside.nearest]
+    inside = Band(inside.texels, nearest, inside.distance)
+    at = _across(xy, place, turn, inside, width)
+    room = _room(texels, xy, outside, share, width)
+    own, other = room[nearest], room[partner[nearest]]
+    deep = np.minimum(other, share)
+    fade = np.clip(1 - inside.distance / np.maximum(deep, 1e-3), 0, 1)
+    weight = deep / np.maximum(np.minimum(own, share) + deep, 1e-3) * fade
+    # the place must lie in the other island's own gutter, or on its rim, near the partner
+    spot = np.clip(np.rint(at).astype(np.int64), 0, (width - 1, mask.shape[0] - 1))
+    flat = spot[:, 1] * width + spot[:, 0]
+    slot = np.minimum(np.searchsorted(outside.texels, flat), max(len(outside.texels) - 1, 0))
+    home = partner[nearest]
+    if len(outside.texels):
+        gutter = outside.texels[slot] == flat
+        home = np.where(gutter, outside.nearest[slot], home)
+    far = np.abs(xy[home] - xy[partner[nearest]]).max(axis=1, initial=0)
+    taken = (weight > 0) & (far <= inside.distance + 4)
+    return inside.texels[taken], at[taken], weight[taken].astype(np.float32)
+
+
+def _room(texels: np.ndarray, xy: np.ndarray, outside: Band, share: int, width: int) -> np.ndarray:
+    """How deep the gutter is at each rim texel, up to `share`: the most among the rim texels around it."""
+    own = np.zeros(len(texels), np.float32)
+    np.maximum.at(own, outside.nearest, np.minimum(outside.distance, share))
+    room = own.copy()
+    for down in (-2, -1, 0, 1, 2):
+        for right in (-2, -1, 0, 1, 2):
+            beside = texels + down * width + right
+            slot = np.minimum(np.searchsorted(texels, beside), max(len(texels) - 1, 0))
+            np.maximum(room, np.where(texels[slot] == beside, own[slot], 0), out=room)
+    return room
+
+
+def _hash(cells: np.ndarray) -> np.ndarray:
+    return (cells * np.array([73856093, 19349663, 83492791])).sum(axis=1)

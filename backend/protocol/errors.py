@@ -106,10 +106,11 @@ class NetworkError(SabiError):
 
 
 class UnknownNetwork(NetworkError):
-    """A recipe was made with a network that this version does not have."""
+    """A recipe was made with a network that this version does not have. `successor` is the sha256 of the one it has, or ""."""
 
     code = "unknown_network"
     status = 409
+    successor = ""
 
 
 class DeviceError(SabiError):

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a network over an image of any size, tile by tile, as if it had seen the whole.
+
+Every tile is read with a border of `card.overlap` texels that is cropped again, and every tile begins at a multiple of
+`card.multiple`; where the image ends the border continues at the opposite side (wrap) or repeats the last texel (edge).
+A whole image is one tile and takes the same path, so whole and tiled agree but for the order of additions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..protocol.errors import Cancelled, OutOfMemory
+from .card import Card
+
+TILE = 1024  # with overlaps up to 128, tiles cost at most 1.25 times the whole at 2048 x 2048
+SMALLEST_TILE = 128
+
+Read = Callable[[slice, slice], np.ndarray]
+Source = np.ndarray | Read
+Write = Callable[[slice, slice, dict[str, np.ndarray]], None]
+
+log = logging.getLogger(__name__)
+
+
+class Runnable(Protocol):
+    """What a session offers to the tiling code; see session.Session."""
+
+    card: Card
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+    def fall_back(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One part of an image: rows and columns of what it writes, inside the image and cut at its end."""
+
+    top: int
+    left: int
+    rows: slice
+    columns: slice
+
+    @property
+    def texels(self) -> int:
+        return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
+
+
+def run_tiled(
+    session: Runnable,
+    sources: Mapping[str, Source],
+    size: tuple[int, int],
+    write: Write,
+    *,
+    wrap: tuple[bool, bool] = (False, False),
+    tile: int | None = TILE,
+    wanted: Callable[[slice, slice], bool] | None = None,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    warn: Callable[[str], None] = log.warning,
+) -> None:
+    """Run `session` over an image of `size` (height, width) and hand every finished part to `write`.
+
+    `sources` gives each input of the network by name, without the batch axis:
+      * an array [C, H, W], or [C, ceil(H / s), ceil(W / s)] for an input of stride s (`card.noise`), of any number type;
+      * a function (rows, columns) -> [C, rows, columns], called with slices inside that same grid, never outside it:
+        this is how a map stays in its own type (uint8, memory-mapped) until a tile needs it as float32;
+      * an array [S] for an input without height and width (a style code).
+    `write(rows, columns, outputs)` gets, once or more for each part and in any order, the outputs by name as float32
+    [C, rows, columns], cropped to the image; the arrays are its own to keep.
+
+    `wrap` says whether rows and columns continue at the opposite border; a wrapping side must be a multiple of
+    `card.multiple` (ValueError). `tile` is the side of a tile in texels, None for the whole image at once.
+    `wanted` is asked for each tile with the rows and columns it would write; a tile that is not wanted is neither read, run
+    nor written, but counts as done.
+    `progress` gets the fraction done, rising to 1. `cancelled` is asked before each tile: raises Cancelled.
+    Out of memory: tiles are halved, down to 128; then the session falls back to the CPU; each is said through `warn`;
+    raises OutOfMemory when nothing helps.
+    """
+    card = session.card
+    for length, wraps in zip(size, wrap, strict=True):
+        if wraps and length % card.multiple:
+            raise ValueError(f"a wrapping side of {length} texels is not a multiple of {card.multiple}")
+    side = max(size) if tile is None else tile
+    done_before = 0.0
+    while True:
+        try:
+            for fraction, part, outputs in _run_each(session, sources, size, wrap, side, wanted, cancelled):
+                if outputs is not None:
+                    write(part.rows, part.columns, outputs)
+                done_before = max(done_before, fraction)
+                if progress is not None:
+                    progress(done_before)
+            return
+        except OutOfMemory as error:
+            side = min(side, max(size))
+            if side > SMALLEST_TILE:
+                side = max(SMALLEST_TILE, side // 2)
+                warn(f"Memory ran out, painting goes on in tiles of {side} texels.")
+            elif session.fall_back():
+                side = tile or TILE
+                warn("The GPU's memory ran out, painting goes on on the CPU.")
+            else:
+                raise error
+
+
+def tiles(size: tuple[int, int], side: int, multiple: int) -> tuple[tuple[int, int], list[Tile]]:
+    """The common height and width of the tiles, multiples of `multiple`, and the tiles, which cover `size` once."""
+    counts = [max(1, -(-length // max(side, multiple))) for length in size]
+    height, width = (-(-length // (count * multiple)) * multiple for length, count in zip(size, counts, strict=True))
+    return (height, width), [
+        Tile(top, left, slice(top, min(top + height, size[0])), slice(left, min(left + width, size[1])))
+        for top in range(0, size[0], height)
+        for left in range(0, size[1], width)
+    ]
+
+
+def _run_each(
+    session: Runnable,
+    sources: Mapping[str, Source],
+    size: tuple[int, int],
+    wrap: tuple[bool, bool],
+    side: int,
+    wanted: Callable[[slice, slice], bool] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[tuple[float, Tile, dict[str, np.ndarray] | None]]:
+    """For each tile the fraction done with it, the tile, and its outputs, None where it is not wanted."""
+    card = session.card
+    (height, width), parts = tiles(size, side, card.multiple)
+    strides = {name: stride for name, (stride, _) in card.noise.items()}
+    done = 0
+    for part in parts:
+        if cancelled is not None and cancelled():
+            raise Cancelled()
+        done += part.texels
+        fraction = done / (size[0] * size[1])
+        if wanted is not None and not wanted(part.rows, part.columns):
+            yield fraction, part, None
+            continue
+        window = (
+            (part.top - card.overlap, part.left - card.overlap),
+            (height + 2 * card.overlap, width + 2 * card.overlap),
+        )
+        inputs = {name: _input(source, strides.get(name, 1), *window, size, wrap) for name, source in sources.items()}
+        outputs = session.run(inputs)
+        rows = slice(card.overlap, card.overlap + part.rows.stop - part.top)
+        columns = slice(card.overlap, card.overlap + part.columns.stop - part.left)
+        yield fraction, part, {name: array[0, :, rows, columns] for name, array in outputs.items()}
+
+
+def _input(
+    source: Source,
+    stride: int,
+    start: tuple[int, int],
+    extent: tuple[int, int],
+    size: tuple[int, int],
+    wrap: tuple[bool, bool],
+) -> np.ndarray:
+    """One network input [1, C, h, w] or [1, S], float32 and contiguous."""
+    if isinstance(source, np.ndarray) and source.ndim == 1:
+        return source.astype(np.float32)[None]
+    grid = tuple(-(-length // stride) for length in size)
+    rows, columns = (
+        _pieces(begin // stride, (begin + length) // stride, whole, wraps)
+        for begin, length, whole, wraps in zip(start, extent, grid, wrap, strict=True)
+    )
+    block: np.ndarray | None = None
+    for at_row, row in rows:
+        for at_column, column in columns:
+            part = source[:, row, column] if isinstance(source, np.ndarray) else source(row, column)
+            if block is None:
+                block = np.empty((1, part.shape[0], extent[0] // stride, extent[1] // stride), np.float32)
+            block[0, :, at_row : at_row + part.shape[1], at_column : at_column + part.shape[2]] = part
+    assert block is not None
+    _repeat_edges(block, 2, rows)
+    _repeat_edges(block, 3, columns)
+    return block
+
+
+def _pieces(start: int, stop: int, length: int, wraps: bool) -> list[tuple[int, slice]]:
+    """Where the texels start..stop lie in an axis of `length`: (offset in the block, slice of the axis), in order."""
+    if not wraps:
+        inside = slice(max(start, 0), min(stop, length))
+        return [(inside.start - start, inside)]
+    pieces = []
+    at = start
+    while at < stop:
+        begin = at % length
+        count = min(length - begin, stop - at)
+        pieces.append((at - start, slice(begin, begin + count)))
+        at += count
+    return pieces
+
+
+def _repeat_edges(block: np.ndarray, axis: int, pieces: list[tuple[int, slice]]) -> None:
+    """Fill what lies before the first and behind the last piece with the texels next to it."""
+    first = pieces[0][0]
+    last = pieces[-1][0] + pieces[-1][1].stop - pieces[-1][1].start
+    view = np.moveaxis(block, axis, 0)
+    view[:first] = view[first]
+    view[last:] = view[last - 1]

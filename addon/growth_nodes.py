@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formula of backend/protocol/growth.py as a node group: painted layers over a base, with age live in its sockets.
+
+A group is built in one of two shapes. With `Blend.INPUTS` it has the shader's own inputs (Base Color, Roughness, ...), which come
+out weathered. With `Blend.SHADER` it has no base: its outputs feed a Principled of Sabi's own that a Mix Shader lays over the
+original by `Coverage`; colours are then averages over what covers, so that the mix gives the same as the formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import bpy
+
+from ..backend.protocol import growth
+
+GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
+LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
+# What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
+COVERED = {
+    "Coat Weight": 0.0,
+    "Sheen Weight": 0.0,
+    "Transmission Weight": 0.0,
+    "Subsurface Weight": 0.0,
+    "Emission Strength": 0.0,
+    "Thin Film Thickness": 0.0,
+    "Anisotropic": 0.0,
+    "Specular IOR Level": 0.5,
+    "IOR": 1.5,
+}
+
+
+class Blend(Enum):
+    INPUTS = "inputs"
+    SHADER = "shader"
+
+
+@dataclass(frozen=True)
+class PaintedImages:
+    """One layer's three images in Blender, and where its sockets start."""
+
+    thin: bpy.types.Image
+    thick: bpy.types.Image
+    growth: bpy.types.Image
+    label: str
+    age: float
+    opacity: float
+    relief: float  # metres to each side of flush
+
+
+def build(
+    name: str, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: Iterable[str] = (), wrap: bool = False
+) -> bpy.types.NodeTree:
+    """A new node group. `fades` names the inputs of COVERED that shall pass through it; a Normal input is made for INPUTS.
+
+    Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
+    (metres to each side of flush) and Mask.
+    """
+    tree = bpy.data.node_groups.new(name, "ShaderNodeTree")
+    tree[GROUP_KEY] = True
+    try:
+        _declare(tree, layers, blend, fades)
+        _Wiring(tree).lay(layers, uv_map, blend, list(fades), wrap)
+    except BaseException:
+        bpy.data.node_groups.remove(tree)
+        raise
+    return tree
+
+
+def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
+    """The live sockets of each layer of a group node, bottom layer first: {"Age": socket, "Opacity": ..., ...}."""
+    layers: dict[int, dict[str, bpy.types.NodeSocket]] = {}
+    by_identifier = {socket.identifier: socket for socket in node.inputs}
+    panels = [item for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
+    for index, panel in enumerate(panels):
+        for item in panel.interface_items:
+            if item.item_type == "SOCKET" and item.name in LAYER_SOCKETS:
+                layers.setdefault(index, {})[item.name] = by_identifier[item.identifier]
+    return list(layers.values())
+
+
+def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
+    def socket(name: str, kind: str, in_out: str, parent: object = None, **values: object) -> None:
+        item = tree.interface.new_socket(name, in_out=in_out, socket_type=f"NodeSocket{kind}", parent=parent)
+        for key, value in values.items():
+            setattr(item, key, value)
+
+    passing = list(fades) if blend is Blend.INPUTS else []
+    for in_out in ("OUTPUT", "INPUT") if blend is Blend.INPUTS else ("OUTPUT",):
+        socket("Base Color", "Color", in_out)
+        socket("Roughness", "Float", in_out)
+        socket("Metallic", "Float", in_out)
+        socket("Normal", "Vector", in_out, **({"hide_value": True} if in_out == "INPUT" else {}))
+        for name in passing:
+            socket(name, "Float", in_out)
+    socket("Coverage", "Float", "OUTPUT")
+    fraction = {"min_value": 0.0, "max_value": 1.0, "subtype": "FACTOR"}
+    for number, layer in enumerate(layers, start=1):
+        panel = tree.interface.new_panel(f"{number} {layer.label}")
+        socket("Age", "Float", "INPUT", panel, default_value=layer.age, **fraction)
+        socket("Opacity", "Float", "INPUT", panel, default_value=layer.opacity, **fraction)
+        socket("Height", "Float", "INPUT", panel, default_value=layer.relief, min_value=0.0, max_value=10.0, subtype="DISTANCE")
+        socket("Mask", "Float", "INPUT", panel, default_value=1.0, **fraction)
+
+
+class _Wiring:
+    """Adds the nodes of one group, column by column from left to right."""
+
+    def __init__(self, tree: bpy.types.NodeTree) -> None:
+        self.tree = tree
+        self.column = self.row = 0
+
+    def lay(self, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: list[str], wrap: bool) -> None:
+        entry, leave = self.node("NodeGroupInput"), self.node("NodeGroupOutput")
+        uv = self.node("ShaderNodeUVMap")
+        uv.uv_map = uv_map
+        over_base = blend is Blend.INPUTS
+        colour = entry.outputs["Base Color"] if over_base else (0.0, 0.0, 0.0, 1.0)
+        roughness = entry.outputs["Roughness"] if over_base else 0.0
+        metallic = entry.outputs["Metallic"] if over_base else 0.0
+        height = covered = 0.0
+        sockets = _by_panel(tree_of=self.tree, entry=entry)
+        for layer, controls in zip(layers, sockets, strict=True):
+            self.column += 1
+            thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
+            coverage, position = self.coverage(grown, controls)
+            self.column += 1
+            metres = self.math("MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"])
+            colour = self.mix(coverage, colour, self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"), "RGBA")
+            roughness = self.mix(coverage, roughness, thin.outputs["Alpha"])
+            metallic = self.mix(coverage, metallic, thick.outputs["Alpha"])
+            height = self.mix(coverage, height, metres)
+            covered = self.mix(coverage, covered, 1.0)
+        self.column += 1
+        if not over_base:
+            share = self.math("MAXIMUM", covered, 1e-6)
+            inverse = self.math("DIVIDE", 1.0, share)
+            colour = self.scale_colour(colour, inverse)
+            roughness, metallic = self.math("MULTIPLY", roughness, inverse), self.math("MULTIPLY", metallic, inverse)
+        own_normal = self.node("ShaderNodeNewGeometry").outputs["Normal"]
+        base_normal = self.given(entry.outputs["Normal"], own_normal) if over_base else own_normal
+        results = {
+            "Base Color": colour,
+            "Roughness": roughness,
+            "Metallic": metallic,
+            "Normal": self.normal(base_normal, height, covered),
+            "Coverage": covered,
+        }
+        if over_base:
+            results |= {name: self.mix(covered, entry.outputs[name], COVERED[name]) for name in fades}
+        for name, source in results.items():
+            self.connect(source, leave.inputs[name])
+        leave.location.x = (self.column + 1) * 220
+
+    def coverage(self, grown: bpy.types.Node, controls: dict) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
+        """Coverage, and where between the layer's keys each texel is; growth.py line by line."""
+        parts = self.node("ShaderNodeSeparateColor")
+        self.connect(grown.outputs["Color"], parts.inputs[0])
+        exposure, threshold, softness = parts.outputs
+        rate = self.math("MULTIPLY_ADD", exposure, growth.RATE_MAX - growth.RATE_MIN, growth.RATE_MIN)
+        onset = self.math("MULTIPLY_ADD", exposure, -growth.ONSET_MAX, growth.ONSET_MAX)
+        degree = self.math("SUBTRACT", self.math("MULTIPLY", rate, controls["Age"]), onset, clamp=True)
+        depth = self.math("SUBTRACT", degree, threshold)
+        rise = self.node("ShaderNodeMapRange")
+        rise.interpolation_type = "SMOOTHSTEP"
+        self.connect(depth, rise.inputs["Value"])
+        self.connect(self.math("MAXIMUM", softness, growth.SOFTNESS_MIN), rise.inputs["From Max"])
+        strength = self.math("MULTIPLY", controls["Opacity"], controls["Mask"], clamp=True)
+        coverage = self.math("MULTIPLY", rise.outputs["Result"], strength, clamp=True)
+        return coverage, self.math("MULTIPLY", depth, 1 / growth.KEY_DEPTH, clamp=True)
+
+    def normal(self, base: bpy.types.NodeSocket, height: object, covered: object) -> bpy.types.NodeSocket:
+        """The base normal bumped by `height` in metres where anything covers, else the base normal itself."""
+        bump = self.node("ShaderNodeBump")
+        bump.inputs["Strength"].default_value = bump.inputs["Distance"].default_value = 1.0
+        self.connect(height, bump.inputs["Height"])
+        self.connect(base, bump.inputs["Normal"])
+        return self.mix(self.math("GREATER_THAN", covered, 0.0), base, bump.outputs["Normal"], "VECTOR")
+
+    def given(self, vector: bpy.types.NodeSocket, otherwise: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+        """`vector`, or `otherwise` while nothing is plugged into it: inside a group an empty normal is a zero, not the surface's."""
+        length = self.node("ShaderNodeVectorMath")
+        length.operation = "LENGTH"
+        self.connect(vector, length.inputs[0])
+        return self.mix(self.math("GREATER_THAN", length.outputs["Value"], 0.0), otherwise, vector, "VECTOR")
+
+    def node(self, kind: str) -> bpy.types.Node:
+        node = self.tree.nodes.new(kind)
+        node.location = (self.column * 220, -170 * (self.row % 12))
+        node.hide = kind not in ("NodeGroupInput", "NodeGroupOutput")
+        self.row += 1
+        return node
+
+    def image(self, image: bpy.types.Image, uv: bpy.types.Node, wrap: bool) -> bpy.types.Node:
+        node = self.node("ShaderNodeTexImage")
+        node.image = image
+        node.extension = "REPEAT" if wrap else "EXTEND"
+        self.connect(uv.outputs["UV"], node.inputs["Vector"])
+        return node
+
+    def math(self, operation: str, *values: object, clamp: bool = False) -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeMath")
+        node.operation, node.use_clamp = operation, clamp
+        for value, socket in zip(values, node.inputs, strict=False):
+            self.connect(value, socket)
+        return node.outputs[0]
+
+    def mix(self, factor: object, a: object, b: object, kind: str = "FLOAT") -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeMix")
+        node.data_type, node.clamp_factor = kind, True
+        inputs = [socket for socket in node.inputs if socket.enabled]
+        for value, socket in zip((factor, a, b), inputs, strict=True):
+            self.connect(value, socket)
+        return next(socket for socket in node.outputs if socket.enabled)
+
+    def scale_colour(self, colour: object, factor: object) -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeVectorMath")
+        node.operation = "SCALE"
+        self.connect(colour, node.inputs[0])
+        self.connect(factor, node.inputs["Scale"])
+        return node.outputs[0]
+
+    def connect(self, source: object, target: bpy.types.NodeSocket) -> None:
+        if isinstance(source, bpy.types.NodeSocket):
+            self.tree.links.new(source, target)
+        else:
+            target.default_value = source
+
+
+def _by_panel(tree_of: bpy.types.NodeTree, entry: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
+    """As layer_inputs, for the outputs of the node Group Input inside the group."""
+    outputs = {socket.identifier: socket for socket in entry.outputs}
+    panels = [item for item in tree_of.interface.items_tree if item.item_type == "PANEL"]
+    return [{item.name: outputs[item.identifier] for item in panel.interface_items} for panel in panels]

@@ -1,0 +1,66 @@
+# make demo                       weather the project's own model and show it before and after: out/demo/index.html
+# make test                       lint, types, and every test that needs no other Blender and no window
+# make test-blender VERSION=5.0.1 what needs Blender, in another version of bpy
+# make test-window                real Blenders with a window: SUITES="trixie sid" (4.3 and 5.2); root and apt, once
+# make extension                  the zips for Blender: dist/
+# make bench                      the measured figures, one JSON line each
+
+PYTHON ?= python3.11
+VERSION ?= 5.0.1
+SUITES ?= trixie sid
+ASSET ?=
+PYTEST ?= # more arguments for pytest
+
+venv := .venv
+other := .venv-$(VERSION)
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint check test-blender test-window extension bench clean
+.DELETE_ON_ERROR:
+
+demo: $(venv)/.ready-demo
+	$(venv)/bin/python -m sabi.addon.demo --out out/demo $(if $(ASSET),--asset "$(ASSET)")
+
+test: lint check
+
+lint: $(venv)/.ready-test
+	$(venv)/bin/ruff check
+	$(venv)/bin/ruff format --check
+	$(venv)/bin/mypy
+
+check: $(venv)/.ready-test
+	$(venv)/bin/python -m pytest -m "not window and not bench" $(PYTEST)
+
+test-blender: $(other)/.ready-test
+	$(other)/bin/python -m pytest -m "blender and not bench" $(PYTEST)
+
+test-window: $(venv)/.ready-test
+	$(foreach suite,$(SUITES),SUITE=$(suite) tools/real-blender.sh setup &&) true
+	SUITES="$(SUITES)" $(venv)/bin/python -m pytest -m window $(PYTEST)
+
+extension: $(venv)/.ready-demo
+	$(venv)/bin/python tools/build_extension.py
+
+bench: $(venv)/.ready-test
+	$(venv)/bin/python -m pytest -q -s -m bench $(PYTEST)
+
+# Environments. A stamp is younger than pyproject.toml when the environment holds what it asks for.
+
+$(venv)/.ready-demo: pyproject.toml setup.py
+	tools/system-packages.sh
+	test -x $(venv)/bin/python || $(PYTHON) -m venv $(venv)
+	$(call install,$(venv)) --editable ".[blender]"
+	touch $@
+
+$(venv)/.ready-test: $(venv)/.ready-demo
+	$(call install,$(venv)) --editable ".[blender,test,lint,train]"
+	touch $@
+
+$(other)/.ready-test: pyproject.toml setup.py
+	tools/system-packages.sh
+	test -x $(other)/bin/python || $(PYTHON) -m venv $(other)
+	$(call install,$(other)) "bpy==$(VERSION)" "numpy<2" --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf build dist out

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exposure: how readily each texel weathers, from what its geometry says and the weights of a layer.
+
+`survey` reads a surface once, at reduced size; `Survey.exposure` weighs what it found for one layer; the field that comes of
+it is read back at any window and any resolution. Nothing keeps a float copy of the surface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..protocol.errors import MissingMap
+from ..protocol.recipe import Frame, FrameMode, Layer
+from ..protocol.surface import Surface
+from . import drips, geometry, noise, relief
+from .grid import Grid, reduced
+from .voxels import Nodes, nodes
+
+RUN_CELLS = 512  # runs are followed from cells of a grid of this size
+RUN_LENGTH = 8.0  # features after which 1/e of what runs is left
+CREEP = 1.0  # features that weathering creeps from edges and crevices
+PATCH = 6.0  # features across the largest patches of noise
+NOISE_GAIN = 0.2  # what a weight of 1 makes of noise of unit variance
+SPLASH = 0.35  # of the object's height is near the ground, but at most
+SPLASH_METRES = 0.6
+# What each weight can be had from: one of these maps is enough, the first is what the artist is asked for.
+SOURCES: dict[str, tuple[str, ...]] = {
+    "edges": ("curvature", "normal", "height"),
+    "cavities": ("ambient_occlusion", "curvature", "normal", "height"),
+    "up": ("world_normal", "position"),
+    "drips": ("position",),
+    "ground": ("position",),
+    "noise": (),
+}
+
+
+@dataclass(frozen=True)
+class ExposureField:
+    """Exposure of one layer over a whole surface: `values` [h, w] of the grid, 0..1. `warnings`: sentences for the artist."""
+
+    grid: Grid
+    values: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+    def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Exposure [len(rows), len(columns)] float32 in 0..1 at texel coordinates; 0.5 is the centre of the first texel."""
+        return self.grid.sample(self.values, rows, columns)
+
+    def window(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """Exposure [h, w] of a window of the surface, texel by texel."""
+        height, width = self.grid.surface.size
+        return self.sample(np.arange(height)[rows] + 0.5, np.arange(width)[columns] + 0.5)
+
+
+def exposure(surface: Surface, layer: Layer, frame: Frame) -> np.ndarray:
+    """Exposure [H, W] float32 of a whole surface, 0..1; see `Survey.exposure`. Large surfaces are better read by windows."""
+    return survey(surface, frame).exposure(layer).window()
+
+
+def survey(surface: Surface, frame: Frame) -> Survey:
+    """What the layers of a recipe ask of a surface."""
+    return Survey(surface, frame, reduced(surface))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A surface at reduced size and what its geometry says: arrays [h, w] of 0..1, each made when first asked for."""
+
+    surface: Surface
+    frame: Frame
+    grid: Grid
+
+    def exposure(self, layer: Layer) -> ExposureField:
+        """How readily each texel weathers under `layer`: smooth over the object and across UV seams, never NaN.
+
+        What the geometry says joins as a union, so one cause is enough; noise shifts it; then it is levelled so that
+        `layer.exposure.amount` of the surface weathers readily. Does not depend on the layer's age.
+        A weight whose maps the surface lacks is dropped, the others are raised to the same sum, and a warning says so;
+        raises MissingMap where `layer.exposure.strict`.
+        """
+        weights, warnings = self._weights(layer)
+        bare = np.float32(1)  # 1 - union
+        sources = self._union(layer, weights)
+        if self._has_nodes and (weights["edges"] or weights["cavities"]):
+            bare = bare * (1 - np.float32(0.6) * self._creep(sources, layer.feature_size))
+        bare = bare * (1 - sources)
+        if weights["up"]:
+            bare = bare * (1 - np.float32(weights["up"]) * self.up)
+        if weights["ground"]:
+            bare = bare * (1 - np.float32(weights["ground"]) * self.ground)
+        if weights["drips"] and self._has_nodes:
+            bare = bare * (1 - np.float32(weights["drips"]) * self._runs(sources, layer))
+        score = np.broadcast_to(1 - bare, self.grid.inside.shape)
+        score = score + np.float32(NOISE_GAIN * weights["noise"]) * self.patches(layer)
+        return ExposureField(self.grid, levelled(score, self.grid.inside, layer), warnings)
+
+    @cached_property
+    def occlusion(self) -> np.ndarray:
+        """How closed in, from ambient occlusion: relative to the object's own range, or to a quarter of the full one."""
+        open_ = self.grid.pooled("ambient_occlusion")[..., 0]
+        low, high = self._percentiles(open_, 2, 95)
+        return smoothstep(np.clip((high - open_) / max(high - low, 0.25), 0, 1))
+
+    @cached_property
+    def bend(self) -> np.ndarray:
+        """Curvature of the mesh as -1 (crevice) .. 1 (edge); what is sharpest on the object counts as full."""
+        bend = np.clip(2 * self.grid.pooled("curvature")[..., 0] - 1, -1, 1) * self.grid.inside
+        sharp = np.abs(bend[np.abs(bend) > 0.05])
+        return np.clip(bend / np.clip(np.percentile(sharp, 95) if len(sharp) else 1, 0.2, 1), -1, 1).astype(np.float32)
+
+    @cached_property
+    def up(self) -> np.ndarray:
+        """How far a cell looks upward: 0 for walls and undersides, 1 for floors."""
+        return smoothstep(np.clip((-(self.normals @ self.gravity) - np.float32(0.15)) / np.float32(0.75), 0, 1))
+
+    @cached_property
+    def ground(self) -> np.ndarray:
+        """Nearness to the ground: 1 on it, falling to 0 at `SPLASH` of the object's height; 0 on undersides."""
+        assert self.grid.position is not None
+        height = geometry.heights(self.grid.position, self.surface, self.frame)
+        low, high = self._percentiles(height, 0, 100)
+        ground = self.frame.ground
+        if ground is None:  # in a scene the ground lies at 0, unless all of the object is below
+            ground = low if self.frame.mode is FrameMode.ASSET or high < 0 else 0.0
+        reach = min(SPLASH * (high - low), SPLASH_METRES) + 1e-6
+        near = smoothstep(np.clip(1 - (height - np.float32(ground)) / np.float32(reach), 0, 1))
+        return near * smoothstep(np.clip((np.float32(0.9) - self.normals @ self.gravity) / np.float32(0.6), 0, 1))
+
+    @cached_property
+    def gravity(self) -> np.ndarray:
+        return geometry.gravity_at_rest(self.surface, self.frame)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """Unit normals [h, w, 3] at rest: the surface's, else those of `position`."""
+        if "world_normal" in self.surface:
+            normals = self.grid.texels("world_normal")
+        else:
+            assert self.grid.position is not None
+            right, below = geometry.tangents(self.grid.position, self.grid.inside, self.surface.wrap)
+            normals = np.cross(below, right).astype(np.float32)
+        return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), np.float32(1e-6))
+
+    def patches(self, layer: Layer) -> np.ndarray:
+        """Noise of unit variance [h, w] in patches of several features: on the object, or on its texels where it has no place."""
+        spacing = max(PATCH * layer.feature_size, 8 * self.grid.spacing)
+        if self.grid.position is None:
+            period = tuple(n if wraps else 0 for n, wraps in zip(self.surface.size, self.surface.wrap, strict=True))
+            texels = spacing * self.surface.texels_per_metre
+            return noise.texel_octaves(self.grid.rows, self.grid.columns, texels, layer.seed, "exposure", period=period)  # type: ignore[arg-type]
+        patches = np.zeros(self.grid.inside.shape, np.float32)
+        patches[self.grid.inside] = noise.octaves(self.grid.position[self.grid.inside], spacing, layer.seed, "exposure")
+        return patches
+
+    def _weights(self, layer: Layer) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The weights whose maps there are, raised to the sum of all, at most 1 each; and a warning for each that is dropped."""
+        wanted = layer.exposure.weights()
+        kept = {n: w for n, w in wanted.items() if not SOURCES[n] or any(m in self.surface for m in SOURCES[n])}
+        dropped = [name for name, weight in wanted.items() if name not in kept and weight > 0]
+        if dropped and layer.exposure.strict:
+            raise MissingMap(SOURCES[dropped[0]][0])
+        scale = sum(wanted.values()) / sum(kept.values()) if any(kept.values()) else 1.0
+        weights = {name: min(scale * kept.get(name, 0.0), 1.0) for name in wanted}
+        return weights, tuple(
+            f"The surface has no {' or '.join(SOURCES[name])} map: {layer.effect.value} ignores {name}."
+            for name in dropped
+        )
+
+    def _union(self, layer: Layer, weights: dict[str, float]) -> np.ndarray:
+        """Edges and cavities, weighed and joined: where weathering starts, and what runs start from."""
+        edges, cavities = np.float32(weights["edges"]), np.float32(weights["cavities"])
+        bare = np.ones(self.grid.inside.shape, np.float32)
+        if not (edges or cavities):
+            return 1 - bare
+        bend = relief.bend(self.grid, layer.feature_size)
+        for part in [part for part in (bend, self.bend if "curvature" in self.surface else None) if part is not None]:
+            bare *= 1 - edges * np.clip(part, 0, 1)
+            bare *= 1 - cavities * np.clip(-part, 0, 1)
+        if cavities and "ambient_occlusion" in self.surface:
+            bare *= 1 - cavities * self.occlusion
+        return 1 - bare
+
+    @property
+    def _has_nodes(self) -> bool:
+        return self.grid.position is not None and bool(self.grid.inside.any())
+
+    @cached_property
+    def _nodes(self) -> Nodes:
+        assert self.grid.position is not None
+        inside = self.grid.inside
+        return nodes(self.grid.position[inside], self.normals[inside], self.grid.spacing)
+
+    @cached_property
+    def _points(self) -> tuple[Grid, np.ndarray, np.ndarray]:
+        """A coarser grid, and place and normal of its cells."""
+        grid = reduced(self.surface, RUN_CELLS)
+        assert grid.position is not None
+        height, width = self.grid.inside.shape
+        rows, columns = (
+            np.minimum(t // self.grid.stride, n - 1) for t, n in zip(grid.texel, (height, width), strict=True)
+        )
+        return grid, grid.position[grid.inside], self.normals[rows, columns][grid.inside]
+
+    def _creep(self, sources: np.ndarray, feature: float) -> np.ndarray:
+        """`sources` [h, w] spread over the surface by about a feature, across UV seams; the most reached counts as full."""
+        at_nodes = self._nodes.spread(self._nodes.mean(sources[self.grid.inside]), CREEP * feature)
+        full = np.percentile(at_nodes, 98)
+        _, points, normals = self._points
+        return self._on_grid(np.clip(self._nodes.read(at_nodes, points, normals) / max(full, 0.05), 0, 1))
+
+    def _runs(self, sources: np.ndarray, layer: Layer) -> np.ndarray:
+        """Runs below `sources` and below spots that noise sets, 0..1 [h, w]."""
+        at_nodes = self._nodes.mean(sources[self.grid.inside])
+        narrow = max(0.7 * layer.feature_size, 2.5 * self._nodes.size)
+        streaks = noise.octaves(self._nodes.centre, narrow, layer.seed, "runs", 2)
+        spots = noise.octaves(self._nodes.centre, 2.5 * narrow, layer.seed, "spots", 2)
+        gives = at_nodes * smoothstep(np.clip(streaks, 0, 1)) + np.float32(0.3) * np.clip(spots - np.float32(1.4), 0, 1)
+        _, points, normals = self._points
+        flow = drips.runs(points, normals, self._nodes, gives, self.gravity, RUN_LENGTH * layer.feature_size)
+        runs = flow[flow > 0]
+        full = np.percentile(runs, 90) if len(runs) else 1.0
+        return self._on_grid(1 - np.exp(-2 * flow / np.float32(max(full, 1e-6))))
+
+    def _on_grid(self, values: np.ndarray) -> np.ndarray:
+        """Values of `_points` as an array over the grid, smoothed by a cell."""
+        coarse = self._points[0]
+        field = np.zeros(coarse.inside.shape, np.float32)
+        field[coarse.inside] = values
+        return coarse.sample(coarse.smooth(field), self.grid.rows, self.grid.columns)
+
+    def _percentiles(self, values: np.ndarray, low: float, high: float) -> tuple[float, float]:
+        values = values[self.grid.inside]
+        return (float(np.percentile(values, low)), float(np.percentile(values, high))) if len(values) else (0.0, 0.0)
+
+
+def levelled(score: np.ndarray, inside: np.ndarray, layer: Layer) -> np.ndarray:
+    """Exposure 0..1 from a score: half by rank, half by value, so that few edges still stand out and no object stays new.
+
+    Monotone in the score. `layer.exposure.amount` sets the mean (0.15 to 0.95), `contrast` how far the extremes lie apart.
+    """
+    settings = layer.exposure
+    sample = score[inside][:: max(1, int(inside.sum()) // 100_000)]
+    if not len(sample):
+        return np.zeros(score.shape, np.float32)
+    shares = np.linspace(0, 100, 65)
+    knots = np.percentile(sample, shares)
+    low, high = np.percentile(sample, (5, 98))
+    by_value = np.clip((knots - low) / max(high - low, 1e-6), 0, 1)
+    curve = 0.5 * by_value + 0.5 * shares / 100
+    curve = np.clip(0.5 + (curve - 0.5) * settings.contrast, 0, 1)
+    target = 0.15 + 0.8 * settings.amount
+    gamma = _gamma(np.interp(sample, knots, curve), target)
+    if high - low < 1e-4:
+        return np.full(score.shape, np.float32(target))
+    return np.interp(score, knots, curve**gamma).astype(np.float32)
+
+
+def smoothstep(t: np.ndarray) -> np.ndarray:
+    return t * t * (3 - 2 * t)
+
+
+def _gamma(values: np.ndarray, target: float) -> float:
+    """The power that gives `values` (0..1) the mean `target`, between 1/8 and 8."""
+    low, high = -3.0, 3.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (values ** (2.0**middle)).mean() > target else (low, middle)
+    return 2.0**low

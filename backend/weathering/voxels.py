@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The surface as a cloud of nodes, one a voxel and side, so that what spreads or runs over it crosses UV islands.
+
+A voxel that a thin wall passes holds two nodes, one for each side, so nothing leaks through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NODES = 40_000  # aimed at
+MAX_VOXELS = 3_000_000
+_SIDE = np.array([0.36, 0.48, 0.80], np.float32)  # opposite faces fall on different sides of it, whichever way they lie
+_NEXT = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """`centre`, `normal` [N, 3] and `side` [N] of each node; `node` [M] names the node of each point they were made from.
+
+    `size` is a voxel's edge in metres. `index` and `reach` [2 sides * voxels] hold node numbers, -1 where there is none;
+    `reach` also names nodes up to two voxels away.
+    """
+
+    origin: np.ndarray
+    size: float
+    shape: tuple[int, int, int]
+    centre: np.ndarray
+    normal: np.ndarray
+    side: np.ndarray
+    node: np.ndarray
+    index: np.ndarray
+    reach: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """The mean over each node's points of `values` [M]: [N] float32."""
+        count = np.bincount(self.node, minlength=len(self.centre))
+        return (np.bincount(self.node, values, len(self.centre)) / count).astype(np.float32)
+
+    def find(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        """The node at or next to each point, -1 where there is none: on the side that `normals` look to, else one that agrees."""
+        place = self._voxel(points)
+        found = self.reach[place + self._half(normals)]
+        lost = np.flatnonzero(found < 0)
+        if len(lost):
+            other = self.reach[place[lost] + (self._voxels - self._half(normals[lost]))]
+            agree = np.einsum("nk,nk->n", self.normal[other], normals[lost]) > -0.2
+            found[lost] = np.where(agree, other, -1)
+        return found
+
+    def spread(self, values: np.ndarray, distance: float) -> np.ndarray:
+        """`values` [N] diffused over the surface, about `distance` metres (standard deviation), island or not."""
+        near = self._neighbours()
+        rounds = int(np.clip((distance / self.size) ** 2 / 0.3, 1, 32))
+        for _ in range(rounds):
+            values = np.float32(0.1) * values + np.float32(0.15) * values[near].sum(axis=0)
+        return values
+
+    def read(self, values: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        """`values` [N] at points [M, 3]: blended between the nodes of the eight voxels around that face the same way."""
+        place = (points - self.origin) / np.float32(self.size) - np.float32(0.5)
+        corner = np.floor(place)
+        fraction = (place - corner).astype(np.float32)
+        corner = corner.astype(np.int64)
+        total = np.zeros(len(points), np.float32)
+        weight = np.full(len(points), np.float32(1e-6))
+        for offset in np.ndindex(2, 2, 2):
+            share = np.where(offset, fraction, 1 - fraction).prod(axis=1)
+            voxel = self._flat(corner + offset)
+            for side in (0, 1):
+                node = self.index[voxel + side * self._voxels]
+                facing = np.einsum("nk,nk->n", self.normal[node], normals)
+                part = np.where(node >= 0, share * np.clip(facing + np.float32(0.2), 0, 1), 0)
+                total += part * values[node]
+                weight += part
+        alone = np.flatnonzero(weight < 1e-3)
+        if len(alone):
+            node = self.find(points[alone], normals[alone])
+            total[alone], weight[alone] = np.where(node >= 0, values[node], 0), 1
+        return total / weight
+
+    @property
+    def _voxels(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def _half(self, normals: np.ndarray) -> np.ndarray:
+        return np.where(normals @ _SIDE < 0, self._voxels, 0)
+
+    def _voxel(self, points: np.ndarray) -> np.ndarray:
+        return self._flat(((points - self.origin) * np.float32(1 / self.size)).astype(np.int64))
+
+    def _flat(self, place: np.ndarray) -> np.ndarray:
+        """Flat voxel numbers of [M, 3]; what lies beyond the border counts as the voxel there, which is empty."""
+        x, y, z = (np.clip(place[:, k], 0, self.shape[k] - 1) for k in range(3))
+        return (x * self.shape[1] + y) * self.shape[2] + z
+
+    def _neighbours(self) -> np.ndarray:
+        """The nodes in the six voxels around each, itself where there is none: [6, N]."""
+        own = np.arange(len(self.centre))
+        place = ((self.centre - self.origin) * np.float32(1 / self.size)).astype(np.int64)
+        half = self.side * self._voxels
+        near = np.empty((len(_NEXT), len(own)), np.int64)
+        for k, step in enumerate(_NEXT):
+            voxel = self._flat(place + step)
+            same, other = self.index[voxel + half], self.index[voxel + (self._voxels - half)]
+            agree = np.einsum("nk,nk->n", self.normal[other], self.normal) > -0.2
+            near[k] = np.where(same >= 0, same, np.where((other >= 0) & agree, other, own))
+        return near
+
+
+def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = NODES) -> Nodes:
+    """Nodes of a surface given by points [M, 3] `spacing` metres apart with unit normals [M, 3], about `count` of them."""
+    points = points.astype(np.float32)
+    low, high = np.percentile(points, (0.1, 99.9), axis=0) if len(points) > 1000 else (points.min(0), points.max(0))
+    margin = 0.05 * (high - low)  # far-off strays of a frame do not decide how fine the nodes are
+    low, high = np.maximum(points.min(0), low - margin), np.minimum(points.max(0), high + margin)
+    size = max(2.2 * spacing, spacing * float(np.sqrt(len(points) / count)), 1e-6)
+    size = max(size, float((np.prod(np.maximum(high - low, 4 * size)) / MAX_VOXELS) ** (1 / 3)))
+    origin = (low - 3 * size).astype(np.float32)
+    shape = tuple(int(n) for n in np.ceil((high - origin) / size) + 3)
+    voxels = shape[0] * shape[1] * shape[2]
+    place = np.clip(((points - origin) / np.float32(size)).astype(np.int64), 0, np.array(shape) - 1)
+    side = normals @ _SIDE < 0
+    key = (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2] + np.where(side, voxels, 0)
+    index = np.full(2 * voxels, -1, np.int32)
+    index[key] = 0
+    used = np.flatnonzero(index == 0)
+    index[used] = np.arange(len(used), dtype=np.int32)
+    node = index[key]
+    share = np.bincount(node, minlength=len(used))[:, None]
+    centre = np.stack([np.bincount(node, points[:, k], len(used)) for k in range(3)], axis=1) / share
+    normal = np.stack([np.bincount(node, normals[:, k], len(used)) for k in range(3)], axis=1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    return Nodes(
+        origin,
+        size,
+        shape,  # type: ignore[arg-type]
+        centre.astype(np.float32),
+        normal.astype(np.float32),
+        used // voxels,
+        node,
+        index,
+        _reach(index, shape),
+    )
+
+
+def _reach(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`index` grown twice into empty voxels next to used ones."""
+    grown = index.reshape(2, *shape).copy()
+    for _ in range(2):
+        before = grown.copy()
+        for axis in (1, 2, 3):
+            for here, there in (((1, None), (None, -1)), ((None, -1), (1, None))):
+                into = tuple(slice(*here) if a == axis else slice(None) for a in range(4))
+                source = tuple(slice(*there) if a == axis else slice(None) for a in range(4))
+                np.copyto(grown[into], before[source], where=grown[into] < 0)
+    return grown.reshape(-1)

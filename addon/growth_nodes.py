@@ -81,6 +81,11 @@ def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
     return list(layers.values())
 
 
+def layer_labels(node: bpy.types.Node) -> list[str]:
+    """The layers' names, in the order of `layer_inputs`."""
+    return [item.name for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
+
+
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
     def socket(name: str, kind: str, in_out: str, parent: object = None, **values: object) -> None:
         item = tree.interface.new_socket(name, in_out=in_out, socket_type=f"NodeSocket{kind}", parent=parent)

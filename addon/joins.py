@@ -17,6 +17,7 @@ import bpy
 from ..backend.protocol.errors import SceneError
 from .growth_nodes import COVERED, GROUP_KEY, Blend, PaintedImages, build
 from .transparency import alpha_of
+from .versions import has_nodes
 
 ALWAYS = ("Base Color", "Roughness", "Metallic", "Normal")
 
@@ -33,7 +34,7 @@ class Site:
 def find_site(material: bpy.types.Material) -> Site:
     """Raises SceneError, with the reason, where there is no surface to weather. Changes nothing."""
     name = material.name
-    if not material.use_nodes or material.node_tree is None:
+    if not has_nodes(material):
         raise SceneError(f"The material '{name}' does not use nodes.", "Turn on Use Nodes in the material's Surface panel.")
     output = material.node_tree.get_output_node("CYCLES") or material.node_tree.get_output_node("EEVEE")
     if output is None:

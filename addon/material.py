@@ -14,8 +14,8 @@ import bpy
 
 from ..backend.protocol.errors import SceneError
 from .fingerprint import fingerprint
-from .growth_nodes import LAYER_SOCKETS, PaintedImages, layer_inputs
-from .joins import aside, find_site, group_node, join, part
+from .growth_nodes import LAYER_SOCKETS, PaintedImages, layer_inputs, layer_labels
+from .joins import find_site, group_node, join, part
 
 SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
@@ -26,9 +26,10 @@ UV_MAP = "sabi_uv_map"  # on an object: the UV map that Sabi added
 
 @dataclass(frozen=True)
 class Applied:
-    """What is on an object: its materials with layers, and the live sockets of the first, bottom layer first."""
+    """What is on an object: its materials with layers, and the names and live sockets of the first's, bottom layer first."""
 
     materials: tuple[bpy.types.Material, ...]
+    labels: tuple[str, ...]
     layers: tuple[dict[str, bpy.types.NodeSocket], ...]
     recipe_json: str
 
@@ -53,12 +54,12 @@ def weathered(obj: bpy.types.Object | None) -> Applied | None:
     if not materials:
         return None
     node = group_node(materials[0])
-    return Applied(materials, tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
+    return Applied(materials, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
 
 
-def unweathered(obj: bpy.types.Object):
-    """A context in which the object's materials look as before Sabi, for the bakes of what lies beneath."""
-    return aside([m for m in _materials(obj)])
+def touched(obj: bpy.types.Object) -> bool:
+    """Whether `revert` would find anything of Sabi's."""
+    return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
 
 
 def apply(
@@ -85,7 +86,7 @@ def apply(
 
 def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
-    had = weathered(obj) is not None or SLOTS in obj or UV_MAP in obj
+    had = touched(obj)
     _put_back(obj)
     for material in [m for m in _shared_with(obj) if group_node(m)]:
         copy = material.copy()  # others keep the weathered one

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weathering in flight: a thread that sends a surface, follows its progress and fetches the painted images. No bpy in here.
+
+Only `Job._run` runs in the thread; what it learns reaches the caller through fields that a lock guards. The caller, Blender's main
+thread, polls from a timer or waits, and takes the result or the error when the job has ended.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from ..backend.protocol.client import Client
+from ..backend.protocol.errors import Cancelled, DiskFull, SabiError
+from ..backend.protocol.recipe import Recipe
+from ..backend.protocol.surface import Surface
+
+
+class State(Enum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What to tell the artist: a stage in words, the fraction of the whole that is done, seconds left where they can be told."""
+
+    stage: str
+    fraction: float = 0.0
+    seconds_left: float | None = None
+
+    @property
+    def text(self) -> str:
+        return self.stage if self.seconds_left is None else f"{self.stage}, {in_words(self.seconds_left)} left"
+
+
+class Estimate:
+    """Seconds left, from how fast the fraction has grown; none until enough is done to tell, and it forgets slow beginnings."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: list[tuple[float, float]] = []
+
+    def seconds_left(self, fraction: float) -> float | None:
+        now = self._clock()
+        if self._seen and fraction < self._seen[-1][1]:
+            self._seen.clear()  # something began anew
+        if not self._seen or fraction > self._seen[-1][1]:
+            self._seen = [*self._seen[-31:], (now, fraction)]
+        (start, first), (_, last) = self._seen[0], self._seen[-1]
+        if last - first < 0.05 or now - start < 0.5:
+            return None
+        return max((now - start) * (1 - last) / (last - first), 0.0)
+
+
+def in_words(seconds: float) -> str:
+    """`8 s`, `3 min`, `1 h 20 min`; rounded as people say it."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+_STAGES = {
+    "queued": "Waiting for the backend",
+    "exposure": "Reading the shape",
+    "paint": "Painting",
+    "degree": "Ageing",
+    "composite": "Laying the layers",
+    "encode": "Encoding the images",
+}
+
+
+def stage_in_words(stage: str) -> str:
+    """A stage of the backend as an artist reads it."""
+    return _STAGES.get(stage, stage.replace("_", " ").capitalize())
+
+
+def unforeseen(error: Exception) -> SabiError:
+    """Sabi's own bug in one sentence; the error itself is kept as the cause, for whoever mends it."""
+    told = SabiError(f"Sabi met a fault of its own ({type(error).__name__}: {error}).", "Please report it with Copy Diagnostics.")
+    told.__cause__ = error
+    return told
+
+
+@dataclass(frozen=True)
+class PaintedFiles:
+    """The backend's answer: per layer the PNG files of its images by name (thin, thick, growth), in a folder of the job's own."""
+
+    layers: tuple[dict[str, Path], ...]
+    recipe: Recipe  # with the networks it was made with
+    warnings: tuple[str, ...]
+
+
+class Job:
+    """One surface on its way through the backend. All methods are for one thread, and none blocks but `wait`."""
+
+    def __init__(self, connect: Callable[[], Client], surface: Surface, recipe: Recipe, folder: Path) -> None:
+        """`connect` gives a client that answers, starting a backend if need be; it runs in the job's thread."""
+        self._connect, self._surface, self._recipe, self._folder = connect, surface, recipe, folder
+        self._lock = threading.Lock()
+        self._state, self._progress = State.RUNNING, Progress("Starting the backend")
+        self._error: SabiError | None = None
+        self._result: PaintedFiles | None = None
+        self._stop = threading.Event()
+        self._sent: tuple[Client, str] | None = None
+        self._thread = threading.Thread(target=self._run, name="sabi job", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> State:
+        with self._lock:
+            return self._state
+
+    @property
+    def progress(self) -> Progress:
+        with self._lock:
+            return self._progress
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the job has ended, after at most this long."""
+        deadline = time.monotonic() + seconds
+        while self.state is State.RUNNING and (left := deadline - time.monotonic()) > 0:
+            self._thread.join(min(left, 0.05))
+        return self.state is not State.RUNNING
+
+    def cancel(self) -> None:
+        """Ends the job at once for its owner; the backend hears of it from a thread of its own and may be past hearing."""
+        self._stop.set()
+        with self._lock:
+            if self._state is not State.RUNNING:
+                return
+            self._state, self._error, sent = State.CANCELLED, Cancelled(), self._sent
+        if sent is not None:
+            threading.Thread(target=_tell_cancelled, args=sent, name="sabi cancel", daemon=True).start()
+
+    def result(self) -> PaintedFiles:
+        """What was painted. Raises the job's error, or Cancelled; only for a job that has ended."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            assert self._result is not None, "the job is still running"
+            return self._result
+
+    def _run(self) -> None:
+        try:
+            result = self._work()
+        except SabiError as error:
+            self._end(State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error=error)
+        except Exception as error:
+            self._end(State.FAILED, error=unforeseen(error))
+        else:
+            self._end(State.DONE, result=result)
+
+    def _work(self) -> PaintedFiles:
+        client = self._connect()
+        self._check_stop()
+        self._tell(Progress("Sending the surface"))
+        job_id = client.submit(self._surface, self._recipe)
+        with self._lock:
+            self._sent = (client, job_id)
+        self._check_stop(client, job_id)
+        for event in client.events(job_id):
+            self._check_stop(client, job_id)
+            self._tell(Progress(stage_in_words(event.stage), event.fraction))
+        self._tell(Progress("Fetching the images", 1.0))
+        painted = client.result(job_id)
+        self._check_stop()
+        layers = tuple(self._keep(index, images) for index, images in enumerate(painted.layers))
+        return PaintedFiles(layers, painted.recipe, tuple(painted.warnings))
+
+    def _keep(self, index: int, images: dict[str, bytes]) -> dict[str, Path]:
+        paths = {name: self._folder / f"{index}-{name}.png" for name in images}
+        try:
+            for name, path in paths.items():
+                path.write_bytes(images[name])
+        except OSError as error:
+            raise DiskFull(f"The painted images could not be written to {self._folder}: {error.strerror}.") from error
+        return paths
+
+    def _tell(self, progress: Progress) -> None:
+        with self._lock:
+            self._progress = progress
+
+    def _check_stop(self, *sent: Client | str) -> None:
+        if self._stop.is_set():
+            if sent:
+                _tell_cancelled(*sent)
+            raise Cancelled
+
+    def _end(self, state: State, result: PaintedFiles | None = None, error: SabiError | None = None) -> None:
+        with self._lock:
+            if self._state is State.RUNNING:  # a cancelled job stays cancelled
+                self._state, self._result, self._error = state, result, error
+
+
+def _tell_cancelled(client: Client, job_id: str) -> None:
+    try:
+        client.cancel(job_id)
+    except (SabiError, OSError):
+        pass  # it has gone, and the job with it

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend that this Blender talks to: a process of its own, started when first needed, or a server elsewhere. No bpy in here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend.protocol import spawn
+from ..backend.protocol.client import Client
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Which backend to use. `server` is an address, or empty for a process of our own, run by `python` (empty for the embedded one)."""
+
+    server: str = ""
+    token: str = ""
+    python: str = ""
+    device: str = "auto"
+    threads: int = 0  # 0 leaves it to the backend
+
+
+class Service:
+    """At most one backend process, and a client to it. Every method may be called from any thread; `connect` and `stop` may block."""
+
+    def __init__(self, start: Callable[..., spawn.Backend] = spawn.start) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._backend: spawn.Backend | None = None
+        self._settings: ServiceSettings | None = None
+        self.health: Mapping[str, Any] = {}  # what the backend last said of itself
+
+    def connect(self, settings: ServiceSettings) -> Client:
+        """A client to a backend that answers, started anew where the last has ended. Raises BackendError's children."""
+        if settings.server:
+            client = Client(settings.server, settings.token)
+            self.health = client.health()
+            return client
+        with self._lock:
+            if self._backend is not None and (self._settings != settings or not self._backend.running):
+                self._end()
+            if self._backend is None:
+                self._backend = self._start(settings.python or None, device=settings.device, threads=settings.threads)
+                self._settings = settings
+                self.health = self._backend.client.health()
+            return self._backend.client
+
+    def stop(self) -> None:
+        """Ends the process and waits until it is gone; it holds the extension's files. Does nothing where there is none."""
+        with self._lock:
+            self._end()
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that runs now, where it is our own."""
+        backend = self._backend
+        return backend.pid if backend is not None and backend.running else None
+
+    def _end(self) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            backend.stop()

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Sabi is doing in this Blender: one piece of work at a time, stepped by a timer in a window, or run to its end without one.
+
+A piece of work is a generator on the main thread that yields Progress often, raises SabiError to fail, and returns what to tell the
+artist. Closing it cancels it: its `finally` clauses put back what it had touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+
+import bpy
+from bpy.app.handlers import persistent
+
+from ..backend.protocol.errors import Busy, Cancelled, SabiError
+from .jobs import Estimate, Progress, unforeseen
+
+Steps = Generator[Progress, None, str]
+INTERVAL = 0.05  # seconds between steps
+
+
+@dataclass
+class Work:
+    """One piece of work and how it stands; `error` or `message` is set when it has ended."""
+
+    title: str
+    steps: Steps
+    progress: Progress = Progress("Starting")
+    message: str = ""
+    error: SabiError | None = None
+    ended: bool = False
+
+    def __post_init__(self) -> None:
+        self._estimate = Estimate()
+
+    def step(self) -> None:
+        """Goes on until the next yield; errors that are not Sabi's own are told, not raised."""
+        if self.ended:
+            return
+        try:
+            progress = next(self.steps)
+        except StopIteration as stop:
+            self.message, self.ended = stop.value or "", True
+        except SabiError as error:
+            self.error, self.ended = error, True
+        except Exception as error:
+            self.error, self.ended = unforeseen(error), True
+        else:
+            self.progress = replace(progress, seconds_left=self._estimate.seconds_left(progress.fraction))
+
+    def cancel(self) -> None:
+        if not self.ended:
+            self.error, self.ended = Cancelled(), True
+            self.steps.close()
+
+
+_current: Work | None = None
+_listener: Callable[[Progress], None] | None = None
+
+
+def current() -> Work | None:
+    """The work in flight, or what became of the last; None before the first."""
+    return _current
+
+
+def busy() -> bool:
+    return _current is not None and not _current.ended
+
+
+def listen(listener: Callable[[Progress], None] | None) -> None:
+    """Who hears of the progress of blocking work, such as the command line's bar."""
+    global _listener
+    _listener = listener
+
+
+def start(title: str, steps: Steps) -> Work:
+    """Begins work that a timer steps. Raises Busy while another is in flight."""
+    work = _begin(title, steps)
+    bpy.app.timers.register(_tick, first_interval=INTERVAL, persistent=True)
+    return work
+
+
+def run(title: str, steps: Steps) -> str:
+    """Does the work to its end and returns its message; raises its error. Timers never fire without a window, so this needs none."""
+    work = _begin(title, steps)
+    try:
+        while not work.ended:
+            work.step()
+            if _listener is not None:
+                _listener(work.progress)
+            if not work.ended:
+                time.sleep(INTERVAL / 5)
+    except KeyboardInterrupt:
+        work.cancel()
+    if work.error is not None:
+        raise work.error
+    return work.message
+
+
+def cancel() -> bool:
+    """Ends the work in flight, with nothing changed; False where there is none."""
+    if not busy():
+        return False
+    _current.cancel()
+    _redraw()
+    return True
+
+
+def undo_step(message: str) -> None:
+    """Marks one undo step, where there is undo."""
+    if bpy.app.background or not bpy.context.window_manager.windows:
+        return
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo_push(message=message)
+
+
+def _begin(title: str, steps: Steps) -> Work:
+    global _current
+    if busy():
+        steps.close()
+        raise Busy("Sabi is at work already.", "Wait for it to end, or cancel it.")
+    _current = Work(title, steps)
+    return _current
+
+
+def _tick() -> float | None:
+    if not busy():
+        return None
+    _current.step()
+    _redraw()
+    return INTERVAL if busy() else None
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+                area.tag_redraw()
+
+
+@persistent
+def _drop(_path: str) -> None:
+    """Another file is about to take the place of this one: what is in flight belongs to the old file."""
+    cancel()
+
+
+def register() -> None:
+    bpy.app.handlers.load_pre.append(_drop)
+
+
+def unregister() -> None:
+    cancel()
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    bpy.app.handlers.load_pre.remove(_drop)

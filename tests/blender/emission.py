@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a socket of a material gives in every texel, read by baking it as emission."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+
+def plane(material: bpy.types.Material | None = None) -> bpy.types.Object:
+    """A square whose UV map fills the image, selected and active."""
+    bpy.ops.mesh.primitive_plane_add()
+    obj = bpy.context.object
+    if material is not None:
+        obj.data.materials.append(material)
+    return obj
+
+
+def bake_socket(obj: bpy.types.Object, socket: bpy.types.NodeSocket, size: int = 32) -> np.ndarray:
+    """float32 [size, size, 3], row 0 at the top, of an output in the tree of one of the object's materials. Leaves the tree as it was."""
+    tree = socket.id_data
+    output = tree.get_output_node("CYCLES")
+    before = output.inputs["Surface"].links[0].from_socket if output.inputs["Surface"].is_linked else None
+    image = bpy.data.images.new("bake", size, size, float_buffer=True, is_data=True)
+    emission, target = tree.nodes.new("ShaderNodeEmission"), tree.nodes.new("ShaderNodeTexImage")
+    target.image = image
+    tree.nodes.active = target
+    tree.links.new(socket, emission.inputs["Color"])
+    tree.links.new(emission.outputs[0], output.inputs["Surface"])
+    try:
+        scene = bpy.context.scene
+        scene.render.engine, scene.cycles.samples = "CYCLES", 1
+        assert bpy.ops.object.bake(type="EMIT", margin=0) == {"FINISHED"}
+        values = np.empty(size * size * 4, np.float32)
+        image.pixels.foreach_get(values)
+        return values.reshape(size, size, 4)[::-1, :, :3]
+    finally:
+        tree.nodes.remove(emission)
+        tree.nodes.remove(target)
+        bpy.data.images.remove(image)
+        if before is not None:
+            tree.links.new(before, output.inputs["Surface"])
+
+
+def inside_blocks(values: np.ndarray, block: int = 4) -> np.ndarray:
+    """Only the texels whose neighbours are all in the same block, where filtering between texels changes nothing."""
+    keep = np.isin(np.arange(values.shape[0]) % block, range(1, block - 1))
+    return values[keep][:, keep]

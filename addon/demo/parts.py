@@ -2,6 +2,7 @@
 """The forms that a machine is built of: plates, turned parts, pipes, bolts and rivets. Lengths in metres."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import cos, pi, sin, tan
 
 import bmesh
@@ -86,7 +87,7 @@ class Assembly:
 
 def skin(part: bmesh.types.BMesh, rings: list[list[bmesh.types.BMVert]], closed: bool) -> None:
     """Faces between rings that follow each other; a ring of one vertex makes a fan."""
-    for lower, upper in zip(rings, rings[1:], strict=False):
+    for lower, upper in pairwise(rings):
         count = max(len(lower), len(upper))
         for k in range(count if closed else count - 1):
             n = (k + 1) % count

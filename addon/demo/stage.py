@@ -2,7 +2,7 @@
 """Where the model stands: ground, lights, camera, and Cycles set for a quick clean picture."""
 
 from collections.abc import Iterable
-from math import radians, tan
+from math import tan
 from pathlib import Path
 
 import bpy
@@ -73,12 +73,12 @@ def lamp(
     scene.collection.objects.link(thing)
 
 
-def camera(scene: bpy.types.Scene, at: Vector, size: float, direction: Vector = Vector((0.62, -1.0, 0.42))) -> None:
+def camera(scene: bpy.types.Scene, at: Vector, size: float) -> None:
     lens = bpy.data.cameras.new("Camera")
     lens.lens = 60.0
     thing = bpy.data.objects.new("Camera", lens)
     distance = 0.5 * size / tan(lens.angle_y / 2) * 0.74
-    thing.location = at + direction.normalized() * distance
+    thing.location = at + Vector((0.62, -1.0, 0.42)).normalized() * distance
     thing.rotation_euler = (at - thing.location).to_track_quat("-Z", "Y").to_euler()
     scene.collection.objects.link(thing)
     scene.camera = thing

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m sabi.addon.demo`: starts Blender's side of the demo, shows its progress, and lays out what it made."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .page import contact_sheet, index_page
+from .show import AGES, MARK
+
+SUFFIXES = (".blend", ".gltf", ".glb", ".fbx", ".obj", ".usd", ".usda", ".usdc", ".usdz")
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sabi demo", description="Weathers a model in Blender and shows it before and after."
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (out/demo)")
+    parser.add_argument(
+        "--asset", type=Path, help="a model to weather in place of the project's own: .blend, .gltf, ..."
+    )
+    parser.add_argument("--preset", default="old_painted_steel", help="the recipe (old_painted_steel)")
+    parser.add_argument("--size", type=int, default=2048, help="texels a side of the painted maps (2048)")
+    parser.add_argument("--samples", type=int, default=16, help="of Cycles (16)")
+    given = parser.parse_args(words)
+    if given.asset is not None and not given.asset.is_file():
+        parser.error(f"There is no file {given.asset}.")
+    if given.asset is not None and given.asset.suffix.lower() not in SUFFIXES:
+        parser.error(f"{given.asset.name} is no model that Blender reads here; give one of {', '.join(SUFFIXES)}.")
+    return given
+
+
+def play(given: argparse.Namespace, user: Path) -> Iterator[dict]:
+    """Runs Blender's side in a process of its own, with the user folder `user`, and gives what it reports.
+
+    Raises RuntimeError with the end of Blender's output when it fails.
+    """
+    request = {key: str(value) if isinstance(value, Path) else value for key, value in vars(given).items()}
+    environment = os.environ | {
+        "BLENDER_USER_RESOURCES": str(user)
+    }  # Blender reads it once, when bpy is first imported
+    command = [sys.executable, "-m", f"{__package__}.show", json.dumps(request)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as blender:
+        assert blender.stdout is not None
+        said: list[str] = []
+        for line in blender.stdout:
+            if line.startswith(MARK):
+                yield json.loads(line.removeprefix(MARK))
+            else:
+                said = [*said[-40:], line]
+    if blender.returncode != 0:
+        raise RuntimeError("".join(said))
+
+
+def main(words: list[str] | None = None) -> int:
+    given = arguments(words)
+    given.out = given.out.resolve()
+    given.asset = given.asset.resolve() if given.asset else None
+    given.out.mkdir(parents=True, exist_ok=True)
+    console, began, made = Console(), time.monotonic(), {}
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="sabi-demo-", ignore_cleanup_errors=True) as user,
+            Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress,
+        ):
+            task = progress.add_task("Starting Blender", total=1.0)
+            for report in play(given, Path(user)):
+                progress.update(task, description=report["stage"], completed=report["fraction"])
+                made |= report.get("made", {})
+    except RuntimeError as error:
+        console.print(f"[red]The demo did not finish.[/] Blender's last words:\n{error}", highlight=False)
+        return 1
+    made["seconds"] = round(time.monotonic() - began, 1)
+    contact_sheet(given.out, [("before", "before.png"), *((f"age {age:g}", f"age-{age:.2f}.png") for age in AGES)])
+    index_page(given.out, made)
+    console.print(f"In {made['seconds']:.0f} s: {given.out / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

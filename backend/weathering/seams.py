@@ -52,20 +52,23 @@ class Seams:
         """Overwrite the gutters in `block` [h, w, C], a window of a map, by the texels they stand for: read(rows, columns)."""
         here, at = self.outside.window(rows, columns, self.size[1])
         if len(here):
-            block.reshape(-1, block.shape[-1])[at] = read(*np.divmod(self.source[here], self.size[1]))
+            block[np.divmod(at, columns.stop - columns.start)] = read(*np.divmod(self.source[here], self.size[1]))
 
-    def fill_directions(self, block: np.ndarray, rows: slice, columns: slice, read: Callable) -> None:
-        """The same for directions (x, y) in texture space: turned as the seam turns them, their lengths kept."""
-        here, at = self.outside.window(rows, columns, self.size[1])
-        if not len(here):
-            return
-        beyond = read(*np.divmod(self.source[here], self.size[1]))
+    def directions(self, texels: np.ndarray, read: Callable) -> tuple[np.ndarray, np.ndarray]:
+        """Directions in texture space beyond seams: which of `texels` (flat) are gutters, and their directions [M, 2] (x, y).
+
+        They are those of the texels the gutters stand for, read(rows, columns), turned as the seam turns them.
+        """
+        slot = np.minimum(np.searchsorted(self.outside.texels, texels), max(len(self.outside.texels) - 1, 0))
+        at = np.flatnonzero(self.outside.texels[slot] == texels) if len(self.outside.texels) else slot[:0]
+        here = slot[at]
+        beyond = read(*np.divmod(self.source[here], self.size[1])).astype(np.float32)
         nearest = self.outside.nearest[here]
         seam = self.partner[nearest] >= 0
         turned = np.einsum("nij,nj->ni", np.linalg.inv(self.turn[nearest[seam]]), beyond[seam])
         length = np.linalg.norm(beyond[seam], axis=1) / np.maximum(np.linalg.norm(turned, axis=1), 1e-9)
         beyond[seam] = turned * length[:, None]
-        block.reshape(-1, 2)[at] = beyond
+        return at, beyond
 
     def blend(self, images: Sequence[tuple[np.ndarray, Sequence[int]]]) -> None:
         """Bring both sides of every seam together: 8-bit images [H, W, C] and the channels to be blended, in place.
@@ -179,7 +182,9 @@ def _partners(points: np.ndarray, xy: np.ndarray, tangents: np.ndarray, normals:
     side = 2 * float(np.quantile(touch[known], 0.99))
     cells = np.floor(points[known] / side).astype(np.int64)
     order = known[np.argsort(_hash(cells), kind="stable")]
-    keys, first, count = np.unique(_hash(np.floor(points[order] / side).astype(np.int64)), return_index=True, return_counts=True)
+    keys, first, count = np.unique(
+        _hash(np.floor(points[order] / side).astype(np.int64)), return_index=True, return_counts=True
+    )
     for offset in np.ndindex(3, 3, 3):
         key = _hash(cells + np.array(offset) - 1)
         slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
@@ -231,7 +236,11 @@ def _unfold(
     forward = np.stack([fold(tangents[a][:, :, i]) for i in (0, 1)], axis=-1)
     turned = inverse @ forward
     start = xy[b] - np.einsum("nij,nj->ni", inverse, unfolded)
-    sound = np.isfinite(turned).all(axis=(1, 2)) & (np.abs(np.linalg.det(turned)) > 1e-3) & (np.abs(turned).max(axis=(1, 2)) < 32)
+    sound = (
+        np.isfinite(turned).all(axis=(1, 2))
+        & (np.abs(np.linalg.det(turned)) > 1e-3)
+        & (np.abs(turned).max(axis=(1, 2)) < 32)
+    )
     place[a[sound]], turn[a[sound]] = start[sound], turned[sound]
     return np.where(np.isin(np.arange(len(partner)), a[sound]), partner, -1).astype(np.int32)
 

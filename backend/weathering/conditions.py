@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the painter is told of a surface: base maps, susceptibility, down and noise, on a canvas of any scale, window by window.
+
+Maps stay in their own type; a window becomes float32 when a tile asks for it, in strips, so an 8192 x 8192 surface never
+lies in memory. Gutters between islands are filled from across the seams before anything is resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..networks.card import Card
+from ..protocol import growth
+from ..protocol.recipe import Layer
+from ..protocol.surface import ColorSpace, Map, Surface
+from .grid import Grid, parallel
+from .noise import lattice_noise, texel_noise
+from .resample import Axis, weigh
+from .scale import Canvas
+from .seams import Seams
+
+# What a map that a surface lacks is taken to be, between 0 and 1.
+DEFAULTS = {"albedo": 0.5, "roughness": 0.5, "metallic": 0.0, "height": 0.5}
+STRIP = 1 << 19  # texels of a map in float at a time
+COARSE = 4  # canvas texels between those at which `down` is read: it is smooth
+
+Read = Callable[[slice, slice], np.ndarray]
+
+
+@dataclass
+class Conditions:
+    """The painter's inputs for one layer on one canvas. Each of `sources()` gives windows [C, h, w], float32.
+
+    `exposure` is [H, W] of 8 bits, `down` [h, w, 2] on the grid or None where unknown.
+    """
+
+    surface: Surface
+    layer: Layer
+    canvas: Canvas
+    card: Card
+    grid: Grid
+    seams: Seams | None
+    exposure: np.ndarray
+    down: np.ndarray | None
+    _places: tuple[tuple[int, int, int, int], dict[int, np.ndarray]] | None = field(default=None, init=False)
+
+    def sources(self) -> dict[str, Read]:
+        noise = {name: self._noise_source(name) for name in self.card.noise}
+        return {"base": self.base, "susceptibility": self.susceptibility, "down": self.downward, **noise}
+
+    def base(self, rows: slice, columns: slice) -> np.ndarray:
+        """Albedo (3, sRGB-encoded), roughness, metallic, height: 0..1."""
+        out = np.empty((6, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        first = 0
+        for name, default in DEFAULTS.items():
+            depth = 3 if name == "albedo" else 1
+            part = out[first : first + depth]
+            if name in self.surface:
+                self._read(self.surface[name], rows, columns, part)
+            else:
+                part[:] = default
+            first += depth
+        if "albedo" in self.surface and self.surface["albedo"].color_space is ColorSpace.LINEAR:
+            out[:3] = encode(out[:3])
+        np.nan_to_num(out, copy=False, nan=0.5)
+        return np.clip(out, 0, 1, out=out)
+
+    def susceptibility(self, rows: slice, columns: slice) -> np.ndarray:
+        """Rate and onset of the formula, from exposure."""
+        out = np.empty((2, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        self._read(Map(self.exposure[..., None]), rows, columns, out[:1])
+        out[1] = growth.onset(out[0])
+        out[0] = growth.rate(out[0])
+        return out
+
+    def downward(self, rows: slice, columns: slice) -> np.ndarray:
+        """Which way is down in texture space."""
+        shape = (2, rows.stop - rows.start, columns.stop - columns.start)
+        if self.down is None:
+            return np.zeros(shape, np.float32)
+        (y, first_row), (x, first_column) = (
+            self._sparse(part, axis) for axis, part in enumerate((rows, columns))
+        )
+        block = np.stack([self.grid.sample(self.down[..., way], y, x) for way in (0, 1)], axis=-1)
+        if self.seams is not None:
+            self._turn_gutters(block, y.astype(np.int64), x.astype(np.int64))
+        fine = np.repeat(np.repeat(block, COARSE, axis=0), COARSE, axis=1)
+        fine = fine[first_row : first_row + shape[1], first_column : first_column + shape[2]]
+        return np.ascontiguousarray(np.moveaxis(fine, -1, 0))
+
+    def _noise_source(self, name: str) -> Read:
+        stride, channels = self.card.noise[name]
+        stream = f"{self.layer.effect.value} {name}"
+
+        def on_texels(rows: slice, columns: slice) -> np.ndarray:
+            y, x = (np.arange(part.start, part.stop) * stride + stride / 2 for part in (rows, columns))
+            period = tuple(side if wraps else 0 for side, wraps in zip(self.canvas.size, self.surface.wrap, strict=True))
+            noise = texel_noise(y, x, stride, self.layer.seed, stream, channels, period)
+            return np.moveaxis(noise, -1, 0)
+
+        def on_object(rows: slice, columns: slice) -> np.ndarray:
+            place = self._place(stride, rows, columns)
+            out = np.empty((channels, *place.shape[:2]), np.float32)
+
+            def strip(part: slice) -> None:
+                noise = lattice_noise(place[part], stride * self.canvas.texel, self.layer.seed, stream, channels)
+                out[:, part] = np.moveaxis(noise, -1, 0)
+
+            parallel(strip, self._strips(slice(0, len(place)), 4 * place.shape[1]))
+            return out
+
+        return on_object if "position" in self.surface else on_texels
+
+    def _read(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """A window of a map on the canvas into `out` [C, h, w]: gutters filled, not decoded."""
+        across, down = self._axes()
+        left, right, across_from, across_by = across.taps(columns.start, columns.stop)
+
+        def strip(part: slice) -> None:
+            top, bottom, down_from, down_by = down.taps(part.start, part.stop)
+            block = self._block(map_, down, across, top, bottom, left, right)
+            if down.before != down.after:
+                block = weigh(block, 0, down_from, down_by)
+            if across.before != across.after:
+                block = weigh(block, 1, across_from, across_by)
+            out[:, part.start - rows.start : part.stop - rows.start] = np.moveaxis(block, -1, 0)
+
+        parallel(strip, self._strips(rows, (right - left) * down.before / down.after))
+
+    def _block(
+        self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int
+    ) -> np.ndarray:
+        """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""
+        inner = slice(max(top, 0), min(bottom, down.before)), slice(max(left, 0), min(right, across.before))
+        if (inner[0].start, inner[0].stop, inner[1].start, inner[1].stop) == (top, bottom, left, right):
+            block = map_.floats(inner)
+        else:
+            block = map_.floats(np.ix_(down.within(top, bottom), across.within(left, right)))
+        if self.seams is not None:
+            view = block[inner[0].start - top : inner[0].stop - top, inner[1].start - left : inner[1].stop - left]
+            self.seams.fill(view, *inner, lambda rows, columns: map_.floats((rows, columns)))
+        return block
+
+    def _place(self, stride: int, rows: slice, columns: slice) -> np.ndarray:
+        """Where on the object the centres of a noise input's texels lie: [h, w, 3] metres. All strides are read at once."""
+        step = self.card.multiple
+        window = (
+            rows.start * stride // step,
+            -(-rows.stop * stride // step),
+            columns.start * stride // step,
+            -(-columns.stop * stride // step),
+        )
+        if self._places is None or self._places[0] != window:
+            self._places = window, self._all_places(*(edge * step for edge in window))
+        top, left = window[0] * step // stride, window[2] * step // stride
+        return self._places[1][stride][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+    def _all_places(self, top: int, bottom: int, left: int, right: int) -> dict[int, np.ndarray]:
+        strides = {stride for stride, _ in self.card.noise.values()}
+        places = {s: np.empty(((bottom - top) // s, (right - left) // s, 3), np.float32) for s in strides}
+        across, down = self._axes()
+        jump = 4 * self.grid.spacing / self.grid.stride  # metres between neighbours that are not on one piece of surface
+
+        def strip(part: slice) -> None:
+            at = {s: (_centres(down, part.start, part.stop, s), _centres(across, left, right, s)) for s in strides}
+            edges = [(min(int(v.min()) for v in c), max(int(v.max()) for v in c) + 2) for c in zip(*at.values(), strict=True)]
+            (first_row, last_row), (first_column, last_column) = edges
+            map_ = self.surface["position"]
+            block = self._block(map_, down, across, first_row, last_row, first_column, last_column)
+            for s, (y, x) in at.items():
+                target = places[s][(part.start - top) // s : (part.stop - top) // s]
+                target[:] = _linear(block, y - first_row, x - first_column, jump)
+
+        parallel(strip, self._strips(slice(top, bottom), (right - left) * across.before / across.after * down.before / down.after, step=self.card.multiple))
+        return places
+
+    def _axes(self) -> tuple[Axis, Axis]:
+        """Across and down: from the maps to the canvas."""
+        down, across = (
+            Axis(length, side, wraps)
+            for length, side, wraps in zip(self.surface.size, self.canvas.size, self.surface.wrap, strict=True)
+        )
+        return across, down
+
+    def _strips(self, rows: slice, texels_per_row: float, step: int = 1) -> Iterator[slice]:
+        height = max(step, int(STRIP / max(texels_per_row, 1)) // step * step)
+        return (slice(top, min(top + height, rows.stop)) for top in range(rows.start, rows.stop, height))
+
+    def _sparse(self, part: slice, axis: int) -> tuple[np.ndarray, int]:
+        """Map coordinates of every COARSEth canvas texel around a window, and where the window begins among all texels."""
+        first, last = part.start // COARSE, -(-part.stop // COARSE)
+        ratio = self.surface.size[axis] / self.canvas.size[axis]
+        at = (np.arange(first, last) + 0.5) * COARSE * ratio
+        return np.minimum(at, self.surface.size[axis] - 0.5), part.start - first * COARSE
+
+    def _turn_gutters(self, block: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
+        """Directions at gutter texels (rows y, columns x of the map) are those across the seam, turned as it turns them."""
+        assert self.seams is not None and self.down is not None
+        stride, down = self.grid.stride, self.down
+        texels = (y[:, None] * self.surface.size[1] + x).ravel()
+        at, beyond = self.seams.directions(texels, lambda rows, columns: down[rows // stride, columns // stride])
+        block.reshape(-1, 2)[at] = beyond
+
+
+def encode(linear: np.ndarray) -> np.ndarray:
+    """Scene-linear to the sRGB curve."""
+    clipped = np.clip(linear, 0, 1)
+    return np.where(clipped <= 0.0031308, clipped * np.float32(12.92), 1.055 * clipped ** np.float32(1 / 2.4) - 0.055)
+
+
+def _centres(axis: Axis, start: int, stop: int, stride: int) -> np.ndarray:
+    """Map coordinates (texel centres are whole numbers) of the centres of `stride` canvas texels, from start to stop."""
+    return np.clip((np.arange(start // stride, stop // stride) + 0.5) * stride * (axis.before / axis.after) - 0.5, 0, axis.before - 1)
+
+
+def _linear(block: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np.ndarray:
+    """Positions between the texels of `block` [h, w, 3]; the nearest texel's where the four around are not one piece."""
+    down, right = (np.floor(v).astype(np.int64) for v in (y, x))
+    near = block[np.ix_(np.rint(y).astype(np.int64), np.rint(x).astype(np.int64))]
+    a, b = (y - down).astype(np.float32)[:, None, None], (x - right).astype(np.float32)[:, None]
+    with np.errstate(invalid="ignore"):
+        above = block[np.ix_(down, right)] * (1 - b) + block[np.ix_(down, right + 1)] * b
+        below = block[np.ix_(down + 1, right)] * (1 - b) + block[np.ix_(down + 1, right + 1)] * b
+        mean = above * (1 - a) + below * a
+        one_piece = np.abs(mean - near).max(axis=-1, keepdims=True) <= jump
+    return np.where(one_piece, mean, near)
+

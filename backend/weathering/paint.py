@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The painter at work: one layer of weathering painted once, for all ages, over the whole of a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..networks.card import Card
+from ..networks.tiling import TILE, Runnable, run_tiled
+from ..protocol.errors import BadRecipe
+from ..protocol.painted import CHANNELS, PaintedLayer
+from ..protocol.recipe import Layer
+from ..protocol.surface import Surface
+from .conditions import Conditions
+from .exposure import ExposureField
+from .grid import Grid, parallel
+from .gutters import Allocate
+from .resample import Axis, weigh
+from .scale import Canvas, Scales
+from .seams import Seams
+
+STRIP = 1 << 18  # texels at a time in float
+# What the channels of the painter's output are called in the packed images.
+OUTPUTS = {
+    "threshold": "threshold",
+    "softness": "softness",
+    "thin_r": "thin_red",
+    "thin_g": "thin_green",
+    "thin_b": "thin_blue",
+    "thick_r": "thick_red",
+    "thick_g": "thick_green",
+    "thick_b": "thick_blue",
+    "roughness": "roughness",
+    "metallic": "metallic",
+    "height": "height",
+}
+WHERE = {channel: (image, names.index(channel)) for image, names in CHANNELS.items() for channel in names}
+
+Images = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How painting is carried out; nothing here changes what is painted.
+
+    `tile` is the side of a tile, None for the whole at once; `progress` gets the fraction done; `cancelled` is asked before
+    each tile; `warn` gets what the artist should know; `allocate(shape, dtype)` gives the large arrays.
+    """
+
+    tile: int | None = TILE
+    progress: Callable[[float], None] = lambda fraction: None
+    cancelled: Callable[[], bool] = lambda: False
+    warn: Callable[[str], None] = lambda message: None
+    allocate: Allocate = np.empty
+
+
+def paint(
+    surface: Surface,
+    layer: Layer,
+    painter: Runnable,
+    scales: Scales,
+    exposure: ExposureField,
+    down: np.ndarray | None,
+    seams: Seams | None,
+    run: Run,
+) -> PaintedLayer:
+    """One layer painted on `surface`, all its channels 8 bits, gutters dilated. Raises Cancelled between tiles.
+
+    `down` [h, w, 2] is which way gravity pulls in texture space, on the grid of `exposure`. Whole or in tiles, the result is
+    the same but for the order of the network's additions; so it is where a wrapping surface begins and ends.
+    """
+    grid, width = exposure.grid, surface.size[1]
+    images: Images = {name: run.allocate((*surface.size, 4), np.uint8) for name in CHANNELS}
+    stored = images["growth"][..., 0]
+
+    def expose(rows: slice) -> None:
+        stored[rows] = np.rint(exposure.window(rows) * 255)
+
+    parallel(expose, _strips(surface.size[0], width))
+    code = style_code(painter.card, layer)
+    total = sum(canvas.size[0] * canvas.size[1] for canvas in scales.canvases)
+    before = 0
+    canvases: list[Images] = []
+    for index, canvas in enumerate(scales.canvases):
+        same = len(scales.canvases) == 1 and canvas.size == surface.size
+        target = images if same else {n: run.allocate((*canvas.size, 4), np.uint8) for n in CHANNELS}
+        texels = canvas.size[0] * canvas.size[1]
+        sources = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down).sources()
+        run_tiled(
+            painter,
+            {**sources, "style": code},
+            canvas.size,
+            lambda rows, columns, outputs, to=target: _store(painter.card, outputs, to, rows, columns),
+            wrap=surface.wrap,
+            tile=run.tile,
+            wanted=_wanted(scales, index, grid),
+            progress=lambda fraction, start=before, part=texels: run.progress((start + fraction * part) / total),
+            cancelled=run.cancelled,
+            warn=run.warn,
+        )
+        before += texels
+        if not same:
+            canvases.append(target)
+    if canvases:
+        _bring_together(surface, scales, grid, canvases, images)
+    if seams is not None:
+        seams.blend([(images["thin"], range(4)), (images["thick"], range(4)), (images["growth"], (1, 2, 3))])
+        for image in images.values():
+            seams.dilate(image)
+    return PaintedLayer(**images)
+
+
+def style_code(card: Card, layer: Layer) -> np.ndarray:
+    """The code of the layer's style [S] float32: one of the card's by name, a blend of names by weight, or a code itself.
+
+    Raises BadRecipe for an effect or style the network does not have, and codes of another length.
+    """
+    known = {name: np.asarray(code, np.float32) for name, code in card.styles.get(layer.effect.value, {}).items()}
+    if not known:
+        raise BadRecipe(
+            f"The painter has no style for {layer.effect.value}.", f"It paints {', '.join(sorted(card.styles))}."
+        )
+    if isinstance(layer.style, tuple):
+        length = len(next(iter(known.values())))
+        if len(layer.style) != length:
+            raise BadRecipe(f"A style code has {length} numbers, not {len(layer.style)}.")
+        return np.asarray(layer.style, np.float32)
+    if isinstance(layer.style, Mapping):
+        blend = dict(layer.style)
+    else:
+        blend = {layer.style or next(iter(known)): 1.0}
+    if unknown := sorted(set(blend) - set(known)):
+        raise BadRecipe(
+            f"'{unknown[0]}' is not a style of {layer.effect.value}.", f"Styles: {', '.join(sorted(known))}."
+        )
+    weight = sum(blend.values())
+    if weight <= 0:
+        raise BadRecipe("The weights of a blend of styles must add up to more than 0.")
+    return sum(known[name] * np.float32(share / weight) for name, share in blend.items())  # type: ignore[return-value]
+
+
+def _store(card: Card, outputs: Mapping[str, np.ndarray], images: Images, rows: slice, columns: slice) -> None:
+    """A tile of the painter's output, 0..1, into the packed images, rounded to 8 bits."""
+    (output, channels), = card.outputs.items()
+    for index, name in enumerate(channels):
+        image, channel = WHERE[OUTPUTS[name]]
+        low = 1 if name == "threshold" else 0  # a threshold of 0 would be weathered when new
+        images[image][rows, columns, channel] = np.clip(outputs[output][index] * 255 + np.float32(0.5), low, 255)
+
+
+def _wanted(scales: Scales, index: int, grid: Grid) -> Callable[[slice, slice], bool] | None:
+    """Whether a part of a canvas holds any texel of an island that is painted on this canvas."""
+    canvas, (height, width) = scales.canvases[index], grid.surface.size
+    used = grid.inside
+    if scales.octaves is not None:
+        used = used & (scales.share(index, scales.octaves) > 0)
+    reach = 1 + 32 // grid.stride  # gutters are painted too, as deep as seams are blended
+
+    def wanted(rows: slice, columns: slice) -> bool:
+        window = []
+        for part, side, length in zip((rows, columns), canvas.size, (height, width), strict=True):
+            first, last = (int(edge * length / side) // grid.stride for edge in (part.start, part.stop))
+            window.append(slice(max(0, first - reach), last + 1 + reach))
+        return bool(used[tuple(window)].any())
+
+    return wanted
+
+
+def _bring_together(surface: Surface, scales: Scales, grid: Grid, canvases: list[Images], images: Images) -> None:
+    """Resample what was painted on each canvas to the surface, and blend the canvases by the texels' densities."""
+    height, width = surface.size
+    axes = [
+        [Axis(side, length, wraps) for side, length, wraps in zip(canvas.size, surface.size, surface.wrap, strict=True)]
+        for canvas in scales.canvases
+    ]
+    painted = {name: slice(1, 4) if name == "growth" else slice(0, 4) for name in CHANNELS}
+
+    def strip(rows: slice) -> None:
+        octaves = None
+        if scales.octaves is not None:
+            octaves = grid.sample(scales.octaves, np.arange(rows.start, rows.stop) + 0.5, np.arange(width) + 0.5)
+        for name, channels in painted.items():
+            total: np.ndarray | None = None
+            for index, ((down, across), canvas) in enumerate(zip(axes, canvases, strict=True)):
+                share = None if octaves is None else scales.share(index, octaves)[..., None]
+                if share is not None and not share.any():
+                    continue
+                part = _resampled(canvas[name], down, across, rows)
+                if share is not None:
+                    part *= share
+                total = part if total is None else total + part
+            assert total is not None
+            images[name][rows, :, channels] = np.rint(total[..., channels])
+
+    parallel(strip, _strips(height, max(width, *(canvas.size[1] for canvas in scales.canvases))))
+
+
+def _resampled(image: np.ndarray, down: Axis, across: Axis, rows: slice) -> np.ndarray:
+    """Rows of the surface from a canvas image: float32 [h, W, C] in 0..255."""
+    top, bottom, sources, weights = down.taps(rows.start, rows.stop)
+    block = weigh(image[down.within(top, bottom)].astype(np.float32), 0, sources, weights)
+    left, right, sources, weights = across.taps(0, across.after)
+    return weigh(block[:, across.within(left, right)], 1, sources, weights)
+
+
+def _strips(height: int, width: int) -> list[slice]:
+    step = max(1, STRIP // width)
+    return [slice(top, min(top + step, height)) for top in range(0, height, step)]

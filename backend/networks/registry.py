@@ -6,10 +6,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..protocol.errors import NetworkError, SabiError, UnknownNetwork
+from ..protocol.errors import DeviceError, NetworkError, SabiError, UnknownNetwork
 from ..protocol.recipe import Recipe
 from .card import CARD_KEY, Card
 from .device import Device, Options
@@ -42,8 +42,7 @@ class Networks:
         self.found = found
         self.problems = problems
         self.options = options or Options()
-        self._sessions: dict[str, Session] = {}
-        self._lock = threading.Lock()
+        self._loaded = _Loaded()
 
     @staticmethod
     def load(
@@ -118,29 +117,58 @@ class Networks:
             error.successor = successor.sha256
             raise error
         pinned = Networks(tuple(n for n in self.found if chosen[n.card.name] == n.sha256), self.problems, self.options)
-        pinned._sessions, pinned._lock = self._sessions, self._lock
+        pinned._loaded = self._loaded
         return pinned
+
+    @property
+    def device(self) -> Device | None:
+        """What the last session that was made runs on; None before the first, or when it could not be made."""
+        return self._loaded.device
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why not on another device."""
+        return self._loaded.reasons
 
     def loaded(self) -> dict[str, Session]:
         """The sessions made so far, by the networks' sha256."""
-        with self._lock:
-            return dict(self._sessions)
+        with self._loaded.lock:
+            return dict(self._loaded.sessions)
 
     def release(self) -> None:
-        """Forget all sessions and with them their memory; the next use loads anew."""
-        with self._lock:
-            self._sessions.clear()
+        """Forget all sessions and give their memory back; the next use loads anew."""
+        with self._loaded.lock:
+            for session in self._loaded.sessions.values():
+                session.shrink()
+            self._loaded.sessions.clear()
 
     def _session(self, network: Network) -> Session:
-        with self._lock:
-            if network.sha256 not in self._sessions:
+        with self._loaded.lock:
+            if network.sha256 not in self._loaded.sessions:
                 model = _read(network.path)
                 if hashlib.sha256(model).hexdigest() != network.sha256:
                     raise NetworkError(
                         f"{network.path.name} changed while Sabi was running.", "Start the backend again."
                     )
-                self._sessions[network.sha256] = Session(model, network.card, self.options, network.path.name)
-            return self._sessions[network.sha256]
+                try:
+                    session = Session(model, network.card, self.options, network.path.name)
+                except DeviceError as error:
+                    self._loaded.device, self._loaded.reasons = None, (error.message,)
+                    raise
+                self._loaded.sessions[network.sha256] = session
+            session = self._loaded.sessions[network.sha256]
+            self._loaded.device, self._loaded.reasons = session.device, session.reasons
+            return session
+
+
+@dataclass
+class _Loaded:
+    """What one folder's Networks share, also when pinned to a recipe."""
+
+    sessions: dict[str, Session] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    device: Device | None = None
+    reasons: tuple[str, ...] = ()
 
 
 def examine(path: Path) -> Network:

@@ -71,6 +71,10 @@ class Session:
         self.device = Device.CPU
         return True
 
+    def shrink(self) -> None:
+        """Give the memory that large runs took back to the system; it outlives the session otherwise."""
+        self._run(self._session, self._tiny_inputs(), shrink=True)
+
     def _open(self, device: Device) -> Any:
         provider = PROVIDERS[device]
         if device is not Device.CPU:
@@ -107,33 +111,44 @@ class Session:
                 raise NetworkError(
                     f"The network {self.name} has the {what} {sorted(shapes)}; its card says {sorted(promised)}."
                 )
+            if what == "inputs":
+                self._ranks = {name: len(shape) for name, shape in shapes.items()}
             for name, shape in shapes.items():
                 if len(shape) < 2 or (isinstance(shape[1], int) and shape[1] != len(promised[name])):
                     raise NetworkError(f"The network {self.name}: {name} does not have the channels its card says.")
 
     def _prove(self, session: Any, device: Device) -> None:
         """One tiny run on the device, held against the CPU; raises DeviceError."""
-        side = 2 * self.card.multiple
-        random = np.random.default_rng(0)
-        inputs = {}
-        for node in session.get_inputs():
-            stride = self.card.noise.get(node.name, (1, 0))[0]
-            extent = (side // stride, side // stride) if len(node.shape) == 4 else ()
-            inputs[node.name] = random.random((1, len(self.card.inputs[node.name]), *extent), np.float32)
+        inputs = self._tiny_inputs()
         try:
             here, there = self._run(session, inputs), self._run(self._open(Device.CPU), inputs)
         except OutOfMemory as error:
             raise DeviceError(f"{device.value} has no memory left.", error.hint) from error
+        except NetworkError as error:
+            raise DeviceError(
+                f"{device.value} does not run the network. {error.message}", why_missing(device)[1]
+            ) from error
         apart = max(float(np.abs(here[name] - there[name]).max()) for name in there)
         if not apart <= AGREEMENT:
             raise DeviceError(
                 f"{device.value} computes other results than the CPU (by {apart:.3g}).", "Update its driver."
             )
 
-    def _run(self, session: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _tiny_inputs(self) -> dict[str, np.ndarray]:
+        """The smallest image that is more than one multiple, of random values."""
+        side = 2 * self.card.multiple
+        random = np.random.default_rng(0)
+        inputs = {}
+        for name, channels in self.card.inputs.items():
+            stride = self.card.noise.get(name, (1, 0))[0]
+            extent = (side // stride, side // stride) if self._ranks[name] == 4 else ()
+            inputs[name] = random.random((1, len(channels), *extent), np.float32)
+        return inputs
+
+    def _run(self, session: Any, inputs: Mapping[str, np.ndarray], shrink: bool = False) -> dict[str, np.ndarray]:
         names = [node.name for node in session.get_outputs()]
         try:
-            return dict(zip(names, session.run(names, dict(inputs), _run_options()), strict=True))
+            return dict(zip(names, session.run(names, dict(inputs), _run_options(shrink)), strict=True))
         except MemoryError as error:
             raise OutOfMemory(f"There is not enough memory to run the network {self.name}.") from error
         except Exception as error:
@@ -163,8 +178,11 @@ def _session_options(options: Options) -> Any:
 
 
 @functools.cache
-def _run_options() -> Any:
-    return onnxruntime.RunOptions()
+def _run_options(shrink: bool) -> Any:
+    chosen = onnxruntime.RunOptions()
+    if shrink:
+        chosen.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return chosen
 
 
 @functools.cache

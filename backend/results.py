@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a job leaves on the server: painted layers and the maps that changed, as raw arrays or as PNG files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .files.image import write_image
+from .protocol import wire
+from .protocol.painted import PaintedLayer
+from .protocol.surface import Surface
+
+
+class Encoding(Enum):
+    RAW = "raw"
+    PNG = "png"  # maps of 8 or 16 bits as the bytes of a PNG file; others stay raw arrays
+
+
+class Part(Enum):
+    ALL = "all"
+    LAYERS = "layers"
+    SURFACE = "surface"
+
+
+class Weathered(Protocol):
+    """What weathering returns; see weathering.pipeline."""
+
+    @property
+    def surface(self) -> Surface: ...
+
+    @property
+    def layers(self) -> tuple[PaintedLayer, ...]: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """Arrays by the names they travel under: `layer0.thin` and so on, `surface.albedo` and so on for maps that changed."""
+
+    arrays: Mapping[str, np.ndarray]
+    metadata: Mapping[str, str]
+    pngs: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @staticmethod
+    def of(weathered: Weathered, given: Surface, networks: Mapping[str, str]) -> Result:
+        """The result of weathering `given`; maps that are still the given ones are not sent back."""
+        changed = {
+            name: map_
+            for name, map_ in weathered.surface.maps.items()
+            if name not in given or map_.array is not given[name].array
+        }
+        arrays = wire.layers_to_arrays(weathered.layers) | {f"surface.{n}": m.array for n, m in changed.items()}
+        metadata = {
+            "warnings": json.dumps(list(weathered.warnings)),
+            "networks": json.dumps(dict(networks)),
+            "color_spaces": json.dumps({n: m.color_space.value for n, m in changed.items()}),
+        }
+        return Result(arrays, metadata)
+
+    def only(self, part: Part) -> Result:
+        start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface."}[part]
+        return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})
+
+    def message(self, encoding: Encoding, part: Part) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Arrays and metadata to send; a PNG is a U8 array of its bytes, named in the metadata's `png`."""
+        chosen = self.only(part)
+        pngs: dict[str, np.ndarray] = {}
+        if encoding is Encoding.PNG:
+            pngs = {n: a for n, a in (self.pngs or chosen.encoded()).items() if n in chosen.arrays}
+        return {**chosen.arrays, **pngs}, {**self.metadata, "png": json.dumps(sorted(pngs))}
+
+    def encoded(self, progress: Callable[[float], None] = lambda done: None) -> dict[str, np.ndarray]:
+        """The maps of 8 and 16 bits as PNGs."""
+        whole = {name: array for name, array in self.arrays.items() if array.dtype.kind == "u"}
+        pngs: dict[str, np.ndarray] = {}
+        for name, array in whole.items():
+            progress(len(pngs) / len(whole))
+            pngs[name] = encode_png(array)
+        return pngs
+
+
+def encode_png(array: np.ndarray) -> np.ndarray:
+    """The bytes of a PNG file of uint8 or uint16 [H, W, C], as a U8 array."""
+    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+        path = Path(folder, "map.png")
+        write_image(path, array)
+        return np.fromfile(path, np.uint8)

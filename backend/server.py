@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend as a web application (Starlette): maps and jobs in, progress and results out. See DESIGN, Between the processes.
+
+    GET    /v1/health             versions, device, networks and their cards, memory, limits
+    PUT    /v1/maps/{sha256}      one map: a message (wire) with one array, `map`
+    POST   /v1/jobs               a job as JSON (wire.describe) -> 202 and its id; 409 names the maps that are missing
+    GET    /v1/jobs/{id}          where it stands
+    GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
+    GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
+    DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
+    POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata
+
+Every failure is {"error": {"code", "message", "hint"}}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from . import doctor
+from .guard import Guard, failure
+from .jobs import Job, Jobs
+from .networks.registry import Networks
+from .protocol import wire
+from .protocol.errors import BadMessage, Busy, NotFound, TooLarge
+from .protocol.recipe import Recipe
+from .protocol.surface import MAX_TEXELS, Map
+from .results import Encoding, Part, Result, Weathered
+from .spool import MapCache, Spool
+from .weathering.pipeline import weather as pipeline_weather
+
+CHUNK = 1 << 20
+Choice = TypeVar("Choice", Encoding, Part)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server takes. Sizes in bytes, times in seconds."""
+
+    map_bytes: int = MAX_TEXELS * 4 * 4 + wire.MAX_HEADER + 8  # RGBA in single floats
+    surface_bytes: int = 8 << 30  # POST /v1/weather
+    job_bytes: int = 1 << 20
+    cache_bytes: int = 8 << 30
+    waiting: int = 8
+    keep_result: float = 600
+    idle: float = 120  # until networks are released
+    heartbeat: float = 5
+    silence: float = 30  # between two pieces of a body
+
+
+def app(
+    networks: Networks | None = None,
+    *,
+    weather: Callable[..., Weathered] = pipeline_weather,
+    token: str = "",
+    limits: Limits = Limits(),
+    spool: Spool | None = None,
+) -> Starlette:
+    """The application. Without a token anyone who reaches it may use it; `weather` is the pipeline's unless a test says else."""
+    service = Service(networks or Networks.load(), weather, limits, spool or Spool())
+    return Starlette(
+        routes=[
+            Route("/v1/health", service.health),
+            Route("/v1/maps/{digest}", service.put_map, methods=["PUT"]),
+            Route("/v1/jobs", service.post_job, methods=["POST"]),
+            Route("/v1/jobs/{id}", service.get_job, methods=["GET"]),
+            Route("/v1/jobs/{id}", service.delete_job, methods=["DELETE"]),
+            Route("/v1/jobs/{id}/events", service.get_events),
+            Route("/v1/jobs/{id}/result", service.get_result),
+            Route("/v1/weather", service.post_weather, methods=["POST"]),
+        ],
+        middleware=[Middleware(Guard, token=token)],
+        exception_handlers={404: _no_such_path, 405: _no_such_path},
+        lifespan=service.lifespan,
+    )
+
+
+class Service:
+    """What the routes share."""
+
+    def __init__(self, networks: Networks, weather: Callable[..., Weathered], limits: Limits, spool: Spool) -> None:
+        self.networks = networks
+        self.weather = weather
+        self.limits = limits
+        self.spool = spool
+        self.maps = MapCache(limits.cache_bytes)
+        self.jobs = Jobs(self._work, waiting=limits.waiting, keep_seconds=limits.keep_result)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(self._tick())
+        yield
+        ticking.cancel()
+        self.jobs.close()
+
+    async def health(self, _: Request) -> Response:
+        report = await run_in_threadpool(doctor.report, self.networks, self.spool.folder)
+        limits = {"map_bytes": self.limits.map_bytes, "surface_bytes": self.limits.surface_bytes, "texels": MAX_TEXELS}
+        jobs = {"unfinished": len(self.jobs), "waiting_at_most": self.limits.waiting}
+        maps = {"count": len(self.maps), "bytes": self.maps.nbytes}
+        return JSONResponse({**report, "limits": limits, "jobs": jobs, "maps": maps})
+
+    async def put_map(self, request: Request) -> Response:
+        digest = request.path_params["digest"]
+        message = await self._spooled(request, self.limits.map_bytes)
+        arrays, _ = wire.loads(message)
+        if list(arrays) != ["map"]:
+            raise BadMessage("A map is sent as one array named 'map'.")
+        array = Map(arrays["map"]).array  # checks type and size
+        if await run_in_threadpool(wire.digest, array) != digest:
+            raise BadMessage(
+                "The map's bytes are not those its digest promises.", "It was damaged on its way: send it again."
+            )
+        self.maps.put(digest, array)
+        return JSONResponse({"digest": digest}, 201)
+
+    async def post_job(self, request: Request) -> Response:
+        body = await self._body(request, self.limits.job_bytes)
+        digests, description, recipe = wire.undescribe(body)
+        found = {name: self.maps.get(digest) for name, digest in digests.items()}
+        missing = sorted({digests[name] for name, array in found.items() if array is None})
+        if missing:
+            error = NotFound("The backend lacks some of the surface's maps.", "Send them first.")
+            return JSONResponse({"error": error.to_dict(), "missing": missing}, 409)
+        arrays = {name: array for name, array in found.items() if array is not None}
+        encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
+        job = Job(wire.build_surface(description, arrays), recipe, encoding, part)
+        self.jobs.submit(job)
+        return JSONResponse({"job": job.id}, 202)
+
+    async def get_job(self, request: Request) -> Response:
+        return JSONResponse(self._job(request).snapshot())
+
+    async def delete_job(self, request: Request) -> Response:
+        return JSONResponse(self.jobs.forget(request.path_params["id"]).snapshot())
+
+    async def get_events(self, request: Request) -> Response:
+        events = self._job(request).events(self.limits.heartbeat)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def get_result(self, request: Request) -> Response:
+        encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
+        return await self._answer(self._job(request), encoding, part)
+
+    async def post_weather(self, request: Request) -> Response:
+        encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
+        arrays, metadata = wire.loads(await self._spooled(request, self.limits.surface_bytes))
+        try:
+            description = json.loads(metadata["surface"])
+            recipe = Recipe.from_json(metadata["recipe"])
+        except (KeyError, ValueError, RecursionError):
+            raise BadMessage("The message needs `surface` and `recipe` as JSON in its metadata.") from None
+        job = Job(wire.build_surface(description, arrays), recipe, encoding, part)
+        del arrays
+        self.jobs.submit(job)
+        try:
+            async for _ in job.events(heartbeat=0.5):
+                if await request.is_disconnected():
+                    return Response()  # nobody is there to read it
+            return await self._answer(job, encoding, part)
+        finally:
+            job.cancel()
+            with contextlib.suppress(NotFound):
+                self.jobs.forget(job.id)
+
+    def _job(self, request: Request) -> Job:
+        return self.jobs.get(request.path_params["id"])
+
+    def _work(self, job: Job) -> Result:
+        """One job, on the working thread."""
+        surface = job.surface
+        assert surface is not None
+        share = 0.9 if job.encoding is Encoding.PNG else 1.0  # of the job's time that is weathering
+        weathered = self.weather(
+            surface,
+            job.recipe,
+            networks=self.networks,
+            progress=lambda stage, fraction: job.progress(stage, fraction * share),
+            cancelled=job.cancelled,
+            allocate=self.spool.allocate,
+        )
+        result = Result.of(weathered, surface, self.networks.for_recipe(job.recipe).hashes).only(job.part)
+        if job.encoding is Encoding.PNG:
+            return replace(
+                result, pngs=result.encoded(lambda done: job.progress("encoding", share + (1 - share) * done))
+            )
+        return result
+
+    async def _answer(self, job: Job, encoding: Encoding, part: Part) -> Response:
+        if job.error is not None:
+            raise job.error
+        if job.result is None:
+            raise (
+                Busy("The job is not done yet.", "Follow its events.")
+                if not job.state.final
+                else NotFound("It has no result.")
+            )
+        arrays, metadata = await run_in_threadpool(job.result.message, encoding, part)
+        parts = wire.parts(arrays, metadata)
+        length = sum(len(piece) for piece in parts)
+
+        async def pieces() -> AsyncIterator[bytes | memoryview]:
+            for piece in parts:
+                for at in range(0, len(piece), CHUNK):
+                    yield piece[at : at + CHUNK]
+
+        headers = {"Content-Length": str(length)}
+        return StreamingResponse(pieces(), media_type="application/octet-stream", headers=headers)
+
+    async def _spooled(self, request: Request, limit: int) -> memoryview:
+        """The body, streamed into a temporary file and mapped from there."""
+        size = _declared_size(request, limit)
+        with self.spool.file(size) as file:
+            async for piece in self._pieces(request, size):
+                file.write(piece)
+            return self.spool.view(file, size)
+
+    async def _body(self, request: Request, limit: int) -> bytes:
+        return b"".join([piece async for piece in self._pieces(request, _declared_size(request, limit))])
+
+    async def _pieces(self, request: Request, size: int) -> AsyncIterator[bytes]:
+        """The body's pieces; raises BadMessage unless they are `size` bytes in all."""
+        received = 0
+        stream = request.stream()
+        while True:
+            try:
+                piece = await asyncio.wait_for(anext(stream, None), self.limits.silence)
+            except TimeoutError:
+                raise BadMessage("The message stopped before its end.") from None
+            if piece is None:
+                break
+            received += len(piece)
+            yield piece
+        if received != size:
+            raise BadMessage(f"The message has {received} bytes instead of the {size} it declares.")
+
+    async def _tick(self) -> None:
+        """Expire results; release networks that have not been used for a while."""
+        while True:
+            await asyncio.sleep(min(5.0, self.limits.idle / 4, self.limits.keep_result / 4))
+            self.jobs.expire()
+            idle = time.monotonic() - self.jobs.last_active > self.limits.idle
+            if idle and not len(self.jobs) and self.networks.loaded():
+                await run_in_threadpool(self.networks.release)
+
+
+def _declared_size(request: Request, limit: int) -> int:
+    """Content-Length; raises before anything is read or allocated."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdecimal():
+        raise BadMessage("The message must say its length (Content-Length).")
+    if int(declared) > limit:
+        raise TooLarge(f"The message of {int(declared)} bytes is larger than the {limit} this backend takes.")
+    return int(declared)
+
+
+def _choice(request: Request, name: str, kind: type[Choice]) -> Choice:
+    choices = list(kind)
+    try:
+        return kind(request.query_params.get(name, choices[0].value))
+    except ValueError:
+        raise BadMessage(f"'{name}' must be one of {', '.join(c.value for c in choices)}.") from None
+
+
+async def _no_such_path(_: Request, error: Exception) -> Response:
+    return failure(NotFound("There is nothing at this address.", "Check that both ends are Sabi of the same version."))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arrays that lie in nameless temporary files and are mapped into memory, so that large surfaces cost no memory of their own.
+
+The files have no name (POSIX) or are deleted with their last handle (Windows): nothing stays behind, however the process ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import mmap
+import os
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from .protocol.errors import DiskFull
+
+SMALL = 1 << 20  # below this, memory is cheaper than a file
+RESERVE = 256 << 20  # bytes left free on the disk
+
+
+class Spool:
+    """Makes mapped arrays in one folder: SABI_SPOOL, else the system's folder for temporary files."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder or os.environ.get("SABI_SPOOL") or tempfile.gettempdir())
+
+    def allocate(self, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+        """An array of zeros, as numpy.zeros. Raises DiskFull before anything is written."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        if size < SMALL:
+            return np.zeros(shape, kind)
+        with self.file(size) as file:
+            return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
+
+    def file(self, size: int) -> IO[bytes]:
+        """A temporary file with `size` bytes reserved: a full disk is found here, not while its pages are written."""
+        try:
+            if shutil.disk_usage(self.folder).free < size + RESERVE:
+                raise OSError(errno.ENOSPC, "no space")
+            file = tempfile.TemporaryFile(dir=self.folder, prefix="sabi-", buffering=0)  # noqa: SIM115 (the caller closes it)
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+        except OSError as error:
+            raise DiskFull(
+                f"There is no room for {size >> 20} MB of temporary files in {self.folder}.",
+                "Free some space, or set SABI_SPOOL to a folder on a larger disk.",
+            ) from error
+        return file
+
+    @staticmethod
+    def view(file: IO[bytes], size: int) -> memoryview:
+        """What was written to `file`, mapped read-only; the file may be closed, the mapping keeps it."""
+        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)) if size else memoryview(b"")
+
+
+class MapCache:
+    """Maps by digest, the least recently used dropped beyond `limit` bytes. Jobs hold their own references. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._maps: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._maps
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    @property
+    def nbytes(self) -> int:
+        with self._lock:
+            return sum(array.nbytes for array in self._maps.values())
+
+    def get(self, digest: str) -> np.ndarray | None:
+        with self._lock:
+            if digest in self._maps:
+                self._maps.move_to_end(digest)
+            return self._maps.get(digest)
+
+    def put(self, digest: str, array: np.ndarray) -> None:
+        """Keep `array`; it stays even where it alone exceeds the limit."""
+        with self._lock:
+            self._maps[digest] = array
+            self._maps.move_to_end(digest)
+            held = sum(kept.nbytes for kept in self._maps.values())
+            while held > self.limit and len(self._maps) > 1:
+                held -= self._maps.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        with self._lock:
+            self._maps.clear()

@@ -2,7 +2,7 @@
 """Surfaces on disk: single images, folders of PBR maps, UDIM sets and rendered frames, read and written with OpenImageIO."""
 
 from .assets import Asset, Assignment, read_assets, read_surface
-from .frame import Frame, read_frame, write_frame
+from .frame import RenderedFrame, read_frame, write_frame
 from .image import IMAGE_SUFFIXES
 from .write import write_asset, write_surface
 
@@ -10,7 +10,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Asset",
     "Assignment",
-    "Frame",
+    "RenderedFrame",
     "read_assets",
     "read_frame",
     "read_surface",

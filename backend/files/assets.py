@@ -15,7 +15,7 @@ from .frame import is_frame, read_frame
 from .image import IMAGE_SUFFIXES, read_image
 from .names import NamedFile, read_name
 
-_WRAP_RATIO = 1.6  # how much opposite borders may differ, over what neighbouring rows do, for a texture that wraps
+_WRAP_RATIO = 2.0  # how much opposite borders may differ, over what neighbouring rows do, for a texture that wraps
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,16 @@ def read_surface(path: Path | str, **options: object) -> Surface:
         return read_frame(path).surface
     assets = read_assets(path, **options)  # type: ignore[arg-type]
     if len(assets) > 1:
-        raise BadSurface(f"{path} holds {len(assets)} UDIM tiles, not one surface.", "Weather them with the command line, or use read_assets.")
+        raise BadSurface(
+            f"{path} holds {len(assets)} UDIM tiles, not one surface.",
+            "Weather them with the command line, or use read_assets.",
+        )
     return assets[0].surface
 
 
-def read_assets(path: Path | str, *, width_metres: float = 2.0, wrap: tuple[bool, bool] | None = None, height_scale: float = 0.02) -> list[Asset]:
+def read_assets(
+    path: Path | str, *, width_metres: float = 2.0, wrap: tuple[bool, bool] | None = None, height_scale: float = 0.02
+) -> list[Asset]:
     """One asset a UDIM tile (a plain image or folder gives one), by tile number.
 
     `path` is an image, a folder, or a name with `<UDIM>` in it. `width_metres` is how wide one texture is on the object;
@@ -75,12 +80,23 @@ def read_assets(path: Path | str, *, width_metres: float = 2.0, wrap: tuple[bool
         tiles.setdefault(name.tile, []).append((file, name))
     assets = []
     for tile in sorted(tiles, key=lambda t: t or 0):
-        name = path.name.replace("<UDIM>", "").strip("._ ") if path.is_dir() else Path(path.name.replace("<UDIM>", "")).stem
+        name = (
+            path.name.replace("<UDIM>", "").strip("._ ")
+            if path.is_dir()
+            else Path(path.name.replace("<UDIM>", "")).stem
+        )
         asset = _read_tile(tiles[tile], name or "surface", tile)
         width = asset.surface.size[1]
         surface = asset.surface
         wraps = seems_to_wrap(surface["albedo"]) if wrap is None and tile is None else wrap or (False, False)
-        surface = Surface(surface.maps, Space.TEXTURE, wraps, texels_per_metre=width / width_metres, height_scale=height_scale, name=name or "surface")
+        surface = Surface(
+            surface.maps,
+            Space.TEXTURE,
+            wraps,
+            texels_per_metre=width / width_metres,
+            height_scale=height_scale,
+            name=name or "surface",
+        )
         assets.append(Asset(surface, asset.files, tile, (*warnings, *asset.warnings)))
         warnings = ()
     return assets
@@ -131,7 +147,9 @@ def _in_folder(folder: Path) -> tuple[list[tuple[Path, NamedFile]], tuple[str, .
             name = NamedFile(tuple("" if (m, name.tile) in singles else m for m in name.maps), name.set_name, name.tile)
         for role in filter(None, name.maps):
             if other := seen.get((role, name.tile)):
-                raise BadFile(f"{other.name} and {path.name} both name the {role} map.", "Keep one set of maps in a folder.")
+                raise BadFile(
+                    f"{other.name} and {path.name} both name the {role} map.", "Keep one set of maps in a folder."
+                )
             seen[role, name.tile] = path
         kept.append((path, name))
     return kept, tuple(warnings)
@@ -151,7 +169,9 @@ def _read_tile(files: Iterable[tuple[Path, NamedFile]], name: str, tile: int | N
         flip = named.maps[0] == "normal_dx"
         if flip:
             array = flip_green(array)
-            warnings.append(f"{path.name} is read as a DirectX normal map: its green channel is turned round, and back when it is written.")
+            warnings.append(
+                f"{path.name} is read as a DirectX normal map: its green channel is turned round, and back when it is written."
+            )
         maps[role] = Map(array, _space_of(role, pixels.dtype))
         places[role] = Assignment(path, channels, flip)
         if role == "albedo" and pixels.shape[2] in (2, 4):
@@ -164,9 +184,14 @@ def _read_tile(files: Iterable[tuple[Path, NamedFile]], name: str, tile: int | N
     return Asset(surface, places, tile, tuple(warnings))
 
 
-def _take_packed(path: Path, pixels: np.ndarray, roles: tuple[str, ...], maps: dict[str, Map], places: dict[str, Assignment]) -> None:
+def _take_packed(
+    path: Path, pixels: np.ndarray, roles: tuple[str, ...], maps: dict[str, Map], places: dict[str, Assignment]
+) -> None:
     if pixels.shape[2] < 3:
-        raise BadSurface(f"{path.name} has {pixels.shape[2]} channels; a packed map has three.", "Check the file's name and contents.")
+        raise BadSurface(
+            f"{path.name} has {pixels.shape[2]} channels; a packed map has three.",
+            "Check the file's name and contents.",
+        )
     for channel, role in enumerate(roles):
         if role:
             maps[role] = Map(np.ascontiguousarray(pixels[..., channel : channel + 1]))
@@ -177,17 +202,24 @@ def _fit(path: Path, pixels: np.ndarray, role: str) -> tuple[np.ndarray, tuple[i
     """The file's channels as the map's: grey spread to three, three equal ones reduced to one. Raises BadSurface."""
     channels, wanted = pixels.shape[2], CHANNELS[role][0]
     if channels > 4:
-        raise BadSurface(f"{path.name} has {channels} channels; the {role} map has {wanted}.", "Give the map as an image of its own.")
+        raise BadSurface(
+            f"{path.name} has {channels} channels; the {role} map has {wanted}.", "Give the map as an image of its own."
+        )
     if wanted == 3:
         if channels >= 3:
             return np.ascontiguousarray(pixels[..., :3]), (0, 1, 2)
         if role == "normal":
-            raise BadSurface(f"{path.name} has {channels} channels; a normal map has three.", "Check the file's name and contents.")
+            raise BadSurface(
+                f"{path.name} has {channels} channels; a normal map has three.", "Check the file's name and contents."
+            )
         return np.repeat(pixels[..., :1], 3, axis=2), (0, 0, 0)
     if channels >= 3 and not _is_grey(pixels[..., :3]):
         if role == "alpha" and channels == 4:
             return np.ascontiguousarray(pixels[..., 3:]), (3,)
-        raise BadSurface(f"{path.name} is coloured, but the {role} map has one channel.", "Check the file's name, or save it as greyscale.")
+        raise BadSurface(
+            f"{path.name} is coloured, but the {role} map has one channel.",
+            "Check the file's name, or save it as greyscale.",
+        )
     return np.ascontiguousarray(pixels[..., :1]), (0,) if channels < 3 else (0, 1, 2)
 
 

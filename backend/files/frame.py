@@ -43,12 +43,17 @@ PASSES: dict[str, tuple[str, ...]] = {
 }
 REQUIRED = tuple(PASSES)[:9]
 _WORD_TO_PASS = {word: name for name, words in PASSES.items() for word in words}
-_COMPONENTS = {c: i for i, c in enumerate("RGBA")} | {c: i for i, c in enumerate("XYZW")} | {c: i for i, c in enumerate("rgba")} | {"V": 0}
+_COMPONENTS = (
+    {c: i for i, c in enumerate("RGBA")}
+    | {c: i for i, c in enumerate("XYZW")}
+    | {c: i for i, c in enumerate("rgba")}
+    | {"V": 0}
+)
 Passes = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Frame:
+class RenderedFrame:
     """A frame as it was read. `passes` are the surface's other evidence, by Blender's name of the pass: what tells whether
     the passes still add up (`Noisy Image`, `Transmission Color`, ...), and `CryptoObject00` and so on."""
 
@@ -71,7 +76,9 @@ def is_frame(path: Path) -> bool:
         source.close()
 
 
-def read_frame(path: Path | str, *, layer: str = "", object_name: str = "", object_index: int | None = None) -> Frame:
+def read_frame(
+    path: Path | str, *, layer: str = "", object_name: str = "", object_index: int | None = None
+) -> RenderedFrame:
     """The frame in a multilayer EXR: combined, colours and light of diffuse and gloss, position, world normal, object mask.
 
     The object mask covers the object named (by cryptomatte) or indexed (Object Index pass), else everything that has a position.
@@ -100,19 +107,28 @@ def read_frame(path: Path | str, *, layer: str = "", object_name: str = "", obje
     for role, own in (("roughness", "Roughness"), ("metallic", "Metallic")):
         if own in passes:
             maps[role] = Map(np.ascontiguousarray(passes[own][..., :1]))
+    if "Ambient Occlusion" in passes:
+        maps["ambient_occlusion"] = Map(np.ascontiguousarray(passes["Ambient Occlusion"][..., :1]))
     if passes["Combined"].shape[2] == 4:
         maps["alpha"] = Map(np.ascontiguousarray(passes["Combined"][..., 3:]))
     maps["object_mask"] = Map(_object_mask(path, passes, manifest, object_name, object_index))
     surface = Surface(maps, Space.IMAGE, name=path.stem)
     surface.check_values()
     evidence = {k: v for k, v in passes.items() if k.startswith("Crypto") or k in _EVIDENCE}
-    return Frame(surface, path, name, evidence)
+    return RenderedFrame(surface, path, name, evidence)
 
 
-_EVIDENCE = ("Noisy Image", "Transmission Color", "Transmission Direct", "Transmission Indirect", "Emission", "Environment")
+_EVIDENCE = (
+    "Noisy Image",
+    "Transmission Color",
+    "Transmission Direct",
+    "Transmission Indirect",
+    "Emission",
+    "Environment",
+)
 
 
-def write_frame(frame: Frame, weathered: Surface, target: Path) -> None:
+def write_frame(frame: RenderedFrame, weathered: Surface, target: Path) -> None:
     """The frame's file again with the weathered Combined pass; every other pass and all metadata as they were.
 
     Texels that equal the input keep their bits. `target` is a temporary name. Raises DiskFull, BadFile.
@@ -177,7 +193,9 @@ def _layers(source: oiio.ImageInput) -> dict[str, dict[str, list[tuple[int, int,
 
 def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted: str) -> str:
     if wanted and wanted not in layers:
-        raise BadFile(f"{path.name} has no view layer '{wanted}'.", f"View layers: {', '.join(filter(None, layers)) or 'none'}.")
+        raise BadFile(
+            f"{path.name} has no view layer '{wanted}'.", f"View layers: {', '.join(filter(None, layers)) or 'none'}."
+        )
     missing = {name: [p for p in REQUIRED if p not in layers[name]] for name in ([wanted] if wanted else layers)}
     best = min(missing, key=lambda name: len(missing[name]))
     if missing[best]:
@@ -190,7 +208,11 @@ def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted
 
 def _read(source: oiio.ImageInput, path: Path, places: Mapping[str, list[tuple[int, int, int]]]) -> Passes:
     """The passes that Sabi looks at, [H, W, C] each, halves kept as halves. Reads part by part."""
-    wanted = {name: sorted(at, key=lambda p: p[2]) for name, at in places.items() if name in PASSES or name.startswith("CryptoObject")}
+    wanted = {
+        name: sorted(at, key=lambda p: p[2])
+        for name, at in places.items()
+        if name in PASSES or name.startswith("CryptoObject")
+    }
     passes: Passes = {}
     size = None
     for part, spec in _parts(source):
@@ -207,7 +229,10 @@ def _read(source: oiio.ImageInput, path: Path, places: Mapping[str, list[tuple[i
             passes[name] = np.ascontiguousarray(pixels[..., channels].astype(np.float16 if halves else np.float32))
     for name in REQUIRED:
         if passes[name].shape[2] < 3:
-            raise BadSurface(f"The {name} pass of {path.name} has {passes[name].shape[2]} channels instead of 3.", "Render the frame again.")
+            raise BadSurface(
+                f"The {name} pass of {path.name} has {passes[name].shape[2]} channels instead of 3.",
+                "Render the frame again.",
+            )
     return passes
 
 
@@ -215,7 +240,10 @@ def _one_type(path: Path, spec: oiio.ImageSpec) -> str:
     """The type that holds every channel of a part without loss."""
     kinds = {str(spec.channelformat(c)) for c in range(spec.nchannels)}
     if not kinds <= {"half", "float"}:
-        raise BadSurface(f"{path.name} has channels of type {', '.join(sorted(kinds - {'half', 'float'}))}.", "Save the frame with half or single floats.")
+        raise BadSurface(
+            f"{path.name} has channels of type {', '.join(sorted(kinds - {'half', 'float'}))}.",
+            "Save the frame with half or single floats.",
+        )
     return "half" if kinds == {"half"} else "float"
 
 
@@ -231,7 +259,11 @@ def _cryptomatte_names(source: oiio.ImageInput) -> dict[str, str]:
     """Object name -> hash as eight hex digits, of the cryptomatte over objects."""
     source.seek_subimage(0, 0)
     for attribute in source.spec().extra_attribs:
-        if attribute.name.startswith("cryptomatte/") and attribute.name.endswith("/name") and "CryptoObject" in str(attribute.value):
+        if (
+            attribute.name.startswith("cryptomatte/")
+            and attribute.name.endswith("/name")
+            and "CryptoObject" in str(attribute.value)
+        ):
             text = source.spec().getattribute(attribute.name[: -len("name")] + "manifest")
             try:
                 names = json.loads(str(text))
@@ -241,16 +273,23 @@ def _cryptomatte_names(source: oiio.ImageInput) -> dict[str, str]:
     return {}
 
 
-def _object_mask(path: Path, passes: Passes, manifest: Mapping[str, str], object_name: str, object_index: int | None) -> np.ndarray:
+def _object_mask(
+    path: Path, passes: Passes, manifest: Mapping[str, str], object_name: str, object_index: int | None
+) -> np.ndarray:
     """Coverage by the object chosen, float32 [H, W, 1] in 0..1; where nothing has a position, 0."""
     solid = (passes["Normal"][..., :3] != 0).any(axis=2) | (passes["Position"][..., :3] != 0).any(axis=2)
     mask = solid.astype(np.float32)
     if object_name:
         ranks = [passes[name] for name in sorted(passes) if name.startswith("CryptoObject")]
         if not ranks:
-            raise BadFile(f"{path.name} has no Cryptomatte of objects to find '{object_name}' by.", "Enable Cryptomatte > Object, and render again.")
+            raise BadFile(
+                f"{path.name} has no Cryptomatte of objects to find '{object_name}' by.",
+                "Enable Cryptomatte > Object, and render again.",
+            )
         if object_name not in manifest:
-            raise BadFile(f"{path.name} shows no object '{object_name}'.", f"Objects: {', '.join(sorted(manifest)[:20])}.")
+            raise BadFile(
+                f"{path.name} shows no object '{object_name}'.", f"Objects: {', '.join(sorted(manifest)[:20])}."
+            )
         wanted = np.uint32(int(manifest[object_name], 16))
         mask = np.zeros_like(mask)
         for rank in ranks:
@@ -260,9 +299,20 @@ def _object_mask(path: Path, passes: Passes, manifest: Mapping[str, str], object
         mask = np.clip(mask, 0, 1) * solid
     elif object_index is not None:
         if "Object Index" not in passes:
-            raise BadFile(f"{path.name} lacks the pass Object Index.", "Enable it in View Layer Properties > Passes, and render again.")
+            raise BadFile(
+                f"{path.name} lacks the pass Object Index.",
+                "Enable it in View Layer Properties > Passes, and render again.",
+            )
         mask = (np.round(passes["Object Index"][..., 0]) == object_index).astype(np.float32) * solid
     if not mask.any():
-        what = f"'{object_name}'" if object_name else "an object" if object_index is None else f"an object with index {object_index}"
-        raise BadSurface(f"{path.name} does not show {what}.", "Choose another object, or look at the frame's Position pass.")
+        what = (
+            f"'{object_name}'"
+            if object_name
+            else "an object"
+            if object_index is None
+            else f"an object with index {object_index}"
+        )
+        raise BadSurface(
+            f"{path.name} does not show {what}.", "Choose another object, or look at the frame's Position pass."
+        )
     return np.ascontiguousarray(mask[..., None])

@@ -18,7 +18,12 @@ LOSSY_SUFFIXES = frozenset((".jpg", ".jpeg", ".webp"))
 _READ_ONLY_SUFFIXES = frozenset((".psd",))  # OpenImageIO reads them but cannot write them
 _LOSSY_COMPRESSION = ("dwaa", "dwab", "b44", "b44a", "pxr24", "jpeg", "lossy")
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float16, "float": np.float32, "double": np.float32}
-_OIIO_TYPES = {np.dtype(np.uint8): "uint8", np.dtype(np.uint16): "uint16", np.dtype(np.float16): "half", np.dtype(np.float32): "float"}
+_OIIO_TYPES = {
+    np.dtype(np.uint8): "uint8",
+    np.dtype(np.uint16): "uint16",
+    np.dtype(np.float16): "half",
+    np.dtype(np.float32): "float",
+}
 _DEPTHS = {  # what a format can hold, the finest first
     ".png": ("uint16", "uint8"),
     ".jpg": ("uint8",),
@@ -58,7 +63,9 @@ def open_image(path: Path) -> oiio.ImageInput:
     config.attribute("oiio:UnassociatedAlpha", 1)  # colours as stored, not multiplied by alpha
     source = oiio.ImageInput.open(str(path), config)
     if source is None:
-        raise BadFile(f"{path} cannot be read as an image.", f"OpenImageIO says: {oiio.geterror().strip() or 'unknown format'}.")
+        raise BadFile(
+            f"{path} cannot be read as an image.", f"OpenImageIO says: {oiio.geterror().strip() or 'unknown format'}."
+        )
     spec = source.spec()
     if spec.width < 1 or spec.height < 1 or spec.nchannels < 1:
         raise BadSurface(f"{path} has no texels.", "Export or render it again.")
@@ -77,11 +84,15 @@ def read_pixels(source: oiio.ImageInput, path: Path, dtype: str = "") -> np.ndar
     spec = source.spec()
     kind = dtype or str(spec.format)
     if kind not in _DTYPES:
-        raise BadSurface(f"{path} holds texels of type {kind}.", "Save it with 8 or 16 bit integers, half or single floats.")
+        raise BadSurface(
+            f"{path} holds texels of type {kind}.", "Save it with 8 or 16 bit integers, half or single floats."
+        )
     where = source.current_subimage()
     pixels = source.read_image(where, 0, 0, spec.nchannels, oiio.TypeDesc("float" if kind == "double" else kind))
     if pixels is None or source.has_error:
-        raise BadFile(f"{path} is damaged or cut short.", f"OpenImageIO says: {source.geterror().strip().splitlines()[0]}.")
+        raise BadFile(
+            f"{path} is damaged or cut short.", f"OpenImageIO says: {source.geterror().strip().splitlines()[0]}."
+        )
     return np.ascontiguousarray(pixels.reshape(spec.height, spec.width, spec.nchannels))
 
 
@@ -107,7 +118,9 @@ def write_image(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None = No
     spec = spec_for(path, pixels, like)
     raw = pixels.nbytes
     if path.suffix.lower() in LOSSY_SUFFIXES and shutil.disk_usage(path.parent).free < raw:
-        raise DiskFull(f"The disk is full: {path.parent} has no room for {raw >> 20} MB.")  # libjpeg ends the process instead
+        raise DiskFull(
+            f"The disk is full: {path.parent} has no room for {raw >> 20} MB."
+        )  # libjpeg ends the process instead
     target = oiio.ImageOutput.create(str(path))
     if target is None:
         oiio.geterror()
@@ -130,9 +143,15 @@ def write_parts(target: oiio.ImageOutput, path: Path, parts: list[tuple[oiio.Ima
     if done and not said:
         return
     needed = sum(pixels.nbytes for _, pixels in parts)
-    if re.search(r"space|could only write|Failed to write pixel data|Write error", said) or shutil.disk_usage(path.parent).free < needed:
+    if (
+        re.search(r"space|could only write|Failed to write pixel data|Write error", said)
+        or shutil.disk_usage(path.parent).free < needed
+    ):
         raise DiskFull(f"The disk is full: {path.parent} has no room for the result.")
-    raise BadFile(f"The image could not be written to {path.parent}.", f"OpenImageIO says: {said.splitlines()[0] if said else 'nothing'}.")
+    raise BadFile(
+        f"The image could not be written to {path.parent}.",
+        f"OpenImageIO says: {said.splitlines()[0] if said else 'nothing'}.",
+    )
 
 
 def spec_for(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None) -> oiio.ImageSpec:
@@ -163,5 +182,7 @@ def depth_for(suffix: str, dtype: np.dtype) -> str:
     wanted = _OIIO_TYPES[np.dtype(dtype)]
     known = _DEPTHS.get(suffix.lower())
     if known is None:
-        raise BadFile(f"Images of type '{suffix}' cannot be written.", f"Choose one of {', '.join(s[1:] for s in _DEPTHS)}.")
+        raise BadFile(
+            f"Images of type '{suffix}' cannot be written.", f"Choose one of {', '.join(s[1:] for s in _DEPTHS)}."
+        )
     return wanted if wanted in known else known[0]

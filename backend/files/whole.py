@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -45,14 +46,17 @@ class WholeFiles:
     def add_text(self, path: Path, text: str) -> None:
         self.add(path, lambda temporary: _write_text(temporary, text))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 for temporary, path in self._files:
                     _put(temporary, path, self.overwrite)
         finally:
             for temporary, _ in self._files:
-                temporary.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             for folder in reversed(self._made):
                 if not any(folder.iterdir()):
                     folder.rmdir()

@@ -31,7 +31,9 @@ def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool 
         targets = {main: destination}
     else:
         names = [name for name in (*MATERIAL_MAPS, main) if name in surface]
-        targets = {name: destination / f"{name}{'.exr' if surface[name].array.dtype.kind == 'f' else '.png'}" for name in names}
+        targets = {
+            name: destination / f"{name}{'.exr' if surface[name].array.dtype.kind == 'f' else '.png'}" for name in names
+        }
     with WholeFiles(overwrite) as files:
         for name, path in targets.items():
             files.add(path, partial(write_image, pixels=_in_encoding_of(path, surface[name]), like=None))
@@ -63,13 +65,17 @@ def write_asset(
     for source, places in by_file.items():
         if single and source != albedo_file:
             continue
-        target = destination if single else destination / source.with_suffix(suffix or writable_suffix(source.suffix)).name
+        target = (
+            destination if single else destination / source.with_suffix(suffix or writable_suffix(source.suffix)).name
+        )
         files.add(target, partial(_write_back, source=source, places=places, old=asset.surface, new=weathered))
         written.append(target)
     if new_maps and not single:
         for name in MATERIAL_MAPS:
             if name in weathered and name not in asset.files and _says_something(name, weathered[name]):
-                target = destination / _sibling(albedo_file, name, asset.tile, suffix or writable_suffix(albedo_file.suffix))
+                target = destination / _sibling(
+                    albedo_file, name, asset.tile, suffix or writable_suffix(albedo_file.suffix)
+                )
                 files.add(target, partial(write_image, pixels=_in_encoding_of(target, weathered[name]), like=None))
                 written.append(target)
     return written
@@ -85,7 +91,11 @@ def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], ol
         before, after = old[name], new[name]
         array = _as_type(after, before.color_space, pixels.dtype)
         array = flip_green(array) if place.flip_green else array
-        changed = np.ones(before.size, bool) if after.array.shape != before.array.shape else (after.array != before.array).any(axis=2)
+        changed = (
+            np.ones(before.size, bool)
+            if after.array.shape != before.array.shape
+            else (after.array != before.array).any(axis=2)
+        )
         channels = (0, 1, 2) if name == "albedo" else _channels_in(pixels, place, name)
         for index, channel in enumerate(channels):
             pixels[..., channel][changed] = array[..., min(index, array.shape[2] - 1)][changed]
@@ -98,7 +108,11 @@ def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], ol
 
 
 def _channels_in(pixels: np.ndarray, place: Assignment, name: str) -> tuple[int, ...]:
-    return (pixels.shape[2] - 1,) if name == "alpha" and len(place.channels) == 1 and pixels.shape[2] in (2, 4) else place.channels
+    return (
+        (pixels.shape[2] - 1,)
+        if name == "alpha" and len(place.channels) == 1 and pixels.shape[2] in (2, 4)
+        else place.channels
+    )
 
 
 def _says_something(name: str, map_: Map) -> bool:
@@ -140,7 +154,9 @@ def _to_linear(array: np.ndarray, space: ColorSpace) -> np.ndarray:
     if array.dtype.kind == "f":
         return array
     values = Map(array).floats()
-    return (_decode(values) if space is ColorSpace.SRGB else values).astype(np.float16 if array.dtype == np.uint8 else np.float32)
+    return (_decode(values) if space is ColorSpace.SRGB else values).astype(
+        np.float16 if array.dtype == np.uint8 else np.float32
+    )
 
 
 def _to_integers(array: np.ndarray, space: ColorSpace) -> np.ndarray:
@@ -155,12 +171,16 @@ def _encode(linear: np.ndarray) -> np.ndarray:
 
 
 def _decode(encoded: np.ndarray) -> np.ndarray:
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
 
 
 def check_suffix(suffix: str) -> str:
     """`png` or `.png` as `.png`; raises BadFile for a format that cannot be written."""
     suffix = "." + suffix.lower().lstrip(".")
     if suffix not in IMAGE_SUFFIXES:
-        raise BadFile(f"'{suffix[1:]}' is not an image format Sabi writes.", "Choose png, tif, exr, tga, bmp, jpg, webp or hdr.")
+        raise BadFile(
+            f"'{suffix[1:]}' is not an image format Sabi writes.", "Choose png, tif, exr, tga, bmp, jpg, webp or hdr."
+        )
     return suffix

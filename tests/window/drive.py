@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a real Blender with a window and does what an artist does, step by step, between redraws.
+
+    blender --python drive.py -- REQUEST      REQUEST: JSON with zip, demo (the folder addon/demo), out, size
+
+Photographs of the screen and `report.json` go to `out`. Anything that fails is written there too, and Blender is left.
+"""
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+
+import bpy
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Vector
+
+REQUEST = json.loads(sys.argv[-1])
+OUT = Path(REQUEST["out"])
+EXTENSION = "bl_ext.user_default.sabi"
+Steps = Generator[float, None, None]  # yields seconds to wait
+report: dict = {"blender": bpy.app.version_string, "python": sys.version.split()[0]}
+
+
+def addon(name: str):
+    return importlib.import_module(f"{EXTENSION}.addon.{name}")
+
+
+def demo(name: str):
+    """A module of the demo, which is not part of the zip, loaded from the checkout."""
+    if "demo" not in sys.modules:
+        folder = REQUEST["demo"]
+        spec = importlib.util.spec_from_file_location(
+            "demo", f"{folder}/__init__.py", submodule_search_locations=[folder]
+        )
+        sys.modules["demo"] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(f"demo.{name}")
+
+
+def view() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    return window, area, next(region for region in area.regions if region.type == "WINDOW")
+
+
+def in_view():
+    """The context of the 3D view, as operators that an artist presses there have it."""
+    window, area, region = view()
+    return bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region)
+
+
+def photograph(name: str) -> Steps:
+    """Lets Blender draw, then takes the whole screen as the artist sees it."""
+    _, area, _ = view()
+    for _ in range(3):
+        area.tag_redraw()
+        yield 0.5
+    subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)
+
+
+def press(key: str) -> None:
+    subprocess.run(["xdotool", "key", key], check=True)
+
+
+def rectangle(region: bpy.types.Region) -> list[int]:
+    """Left, top, right, bottom on the screen, from its upper left corner."""
+    height = bpy.context.window_manager.windows[0].height
+    return [region.x, height - region.y - region.height, region.x + region.width, height - region.y]
+
+
+class Stalls:
+    """The longest gaps between ticks that ask to come every 10 ms, by what Sabi was doing."""
+
+    def __init__(self) -> None:
+        self.longest: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def __call__(self) -> float:
+        now = time.perf_counter()
+        gap, self.last = now - self.last, now
+        what = label()
+        self.longest[what] = max(self.longest.get(what, 0.0), gap)
+        return 0.01
+
+
+def label() -> str:
+    """Which stage the main thread is in; bakes are Blender's own jobs and counted apart."""
+    if bpy.app.is_job_running("OBJECT_BAKE"):
+        return "baking"
+    if EXTENSION not in bpy.context.preferences.addons:
+        return "before"
+    work = addon("work").current()
+    if work is None:
+        return "idle"
+    return "idle after" if work.ended else work.progress.stage
+
+
+def wait_for_work(limit: float = 400.0) -> Steps:
+    until = time.monotonic() + limit
+    while addon("work").busy():
+        if time.monotonic() > until:
+            raise TimeoutError(f"Sabi is still at work after {limit:.0f} s: {addon('work').current().progress}")
+        yield 0.1
+
+
+def began(stage_is) -> Steps:
+    """Waits until the work in flight is at a stage."""
+    until = time.monotonic() + 200.0
+    while not stage_is():
+        if not addon("work").busy() or time.monotonic() > until:
+            raise TimeoutError(f"the stage was never reached: {addon('work').current()}")
+        yield 0.01
+
+
+def touched() -> dict:
+    """What a bake changes in the scene and must put back."""
+    scene, thing = bpy.context.scene, bpy.data.objects[report["object"]]
+    tree = thing.data.materials[0].node_tree
+    return {
+        "engine": scene.render.engine,
+        "samples": scene.cycles.samples if hasattr(scene, "cycles") else 0,
+        "selected": sorted(other.name for other in scene.objects if other.select_get()),
+        "active": bpy.context.view_layer.objects.active.name,
+        "nodes": sorted(node.name for node in tree.nodes),
+        "active node": tree.nodes.active.name if tree.nodes.active else "",
+        "links": len(tree.links),
+        "images": sorted(image.name for image in bpy.data.images if image.type == "IMAGE"),
+        "uv maps": [layer.name for layer in thing.data.uv_layers],
+    }
+
+
+def install() -> Steps:
+    """As Get Extensions > Install from Disk does."""
+    bpy.ops.extensions.package_install_files(filepath=REQUEST["zip"], repo="user_default", enable_on_install=True)
+    report["enabled"] = EXTENSION in bpy.context.preferences.addons
+    yield 0.5
+
+
+def open_model() -> Steps:
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    thing = demo("model").build()
+    report["object"] = thing.name
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    _, area, region = view()
+    space = area.spaces.active
+    space.overlay.show_overlays = False
+    space.show_gizmo = False
+    space.shading.type = "MATERIAL"
+    yield 0.5
+    with in_view():
+        space.region_3d.view_rotation = Vector((0.55, -1.0, 0.4)).to_track_quat("Z", "Y")
+        bpy.ops.view3d.view_selected()
+    yield 1.0
+    corners = [location_3d_to_region_2d(region, space.region_3d, Vector(corner)) for corner in thing.bound_box]
+    left, top, _, bottom = rectangle(region)
+    across, up = [corner.x for corner in corners], [corner.y for corner in corners]
+    report["window"] = [left, top, left + region.width, bottom]
+    report["box"] = [int(left + min(across)), int(bottom - max(up)), int(left + max(across)), int(bottom - min(up))]
+    yield from photograph("clean")
+
+
+def open_panel() -> Steps:
+    _, area, _ = view()
+    area.spaces.active.show_region_ui = True
+    yield 1.0
+    sidebar = next(region for region in area.regions if region.type == "UI")
+    sidebar.active_panel_category = "Sabi"
+    yield from photograph("panel")
+    report["sidebar"] = rectangle(sidebar)
+
+
+def escape(name: str, stage_is) -> Steps:
+    """Begins to weather, presses Esc at a stage, and notes whether everything is as it was."""
+    before = touched()
+    with in_view():
+        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=512)
+    yield from began(stage_is)
+    press("Escape")
+    yield from wait_for_work(60.0)
+    yield 0.5
+    work = addon("work").current()
+    after = touched()
+    changed = {key: [before[key], after[key]] for key in before if before[key] != after[key]}
+    report[name] = {"error": work.error.code if work.error else "", "changed": changed, "stage": work.progress.stage}
+
+
+def weather() -> Steps:
+    """The panel's button; the embedded backend, since no environment and no server are named."""
+    _, area, _ = view()
+    area.spaces.active.shading.type = "SOLID"  # the view is drawn by the processor here, which would be measured too
+    yield 1.0
+    before = touched()
+    stalls = Stalls()
+    bpy.app.timers.register(stalls, first_interval=0.01)
+    yield 3.0
+    start = time.monotonic()
+    with in_view():
+        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=REQUEST["size"])
+    yield from wait_for_work()
+    yield 3.0
+    bpy.app.timers.unregister(stalls)
+    work = addon("work").current()
+    report["weathering"] = {
+        "seconds": round(time.monotonic() - start, 1),
+        "message": work.message,
+        "error": str(work.error.for_artist) if work.error else "",
+        "stalls_ms": {key: round(1000 * value, 1) for key, value in stalls.longest.items()},
+    }
+    service = addon("preferences").service
+    pid = service.process_id
+    mapped = Path(f"/proc/{pid}/maps").read_text() if pid else ""
+    report["backend"] = {
+        "command": Path(f"/proc/{pid}/cmdline").read_text().split("\0") if pid else [],
+        "libraries": sorted({line.split()[-1] for line in mapped.splitlines() if "onnxruntime" in line}),
+        "device": str(service.health.get("device", "")),
+    }
+    own = Path("/proc/self/maps").read_text().splitlines()
+    report["compiled in blender"] = sorted({line.split()[-1] for line in own if "/.local/" in line})
+    report["after weathering"] = {key: value for key, value in touched().items() if before[key] != value}
+    area.spaces.active.shading.type = "MATERIAL"
+    yield 2.0
+    yield from photograph("weathered-panel")
+    area.spaces.active.show_region_ui = False
+    yield from photograph("weathered")
+
+
+def undo_and_redo() -> Steps:
+    """Applying is one undo step."""
+
+    def groups() -> int:
+        thing = bpy.data.objects[report["object"]]
+        return 0 if addon("material").weathered(thing) is None else 1
+
+    counts = [groups()]
+    for operator in (bpy.ops.ed.undo, bpy.ops.ed.redo):
+        with in_view():
+            operator()
+        yield 1.0
+        counts.append(groups())
+    report["undo"] = counts
+
+
+def scenario() -> Steps:
+    yield 1.0
+    yield from install()
+    yield from open_model()
+    yield from open_panel()
+    yield from escape("esc while baking", lambda: bpy.app.is_job_running("OBJECT_BAKE"))
+    yield from escape("esc while painting", lambda: "paint" in addon("work").current().progress.stage.lower())
+    yield from weather()
+    yield from undo_and_redo()
+
+
+def main() -> None:
+    bpy.context.preferences.view.show_splash = False
+    steps = scenario()
+
+    def tick() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            report["finished"] = True
+        except Exception:
+            report["failed"] = traceback.format_exc()
+            subprocess.run(["import", "-window", "root", str(OUT / "failed.png")], check=False)
+        (OUT / "report.json").write_text(json.dumps(report, indent=1, default=str))
+        bpy.context.preferences.use_preferences_save = False
+        bpy.ops.wm.quit_blender()
+        return None
+
+    bpy.app.timers.register(tick, first_interval=1.0, persistent=True)
+
+
+main()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real Blender with a window, the zip installed as a user does, a model weathered by the embedded backend, and a look at it.
+
+`make test-window` prepares the Blenders (tools/real-blender.sh) and names them in SUITES. What the windows showed stays in
+out/window/SUITE, to look at, with the report that drive.py wrote.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.window
+ROOT = Path(__file__).resolve().parents[2]
+PYTHONS = {"trixie": "3.13", "sid": "3.14"}  # what Debian builds its Blender on
+
+
+@pytest.fixture(scope="module", params=os.environ.get("SUITES", "trixie").split())
+def session(request):
+    """One visit of an artist: the folder with its photographs, and the report."""
+    suite = request.param
+    out = ROOT / "out" / "window" / suite
+    shutil.rmtree(out, ignore_errors=True)
+    (out / "user").mkdir(parents=True)
+    build = [
+        sys.executable,
+        str(ROOT / "tools" / "build_extension.py"),
+        "--platform=linux-x64",
+        f"--python={PYTHONS[suite]}",
+    ]
+    subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
+    (archive,) = out.glob("*.zip")
+    wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 1024}
+    environment = os.environ | {"SUITE": suite, "BIND": str(ROOT), "BLENDER_USER_RESOURCES": str(out / "user")}
+    drive = ["--python-exit-code", "1", "--python", str(ROOT / "tests" / "window" / "drive.py"), "--", json.dumps(wish)]
+    run = subprocess.run(
+        [str(ROOT / "tools" / "real-blender.sh"), "window", *drive],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    (out / "log.txt").write_text(run.stdout + run.stderr)
+    shutil.rmtree(out / "work")
+    assert (out / "report.json").is_file(), run.stdout + run.stderr
+    report = json.loads((out / "report.json").read_text())
+    assert "failed" not in report, report.get("failed", "") + run.stdout + run.stderr
+    return out, report
+
+
+@pytest.fixture
+def report(session):
+    return session[1]
+
+
+@pytest.fixture
+def photograph(session):
+    """The named photograph, cut to a rectangle of the report: float RGB in 0..1."""
+
+    def cut(name: str, rectangle: list[int]) -> np.ndarray:
+        with Image.open(session[0] / f"{name}.png") as image:
+            return np.asarray(image.convert("RGB").crop(rectangle), np.float32) / 255
+
+    return cut
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return np.abs(after - before).max(axis=2) > 0.06
+
+
+def test_zip_installs_in_a_window(report):
+    assert report["finished"]
+    assert report["enabled"]
+
+
+def test_panel_is_drawn(photograph, report):
+    """Buttons and words where the sidebar is; the view alone is smooth there."""
+    panel = photograph("weathered-panel", report["sidebar"])
+    view = photograph("weathered", report["sidebar"])
+    rows = np.abs(np.diff(panel, axis=1)).max(axis=2) > 0.15
+    assert rows.any(axis=1).mean() > 0.2, "the sidebar has hardly a line with anything on it"
+    assert rows.mean() > 4 * (np.abs(np.diff(view, axis=1)).max(axis=2) > 0.15).mean()
+
+
+def test_object_is_there_and_neither_black_nor_pink(photograph, report):
+    """EEVEE shows a material that fails to compile, or that has too many images, in pure pink."""
+    for name in ("clean", "weathered"):
+        image = photograph(name, report["box"])
+        background = photograph("clean", report["window"])[-3, 3]
+        thing = np.abs(image - background).max(axis=2) > 0.03
+        assert thing.mean() > 0.2, "the object fills too little of its own box"
+        colors = image[thing]
+        pink = (colors[:, 0] > 0.7) & (colors[:, 2] > 0.7) & (colors[:, 1] < 0.35)
+        assert pink.mean() < 0.001
+        assert (colors.max(axis=1) < 0.03).mean() < 0.2
+        assert colors.mean() > 0.1
+
+
+def test_weathering_shows_as_rust(photograph, report):
+    before, after = photograph("clean", report["box"]), photograph("weathered", report["box"])
+    where = changed(before, after)
+    assert where.mean() > 0.05, "hardly anything changed"
+    red, _, blue = (after - before)[where].mean(axis=0)
+    assert red - blue > 0.02, "the change is not towards rust"
+    warm = after[where]
+    assert (warm[:, 0] > warm[:, 2]).mean() > 0.6
+
+
+def test_the_view_around_the_object_stays(photograph, report):
+    before, after = photograph("clean", report["window"]), photograph("weathered", report["window"])
+    left, top, right, bottom = (value - report["window"][index % 2] for index, value in enumerate(report["box"]))
+    around = changed(before, after)
+    around[max(top - 4, 0) : bottom + 4, max(left - 4, 0) : right + 4] = False
+    assert around[40:-4].mean() < 0.002
+
+
+def test_the_embedded_backend_did_it(report):
+    """No environment and no server were named: Blender's own Python, with the zip's wheels."""
+    assert report["weathering"]["error"] == ""
+    assert report["backend"]["command"], "no backend process ran"
+    assert "python" in Path(report["backend"]["command"][0]).name
+    assert report["backend"]["libraries"]
+    assert all("/.local/" in library for library in report["backend"]["libraries"])
+
+
+def test_nothing_compiled_came_into_blender(report):
+    assert report["compiled in blender"] == []
+
+
+def test_bakes_leave_the_scene_as_it_was(report):
+    """Only what applying adds may differ: the group and its images."""
+    assert set(report["after weathering"]) <= {"nodes", "active node", "links", "images"}
+
+
+@pytest.mark.parametrize("when", ["baking", "painting"])
+def test_escape_ends_it_and_changes_nothing(report, when):
+    outcome = report[f"esc while {when}"]
+    assert outcome["error"] == "cancelled"
+    assert outcome["changed"] == {}
+
+
+def test_applying_is_one_undo_step(report):
+    assert report["undo"] == [1, 0, 1]
+
+
+def test_blender_stays_awake(report):
+    """The longest time between two ticks, bakes apart; this machine's drawing in software is part of it."""
+    stalls = {stage: ms for stage, ms in report["weathering"]["stalls_ms"].items() if stage != "baking"}
+    assert len(stalls) >= 4, f"too few stages were seen: {stalls}"
+    assert max(stalls.values()) < 2000, stalls

@@ -7,15 +7,18 @@ thread, polls from a timer or waits, and takes the result or the error when the 
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from ..backend.protocol.client import Client
-from ..backend.protocol.errors import Cancelled, DiskFull, SabiError
+from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, SabiError
+from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Surface
 
@@ -138,7 +141,7 @@ class Job:
                 return
             self._state, self._error, sent = State.CANCELLED, Cancelled(), self._sent
         if sent is not None:
-            threading.Thread(target=_tell_cancelled, args=sent, name="sabi cancel", daemon=True).start()
+            threading.Thread(target=_forget, args=sent, name="sabi cancel", daemon=True).start()
 
     def result(self) -> PaintedFiles:
         """What was painted. Raises the job's error, or Cancelled; only for a job that has ended."""
@@ -162,36 +165,43 @@ class Job:
         client = self._connect()
         self._check_stop()
         self._tell(Progress("Sending the surface"))
-        job_id = client.submit(self._surface, self._recipe)
+        job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending)
         with self._lock:
-            self._sent = (client, job_id)
-        self._check_stop(client, job_id)
-        for event in client.events(job_id):
-            self._check_stop(client, job_id)
-            self._tell(Progress(stage_in_words(event.stage), event.fraction))
-        self._tell(Progress("Fetching the images", 1.0))
-        painted = client.result(job_id)
+            self._sent = (client, job)
+        try:
+            for event in client.events(job):
+                self._check_stop()
+                self._tell(Progress(stage_in_words(event.stage), event.fraction, event.eta))
+            self._tell(Progress("Fetching the images", 1.0))
+            result = client.result(job, self._surface, encoding="png", part="layers")
+        finally:
+            _forget(client, job)
         self._check_stop()
-        layers = tuple(self._keep(index, images) for index, images in enumerate(painted.layers))
-        return PaintedFiles(layers, painted.recipe, tuple(painted.warnings))
+        layers = tuple(self._keep(index, result.pngs) for index in range(len(self._recipe.layers)))
+        return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings)
 
-    def _keep(self, index: int, images: dict[str, bytes]) -> dict[str, Path]:
-        paths = {name: self._folder / f"{index}-{name}.png" for name in images}
+    def _sending(self, fraction: float) -> None:
+        self._check_stop()
+        self._tell(Progress(f"Sending the surface, {fraction:.0%}"))
+
+    def _keep(self, index: int, pngs: Mapping[str, memoryview]) -> dict[str, Path]:
+        paths = {name: self._folder / f"{index}-{name}.png" for name in CHANNELS}
         try:
             for name, path in paths.items():
-                path.write_bytes(images[name])
+                path.write_bytes(pngs[f"layer{index}.{name}"])
+        except KeyError:
+            raise BadMessage(f"The result lacks an image of layer {index + 1}.") from None
         except OSError as error:
-            raise DiskFull(f"The painted images could not be written to {self._folder}: {error.strerror}.") from error
+            full = f"The painted images could not be written to {self._folder}: {error.strerror}."
+            raise DiskFull(full) if error.errno == errno.ENOSPC else BadFile(full, "Check Blender's folder for temporary files.") from error
         return paths
 
     def _tell(self, progress: Progress) -> None:
         with self._lock:
             self._progress = progress
 
-    def _check_stop(self, *sent: Client | str) -> None:
+    def _check_stop(self) -> None:
         if self._stop.is_set():
-            if sent:
-                _tell_cancelled(*sent)
             raise Cancelled
 
     def _end(self, state: State, result: PaintedFiles | None = None, error: SabiError | None = None) -> None:
@@ -200,8 +210,6 @@ class Job:
                 self._state, self._result, self._error = state, result, error
 
 
-def _tell_cancelled(client: Client, job_id: str) -> None:
-    try:
-        client.cancel(job_id)
-    except (SabiError, OSError):
-        pass  # it has gone, and the job with it
+def _forget(client: Client, job: str) -> None:
+    with suppress(SabiError):  # it has gone, and the job with it
+        client.cancel(job)

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Blender is told of at enabling, in order, and forgets at disabling in the opposite order."""
+"""What Blender is told of at enabling, in order, and forgets at disabling in the opposite order.
+
+The modules are imported when Blender asks, so that those without bpy inside can be imported anywhere.
+"""
 
 from __future__ import annotations
 
-_MODULES = ()
+from importlib import import_module
+
+_MODULES = ("properties", "preferences", "work", "operators", "recipes", "panels")
 
 
 def register() -> None:
-    for module in _MODULES:
-        module.register()
+    for name in _MODULES:
+        import_module(f".{name}", __package__).register()
 
 
 def unregister() -> None:
-    for module in reversed(_MODULES):
-        module.unregister()
+    for name in reversed(_MODULES):
+        import_module(f".{name}", __package__).unregister()

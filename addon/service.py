@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend.protocol import spawn
 from ..backend.protocol.client import Client
+from ..backend.protocol.errors import SabiError
+from ..backend.protocol.spawn import Backend, start
 
 
 @dataclass(frozen=True)
@@ -26,27 +27,32 @@ class ServiceSettings:
 class Service:
     """At most one backend process, and a client to it. Every method may be called from any thread; `connect` and `stop` may block."""
 
-    def __init__(self, start: Callable[..., spawn.Backend] = spawn.start) -> None:
+    def __init__(self, start: Callable[..., Backend] = start) -> None:
         self._start = start
         self._lock = threading.Lock()
-        self._backend: spawn.Backend | None = None
+        self._backend: Backend | None = None
         self._settings: ServiceSettings | None = None
+        self._doubted = False
         self.health: Mapping[str, Any] = {}  # what the backend last said of itself
 
     def connect(self, settings: ServiceSettings) -> Client:
         """A client to a backend that answers, started anew where the last has ended. Raises BackendError's children."""
         if settings.server:
-            client = Client(settings.server, settings.token)
+            client = Client(settings.server, settings.token or None)
             self.health = client.health()
             return client
         with self._lock:
-            if self._backend is not None and (self._settings != settings or not self._backend.running):
+            if self._backend is not None and not self._usable(settings):
                 self._end()
             if self._backend is None:
-                self._backend = self._start(settings.python or None, device=settings.device, threads=settings.threads)
-                self._settings = settings
+                self._backend = self._start(settings.python or None, device=settings.device, threads=settings.threads or None)
+                self._settings, self._doubted = settings, False
                 self.health = self._backend.client.health()
             return self._backend.client
+
+    def doubt(self) -> None:
+        """A job lost the backend: the next `connect` makes sure that it answers, or starts another."""
+        self._doubted = True
 
     def stop(self) -> None:
         """Ends the process and waits until it is gone; it holds the extension's files. Does nothing where there is none."""
@@ -57,7 +63,25 @@ class Service:
     def process_id(self) -> int | None:
         """Of the process that runs now, where it is our own."""
         backend = self._backend
-        return backend.pid if backend is not None and backend.running else None
+        return backend.process.pid if backend is not None and backend.process is not None and backend.alive else None
+
+    @property
+    def log(self) -> str:
+        """The last lines that our own process wrote."""
+        backend = self._backend
+        return backend.log if backend is not None else ""
+
+    def _usable(self, settings: ServiceSettings) -> bool:
+        assert self._backend is not None
+        if self._settings != settings or not self._backend.alive:
+            return False
+        if self._doubted:
+            try:
+                self.health = self._backend.client.health(timeout=5)
+            except SabiError:
+                return False
+            self._doubted = False
+        return True
 
     def _end(self) -> None:
         backend, self._backend = self._backend, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import bpy
@@ -48,12 +49,14 @@ class Work:
         except Exception as error:
             self.error, self.ended = unforeseen(error), True
         else:
-            self.progress = replace(progress, seconds_left=self._estimate.seconds_left(progress.fraction))
+            estimated = self._estimate.seconds_left(progress.fraction)
+            self.progress = progress if progress.seconds_left is not None else replace(progress, seconds_left=estimated)
 
     def cancel(self) -> None:
         if not self.ended:
             self.error, self.ended = Cancelled(), True
-            self.steps.close()
+            with suppress(Exception):  # what fails while putting things back must not keep a file from loading
+                self.steps.close()
 
 
 _current: Work | None = None

@@ -9,7 +9,7 @@ from ..protocol import growth
 
 
 def susceptibility(exposure: np.ndarray) -> np.ndarray:
-    """Rate and onset of weathering [..., 2] float32 from exposure [...] in 0..1: what the painter sees of a surface's geometry."""
+    """Rate and onset of weathering [..., 2] float32 from exposure [...] in 0..1: what the painter sees of geometry."""
     stored = quantised(exposure)
     return np.stack([growth.rate(stored), growth.onset(stored)], axis=-1).astype(np.float32)
 

@@ -19,7 +19,7 @@ from . import drips, geometry, noise, relief
 from .grid import Grid, reduced
 from .voxels import Nodes, nodes
 
-RUN_CELLS = 512  # runs are followed from cells of a grid of this size
+POINTS = 70_000  # of the surface that runs are followed from, about
 RUN_LENGTH = 8.0  # features after which 1/e of what runs is left
 CREEP = 1.0  # features that weathering creeps from edges and crevices
 PATCH = 6.0  # features across the largest patches of noise
@@ -130,30 +130,26 @@ class Survey:
         return near * smoothstep(np.clip((np.float32(0.9) - self.normals @ self.gravity) / np.float32(0.6), 0, 1))
 
     @cached_property
+    def _slopes(self) -> np.ndarray | None:
+        return relief.slopes(self.grid)
+
+    @cached_property
     def gravity(self) -> np.ndarray:
         return geometry.gravity_at_rest(self.surface, self.frame)
 
     @cached_property
     def normals(self) -> np.ndarray:
-        """Unit normals [h, w, 3] at rest: the surface's, else those of `position`."""
-        if "world_normal" in self.surface:
-            normals = self.grid.texels("world_normal")
-        else:
-            assert self.grid.position is not None
-            right, below = geometry.tangents(self.grid.position, self.grid.inside, self.surface.wrap)
-            normals = np.cross(below, right).astype(np.float32)
-        return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), np.float32(1e-6))
+        return _normals(self.grid)
 
     def patches(self, layer: Layer) -> np.ndarray:
         """Noise of unit variance [h, w] in patches of several features: on the object, or on its texels where it has no place."""
-        spacing = max(PATCH * layer.feature_size, 8 * self.grid.spacing)
+        spacing = PATCH * layer.feature_size
         if self.grid.position is None:
             period = tuple(n if wraps else 0 for n, wraps in zip(self.surface.size, self.surface.wrap, strict=True))
-            texels = spacing * self.surface.texels_per_metre
+            texels = max(spacing * self.surface.texels_per_metre, 8 * self.grid.stride)
             return noise.texel_octaves(self.grid.rows, self.grid.columns, texels, layer.seed, "exposure", period=period)  # type: ignore[arg-type]
-        patches = np.zeros(self.grid.inside.shape, np.float32)
-        patches[self.grid.inside] = noise.octaves(self.grid.position[self.grid.inside], spacing, layer.seed, "exposure")
-        return patches
+        grid, points, _ = self._points
+        return self._on_grid(noise.octaves(points, max(spacing, 10 * grid.spacing), layer.seed, "exposure"))
 
     def _weights(self, layer: Layer) -> tuple[dict[str, float], tuple[str, ...]]:
         """The weights whose maps there are, raised to the sum of all, at most 1 each; and a warning for each that is dropped."""
@@ -175,8 +171,10 @@ class Survey:
         bare = np.ones(self.grid.inside.shape, np.float32)
         if not (edges or cavities):
             return 1 - bare
-        bend = relief.bend(self.grid, layer.feature_size)
-        for part in [part for part in (bend, self.bend if "curvature" in self.surface else None) if part is not None]:
+        bends = [self.bend] if "curvature" in self.surface else []
+        if self._slopes is not None:
+            bends.append(relief.bend(self.grid, self._slopes, layer.feature_size))
+        for part in bends:
             bare *= 1 - edges * np.clip(part, 0, 1)
             bare *= 1 - cavities * np.clip(-part, 0, 1)
         if cavities and "ambient_occlusion" in self.surface:
@@ -195,14 +193,11 @@ class Survey:
 
     @cached_property
     def _points(self) -> tuple[Grid, np.ndarray, np.ndarray]:
-        """A coarser grid, and place and normal of its cells."""
-        grid = reduced(self.surface, RUN_CELLS)
+        """A coarser grid of about `POINTS` cells inside islands, and their places and normals."""
+        share = np.sqrt(POINTS / max(int(self.grid.inside.sum()), 1))
+        grid = reduced(self.surface, int(np.clip(share, 0.1, 1) * max(self.grid.inside.shape)))
         assert grid.position is not None
-        height, width = self.grid.inside.shape
-        rows, columns = (
-            np.minimum(t // self.grid.stride, n - 1) for t, n in zip(grid.texel, (height, width), strict=True)
-        )
-        return grid, grid.position[grid.inside], self.normals[rows, columns][grid.inside]
+        return grid, grid.position[grid.inside], _normals(grid)[grid.inside]
 
     def _creep(self, sources: np.ndarray, feature: float) -> np.ndarray:
         """`sources` [h, w] spread over the surface by about a feature, across UV seams; the most reached counts as full."""
@@ -217,7 +212,10 @@ class Survey:
         narrow = max(0.7 * layer.feature_size, 2.5 * self._nodes.size)
         streaks = noise.octaves(self._nodes.centre, narrow, layer.seed, "runs", 2)
         spots = noise.octaves(self._nodes.centre, 2.5 * narrow, layer.seed, "spots", 2)
-        gives = at_nodes * smoothstep(np.clip(streaks, 0, 1)) + np.float32(0.3) * np.clip(spots - np.float32(1.4), 0, 1)
+        let_go = self._nodes.spread(at_nodes, 0.0)  # one round: what is finer than nodes would come out as ripples
+        gives = let_go * smoothstep(np.clip(streaks - np.float32(0.2), 0, 1)) + np.float32(0.3) * np.clip(
+            spots - np.float32(1.4), 0, 1
+        )
         _, points, normals = self._points
         flow = drips.runs(points, normals, self._nodes, gives, self.gravity, RUN_LENGTH * layer.feature_size)
         runs = flow[flow > 0]
@@ -234,6 +232,19 @@ class Survey:
     def _percentiles(self, values: np.ndarray, low: float, high: float) -> tuple[float, float]:
         values = values[self.grid.inside]
         return (float(np.percentile(values, low)), float(np.percentile(values, high))) if len(values) else (0.0, 0.0)
+
+
+def _normals(grid: Grid) -> np.ndarray:
+    """Unit normals [h, w, 3] at rest: the surface's, else those of `position`."""
+    if "world_normal" in grid.surface:
+        normals = grid.texels("world_normal")
+    else:
+        assert grid.position is not None
+        right, below = geometry.tangents(grid.position, grid.inside, grid.surface.wrap)
+        normals = np.cross(below, right).astype(np.float32)
+    x, y, z = np.moveaxis(normals, -1, 0)
+    normals /= np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))[..., None]
+    return normals
 
 
 def levelled(score: np.ndarray, inside: np.ndarray, layer: Layer) -> np.ndarray:

@@ -42,7 +42,8 @@ def inside(surface: Surface, index: tuple = (slice(None), slice(None))) -> np.nd
         if name in surface:
             return surface[name].array[index][..., 0] > 0
     if "position" in surface:
-        return np.isfinite(surface["position"].array[index]).all(axis=-1)
+        x, y, z = np.moveaxis(surface["position"].array[index], -1, 0)
+        return np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
     return np.broadcast_to(np.True_, surface.size)[index]
 
 
@@ -93,7 +94,7 @@ def joined(position: np.ndarray, inside: np.ndarray, axis: int, wrap: bool = Fal
     False between islands that touch, over the silhouette of a frame, and at the last row or column unless it wraps.
     """
     step = np.where(inside[..., None], np.roll(position, -1, axis) - position, 0).astype(np.float32)
-    length = np.linalg.norm(step, axis=-1)
+    length = np.sqrt(step[..., 0] ** 2 + step[..., 1] ** 2 + step[..., 2] ** 2)
     both = inside & np.roll(inside, -1, axis)
     if not wrap:
         both[(-1,) if axis == 0 else (slice(None), -1)] = False

@@ -35,13 +35,13 @@ def parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
 class Grid:
     """Cell (i, j) stands for texel ((i + 0.5) * stride, (j + 0.5) * stride) or, outside islands, for another of its block.
 
-    `texel`: row and column of each cell's texel, int [h, w] each; `inside` [h, w] bool; `position` [h, w, 3] float32 in the
-    surface's own space (0 outside), None where it is unknown.
+    `inside` [h, w] bool; `position` [h, w, 3] float32 in the surface's own space (0 outside), None where it is unknown.
+    `moved`: the cells (rows, columns) that stand for another texel than their middle, and those texels (rows, columns).
     """
 
     surface: Surface
     stride: int
-    texel: tuple[np.ndarray, np.ndarray]
+    moved: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     inside: np.ndarray
     position: np.ndarray | None
 
@@ -69,13 +69,18 @@ class Grid:
         """Metres between neighbouring cells, their median; by `texels_per_metre` where position is unknown."""
         if self.position is None:
             return self.stride / self.surface.texels_per_metre
-        step = np.linalg.norm(np.roll(self.position, -1, 1) - self.position, axis=-1)[self.right]
+        rows = slice(None, None, max(1, len(self.inside) // 256))  # a median needs no more
+        part, right = self.position[rows], self.right[rows]
+        step = np.sqrt(_squared(np.roll(part, -1, 1) - part)[right])
         step = step[step > 0]
         return float(np.median(step)) if len(step) else self.stride / self.surface.texels_per_metre
 
     def texels(self, name: str) -> np.ndarray:
         """A map at each cell's own texel: float32 [h, w, C]. Cheap, and exact for what is smooth."""
-        values = self.surface[name].floats(self.texel)
+        map_ = self.surface[name]
+        i, j, y, x = self.moved
+        values = map_.floats(_middles(self.surface, self.stride))
+        values[i, j] = map_.floats((y, x))  # type: ignore[arg-type]
         return np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
 
     def pooled(self, name: str) -> np.ndarray:
@@ -106,20 +111,24 @@ class Grid:
         return values
 
     def sample(self, values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """`values` [h, w] read at texel coordinates (0.5 is the centre of the first): float32 [len(rows), len(columns)].
+        """`values` [h, w, ...] at texel coordinates (0.5 is the centre of the first): float32 [len(rows), len(columns), ...].
 
         Linear within a piece of surface; at its border only cells of that piece count. Finite outside islands.
         """
         r0, r1, up = self._between(rows, 0)
         c0, c1, left = self._between(columns, 1)
+        more = (1,) * (values.ndim - 2)
+        v, u = up.reshape(-1, 1, *more), left.reshape(-1, *more)
         if len(rows) * len(self.inside[0]) < len(columns) * len(self.inside):
-            part = values[r0] * (1 - up)[:, None] + values[r1] * up[:, None]
-            result = part[:, c0] * (1 - left) + part[:, c1] * left
+            part = values[r0] * (1 - v) + values[r1] * v
+            result = part[:, c0] * (1 - u) + part[:, c1] * u
         else:
-            part = values[:, c0] * (1 - left) + values[:, c1] * left
-            result = part[r0] * (1 - up)[:, None] + part[r1] * up[:, None]
+            part = values[:, c0] * (1 - u) + values[:, c1] * u
+            result = part[r0] * (1 - v) + part[r1] * v
+        y, x = np.nonzero(self._mixed[r0][:, c0])
         here = _texel_of(rows, self.surface.size[0]), _texel_of(columns, self.surface.size[1])
-        y, x = np.nonzero(geometry.inside(self.surface, np.ix_(*here)) & ~self._whole[np.ix_(r0, c0)])
+        known = geometry.inside(self.surface, (here[0][y], here[1][x]))
+        y, x = y[known], x[known]
         if len(y):
             quad = ((r0[y], c0[x]), (r0[y], c1[x]), (r1[y], c0[x]), (r1[y], c1[x]))
             v, u = up[y], left[x]
@@ -128,16 +137,24 @@ class Grid:
         return result.astype(np.float32, copy=False)
 
     @cached_property
-    def _whole(self) -> np.ndarray:
-        """Where a cell and those right of it, below and across are one piece; there are none past a border that does not wrap."""
+    def _mixed(self) -> np.ndarray:
+        """Where a cell and those right of it, below and across are not one piece, but one of them is inside."""
         right, below = self.right.copy(), self.below.copy()
-        if not self.surface.wrap[1]:
+        if not self.surface.wrap[1]:  # nothing is past the border: the cell itself stands in
             right[:, -1] = self.inside[:, -1]
         if not self.surface.wrap[0]:
             below[-1] = self.inside[-1]
-        across = below & np.roll(below, -1, 1) if self.surface.wrap[1] else below & np.c_[below[:, 1:], below[:, -1:]]
-        down = right & np.roll(right, -1, 0) if self.surface.wrap[0] else right & np.r_[right[1:], right[-1:]]
-        return across & down
+        some = self.inside | self._next(self.inside, 0)
+        whole = below & self._next(below, 1) & right & self._next(right, 0)
+        return (some | self._next(some, 1)) & ~whole
+
+    def _next(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Each cell's next along `axis`; the last is its own where the surface does not wrap."""
+        moved = np.roll(values, -1, axis)
+        if not self.surface.wrap[axis]:
+            last = (-1,) if axis == 0 else (slice(None), -1)
+            moved[last] = values[last]
+        return moved
 
     def _joined(self, axis: int) -> np.ndarray:
         position = self.position if self.position is not None else np.zeros((*self.inside.shape, 3), np.float32)
@@ -161,45 +178,60 @@ class Grid:
         weights = (weights + np.float32(0.01)) * belongs
         if self.position is not None:
             place = np.nan_to_num(self.surface["position"].array[texel].astype(np.float32), posinf=0.0, neginf=0.0)
-            apart = np.stack([np.square(self.position[cell] - place).sum(axis=-1) for cell in quad])
+            apart = np.stack([_squared(self.position[cell] - place) for cell in quad])
             beyond = apart - np.where(belongs, apart, np.inf).min(axis=0)
             weights *= np.exp(-np.clip(beyond / np.float32(2 * self.spacing**2), 0, 60))
         read = np.stack([values[cell] for cell in quad])
-        return (read * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), np.float32(1e-12))
+        weights = weights / np.maximum(weights.sum(axis=0), np.float32(1e-12))
+        return (read * weights.reshape(weights.shape + (1,) * (read.ndim - 2))).sum(axis=0)
 
 
 def reduced(surface: Surface, longest: int = LONGEST) -> Grid:
     """The grid of a surface: the least whole stride that leaves at most `longest` cells along its longer side."""
     stride = -(-max(surface.size) // longest)
-    texel = _texels(surface, stride)
-    inside = geometry.inside(surface, texel)
+    inside = geometry.inside(surface, _middles(surface, stride)).copy()
+    moved = _moved(surface, stride, inside)
+    inside[moved[:2]] = True
+    grid = Grid(surface, stride, moved, inside, None)
     if "position" not in surface:
-        return Grid(surface, stride, texel, inside, None)
-    position = surface["position"].array[texel].astype(np.float32)
-    inside = inside & np.isfinite(position).all(axis=-1)
+        return grid
+    position = surface["position"].array[_middles(surface, stride)].astype(np.float32)
+    position[moved[:2]] = surface["position"].array[moved[2:]]
+    inside &= np.isfinite(position[..., 0] + position[..., 1] + position[..., 2])
     position[~inside] = 0
-    return Grid(surface, stride, texel, inside, position)
+    return Grid(surface, stride, moved, inside, position)
 
 
 _AROUND = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
-def _texels(surface: Surface, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """The texel of each cell: the middle of its block or, where that is outside, the first inside of eight around it."""
+def _middles(surface: Surface, stride: int) -> tuple:
+    """Index of the middle texel of each block; of a block that is cut where the surface ends, its last."""
+    if all(n % stride == 0 for n in surface.size):
+        return (slice(stride // 2, None, stride),) * 2
+    rows, columns = (np.minimum(np.arange(-(-n // stride)) * stride + stride // 2, n - 1) for n in surface.size)
+    return np.ix_(rows, columns)
+
+
+def _moved(surface: Surface, stride: int, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For cells whose middle is outside: the first inside of eight around it. Rows, columns of cells; rows, columns of texels."""
     height, width = surface.size
-    h, w, middle = -(-height // stride), -(-width // stride), stride // 2
-    rows = np.minimum(np.arange(h) * stride + middle, height - 1)
-    columns = np.minimum(np.arange(w) * stride + middle, width - 1)
-    r, c = np.repeat(rows[:, None], w, axis=1), np.repeat(columns[None], h, axis=0)
-    if middle:
-        i, j = np.nonzero(~geometry.inside(surface, np.ix_(rows, columns)))
-        for down, right in _AROUND:
-            y = np.clip(i * stride + middle + down * middle, i * stride, np.minimum((i + 1) * stride, height) - 1)
-            x = np.clip(j * stride + middle + right * middle, j * stride, np.minimum((j + 1) * stride, width) - 1)
-            found = geometry.inside(surface, (y, x))
-            r[i[found], j[found]], c[i[found], j[found]] = y[found], x[found]
-            i, j = i[~found], j[~found]
-    return r, c
+    middle = stride // 2
+    i, j = np.nonzero(~inside)
+    found = []
+    for down, right in _AROUND if middle else ():
+        y = np.clip(i * stride + middle + down * middle, i * stride, np.minimum((i + 1) * stride, height) - 1)
+        x = np.clip(j * stride + middle + right * middle, j * stride, np.minimum((j + 1) * stride, width) - 1)
+        belongs = geometry.inside(surface, (y, x))
+        found.append(np.stack([i, j, y, x])[:, belongs])
+        i, j = i[~belongs], j[~belongs]
+    moved = np.concatenate(found, axis=1) if found else np.zeros((4, 0), np.int64)
+    return tuple(moved)  # type: ignore[return-value]
+
+
+def _squared(vectors: np.ndarray) -> np.ndarray:
+    """Squared lengths [...] of vectors [..., 3]; several times faster than a sum over so short an axis."""
+    return vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
 
 
 def _texel_of(at: np.ndarray, length: int) -> np.ndarray:
@@ -215,7 +247,11 @@ def _block_sums(values: np.ndarray, stride: int) -> np.ndarray:
     if any(missing):
         values = np.pad(values, ((0, missing[0]), (0, missing[1]), (0, 0)))
     h, w = values.shape[0] // stride, values.shape[1] // stride
-    tall = values.reshape(h, stride, w * stride * channels).sum(axis=1).reshape(h, w, stride, channels)
+    rows = values.reshape(h, stride, -1)
+    tall = rows[:, 0].copy()
+    for k in range(1, stride):
+        tall += rows[:, k]
+    tall = tall.reshape(h, w, stride, channels)
     total = tall[:, :, 0].copy()
     for k in range(1, stride):
         total += tall[:, :, k]

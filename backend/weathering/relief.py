@@ -13,34 +13,45 @@ FULL = 0.35  # change of slope over that length that counts as an edge
 EVEN = 0.004  # slopes below this are an 8-bit map's flat
 
 
-def bend(grid: Grid, feature: float) -> np.ndarray | None:
-    """Detail's curvature [h, w], -1 in a groove .. 1 on a rim; None where no map has any. `feature` in metres.
+def slopes(grid: Grid) -> np.ndarray | None:
+    """Rise of the detail to the right and downward, metres a metre: [h, w, 2], of the normal map, else of the height map.
 
-    The divergence of the normal map's slopes, else of the height map's, at the scale of a feature, within islands.
+    None where neither has any.
     """
-    slopes = _slopes_of_normals(grid) if "normal" in grid.surface else None
-    if slopes is None and "height" in grid.surface:
-        slopes = _slopes_of_heights(grid)
-    if slopes is None:
-        return None
+    found = _slopes_of_normals(grid) if _varies(grid, "normal") else None
+    if found is None and _varies(grid, "height"):
+        found = _slopes_of_heights(grid)
+    return found
+
+
+def bend(grid: Grid, slopes: np.ndarray, feature: float) -> np.ndarray:
+    """Detail's curvature [h, w], -1 in a groove .. 1 on a rim: how slopes diverge within islands. `feature` in metres."""
     falling = -geometry.difference(slopes[..., :1], grid.right, 1) - geometry.difference(slopes[..., 1:], grid.below, 0)
     width = SCALE * feature / grid.spacing
     smooth = _blurred(falling[..., 0] * grid.inside, int(np.clip(width / 2, 1, 32)), grid.surface.wrap)
     return np.clip(smooth * np.float32(max(width, 1.0) / FULL), -1, 1)
 
 
+def _varies(grid: Grid, name: str) -> bool:
+    """Whether a map has more than one value, judged by some of its rows."""
+    if name not in grid.surface:
+        return False
+    array = grid.surface[name].array
+    rows = array[:: max(1, len(array) // 256)]
+    return bool((rows != rows[:1, :1]).any())
+
+
 def _slopes_of_normals(grid: Grid) -> np.ndarray | None:
-    """Rise to the right and downward of the surface that a tangent normal map (OpenGL) stands for; None where it is flat."""
-    normals = grid.pooled("normal") * np.float32(2) - np.float32(1)
-    slopes = normals[..., :2] * np.float32([-1, 1]) / np.maximum(normals[..., 2:], np.float32(0.1))
-    slopes[~grid.inside] = 0
-    return slopes if np.abs(slopes).max(initial=0) > 2 * EVEN else None
+    normals = grid.pooled("normal") * np.float32(2) - np.float32(1)  # tangent space, +Y up the rows
+    rise = normals[..., :2] * np.float32([-1, 1]) / np.maximum(normals[..., 2:], np.float32(0.1))
+    rise[~grid.inside] = 0
+    return rise if np.abs(rise).max(initial=0) > 2 * EVEN else None
 
 
 def _slopes_of_heights(grid: Grid) -> np.ndarray | None:
     metres = grid.pooled("height") * np.float32(grid.surface.height_scale / grid.spacing)
-    slopes = np.concatenate([geometry.difference(metres, j, a) for j, a in ((grid.right, 1), (grid.below, 0))], axis=-1)
-    return slopes if np.abs(slopes).max(initial=0) > EVEN else None
+    rise = np.concatenate([geometry.difference(metres, j, a) for j, a in ((grid.right, 1), (grid.below, 0))], axis=-1)
+    return rise if np.abs(rise).max(initial=0) > EVEN else None
 
 
 def _blurred(values: np.ndarray, radius: int, wrap: tuple[bool, bool]) -> np.ndarray:

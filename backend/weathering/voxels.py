@@ -10,15 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .grid import parallel
+
 NODES = 40_000  # aimed at
 MAX_VOXELS = 3_000_000
 _SIDE = np.array([0.36, 0.48, 0.80], np.float32)  # opposite faces fall on different sides of it, whichever way they lie
-_NEXT = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
+_NEXT = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.float32)
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """`centre`, `normal` [N, 3] and `side` [N] of each node; `node` [M] names the node of each point they were made from.
+    """`centre`, `normal` [N, 3] and `side` [N] bool of each node; `node` [M] names the node of each point they were made from.
 
     `size` is a voxel's edge in metres. `index` and `reach` [2 sides * voxels] hold node numbers, -1 where there is none;
     `reach` also names nodes up to two voxels away.
@@ -39,13 +41,13 @@ class Nodes:
         count = np.bincount(self.node, minlength=len(self.centre))
         return (np.bincount(self.node, values, len(self.centre)) / count).astype(np.float32)
 
-    def find(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        """The node at or next to each point, -1 where there is none: on the side that `normals` look to, else one that agrees."""
-        place = self._voxel(points)
-        found = self.reach[place + self._half(normals)]
+    def find(self, points: np.ndarray, normals: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """The node at or next to each point, -1 where there is none: on its `side`, else one that faces as `normals` do."""
+        place = self._flat((points - self.origin) * np.float32(1 / self.size))
+        found = self.reach[place + side * self._voxels]
         lost = np.flatnonzero(found < 0)
         if len(lost):
-            other = self.reach[place[lost] + (self._voxels - self._half(normals[lost]))]
+            other = self.reach[place[lost] + ~side[lost] * self._voxels]
             agree = np.einsum("nk,nk->n", self.normal[other], normals[lost]) > -0.2
             found[lost] = np.where(agree, other, -1)
         return found
@@ -55,56 +57,59 @@ class Nodes:
         near = self._neighbours()
         rounds = int(np.clip((distance / self.size) ** 2 / 0.3, 1, 32))
         for _ in range(rounds):
-            values = np.float32(0.1) * values + np.float32(0.15) * values[near].sum(axis=0)
+            total = np.float32(0.1) * values
+            for step in near:
+                total += np.float32(0.15) * values[step]
+            values = total
         return values
 
     def read(self, values: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """`values` [N] at points [M, 3]: blended between the nodes of the eight voxels around that face the same way."""
-        place = (points - self.origin) / np.float32(self.size) - np.float32(0.5)
-        corner = np.floor(place)
-        fraction = (place - corner).astype(np.float32)
-        corner = corner.astype(np.int64)
-        total = np.zeros(len(points), np.float32)
-        weight = np.full(len(points), np.float32(1e-6))
-        for offset in np.ndindex(2, 2, 2):
-            share = np.where(offset, fraction, 1 - fraction).prod(axis=1)
-            voxel = self._flat(corner + offset)
-            for side in (0, 1):
-                node = self.index[voxel + side * self._voxels]
-                facing = np.einsum("nk,nk->n", self.normal[node], normals)
-                part = np.where(node >= 0, share * np.clip(facing + np.float32(0.2), 0, 1), 0)
-                total += part * values[node]
-                weight += part
-        alone = np.flatnonzero(weight < 1e-3)
-        if len(alone):
-            node = self.find(points[alone], normals[alone])
+        out = np.empty(len(points), np.float32)
+        table = np.concatenate([self.normal, values[:, None]], axis=1, dtype=np.float32)
+
+        def block(part: slice) -> None:
+            facing, place = normals[part], (points[part] - self.origin) * np.float32(1 / self.size) - np.float32(0.5)
+            corner = np.floor(place)
+            high = place - corner
+            weights = np.stack([1 - high, high])
+            total, weight = np.zeros(len(place), np.float32), np.full(len(place), np.float32(1e-6))
+            for x, y, z in np.ndindex(2, 2, 2):
+                share = weights[x, :, 0] * weights[y, :, 1] * weights[z, :, 2]
+                voxel = self._flat(corner + np.float32([x, y, z]))
+                for half in (0, self._voxels):
+                    node = self.index[voxel + half]
+                    row = table[node]
+                    agree = np.einsum("nk,nk->n", row[:, :3], facing) + np.float32(0.2)
+                    share_here = np.where(node >= 0, share * np.clip(agree, 0, 1), 0)
+                    total += share_here * row[:, 3]
+                    weight += share_here
+            alone = np.flatnonzero(weight < 1e-3)
+            node = self.find(points[part][alone], facing[alone], side_of(facing[alone]))
             total[alone], weight[alone] = np.where(node >= 0, values[node], 0), 1
-        return total / weight
+            out[part] = total / weight
+
+        parallel(block, blocks(len(points)))
+        return out
 
     @property
     def _voxels(self) -> int:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def _half(self, normals: np.ndarray) -> np.ndarray:
-        return np.where(normals @ _SIDE < 0, self._voxels, 0)
-
-    def _voxel(self, points: np.ndarray) -> np.ndarray:
-        return self._flat(((points - self.origin) * np.float32(1 / self.size)).astype(np.int64))
-
     def _flat(self, place: np.ndarray) -> np.ndarray:
-        """Flat voxel numbers of [M, 3]; what lies beyond the border counts as the voxel there, which is empty."""
-        x, y, z = (np.clip(place[:, k], 0, self.shape[k] - 1) for k in range(3))
+        """Flat numbers of the voxels at [M, 3]; what lies beyond the border counts as the voxel there, which is empty."""
+        limit = np.array(self.shape, np.float32) - 1
+        x, y, z = np.clip(place, 0, limit).astype(np.int32).T
         return (x * self.shape[1] + y) * self.shape[2] + z
 
     def _neighbours(self) -> np.ndarray:
         """The nodes in the six voxels around each, itself where there is none: [6, N]."""
         own = np.arange(len(self.centre))
-        place = ((self.centre - self.origin) * np.float32(1 / self.size)).astype(np.int64)
-        half = self.side * self._voxels
+        place = (self.centre - self.origin) * np.float32(1 / self.size)
         near = np.empty((len(_NEXT), len(own)), np.int64)
         for k, step in enumerate(_NEXT):
             voxel = self._flat(place + step)
-            same, other = self.index[voxel + half], self.index[voxel + (self._voxels - half)]
+            same, other = self.index[voxel + self.side * self._voxels], self.index[voxel + ~self.side * self._voxels]
             agree = np.einsum("nk,nk->n", self.normal[other], self.normal) > -0.2
             near[k] = np.where(same >= 0, same, np.where((other >= 0) & agree, other, own))
         return near
@@ -122,7 +127,7 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
     shape = tuple(int(n) for n in np.ceil((high - origin) / size) + 3)
     voxels = shape[0] * shape[1] * shape[2]
     place = np.clip(((points - origin) / np.float32(size)).astype(np.int64), 0, np.array(shape) - 1)
-    side = normals @ _SIDE < 0
+    side = side_of(normals)
     key = (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2] + np.where(side, voxels, 0)
     index = np.full(2 * voxels, -1, np.int32)
     index[key] = 0
@@ -139,11 +144,21 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
         shape,  # type: ignore[arg-type]
         centre.astype(np.float32),
         normal.astype(np.float32),
-        used // voxels,
+        used >= voxels,
         node,
         index,
         _reach(index, shape),
     )
+
+
+def side_of(normals: np.ndarray) -> np.ndarray:
+    """Which of a voxel's two nodes surfaces with these normals [M, 3] belong to: bool [M]."""
+    return normals[:, 0] * _SIDE[0] + normals[:, 1] * _SIDE[1] + normals[:, 2] * _SIDE[2] < 0
+
+
+def blocks(length: int, size: int = 1 << 14) -> list[slice]:
+    """Slices that cut a long array into pieces whose intermediates stay in cache."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def _reach(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

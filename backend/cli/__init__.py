@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: `sabi weather | batch | serve | doctor | demo | effects`. One file a command; the only user of typer and rich."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from ..protocol.errors import Cancelled, SabiError
+from ..version import VERSION
+from . import batch, demo, doctor, effects, serve, weather
+from .report import show_error
+
+app = typer.Typer(
+    name="sabi",
+    help="Weathers 3D assets with neural networks: rust, peeling paint, moss and dirt, at any age.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("weather")(weather.command)
+app.command("batch")(batch.command)
+app.command("serve")(serve.command)
+app.command("doctor")(doctor.command)
+app.command(
+    "demo", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(demo.command)
+app.command("effects")(effects.command)
+
+
+@app.callback(invoke_without_command=True)
+def _program(version: bool = typer.Option(False, "--version", help="Print Sabi's version and exit.")) -> None:
+    if version:
+        typer.echo(f"sabi {VERSION}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits: 0 done, 1 something failed, 2 wrong usage, 130 interrupted. Never shows a traceback."""
+    try:
+        status = app(standalone_mode=True)
+        sys.exit(status or 0)
+    except Cancelled as error:
+        show_error(error)
+        sys.exit(130)
+    except SabiError as error:
+        show_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        show_error(Cancelled())
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except MemoryError:
+        show_error(SabiError("There is not enough memory.", "Choose smaller images, or close other programs."))
+        sys.exit(1)
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            show_error(SabiError(f"{error.filename}: {error.strerror}.", "Check the path and its permissions."))
+        else:
+            show_error(
+                SabiError(
+                    f"Something unexpected happened: {type(error).__name__}: {error}",
+                    "Please report it; `sabi doctor` says what to add.",
+                )
+            )
+        sys.exit(1)

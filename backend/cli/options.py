@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several commands share, and the recipe that they describe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..protocol.errors import BadFile, BadRecipe
+from ..protocol.recipe import Effect, Exposure, Frame, Layer, Recipe, load_preset, preset_names, recipe_from_dict
+
+LOOK, RESULT, RUNNING, READING = "The look", "The result", "Where it runs", "Reading the input"
+_EFFECTS = ", ".join(e.value for e in Effect)
+
+
+def _complete_presets(incomplete: str) -> list[str]:
+    return [name for name in preset_names() if name.startswith(incomplete)]
+
+
+def _complete_effects(incomplete: str) -> list[str]:
+    return [e.value for e in Effect if e.value.startswith(incomplete)]
+
+
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", "-r", rich_help_panel=LOOK, metavar="FILE|PRESET", autocompletion=_complete_presets,
+        help="A recipe: a JSON file, or the name of a preset (`sabi effects` lists them). Several effects in layers need one.",
+    ),
+]  # fmt: skip
+EffectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--effect", "-e", rich_help_panel=LOOK, autocompletion=_complete_effects,
+        help=f"What weathers the surface: {_EFFECTS}. Rust when nothing is said.",
+    ),
+]  # fmt: skip
+AgeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--age", "-a", rich_help_panel=LOOK,
+        help="How long it has weathered: 0 leaves the picture as it is, 0.25 shows first spots, 1 is as far as the effect goes.",
+    ),
+]  # fmt: skip
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", rich_help_panel=LOOK, help="Another number puts the spots elsewhere; the same number repeats them."
+    ),
+]
+StyleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--style", rich_help_panel=LOOK, help="Which look of the effect, by name (`sabi effects` lists them)."
+    ),
+]
+SizeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--size", rich_help_panel=LOOK, metavar="METRES",
+        help="How large one flake, tuft or stain is on the object, in metres: 0.01 is fine-grained, 0.2 coarse.",
+    ),
+]  # fmt: skip
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", rich_help_panel=LOOK, metavar="KEY=VALUE",
+        help="Any other field of the recipe, of all layers (opacity=0.5, exposure.edges=1, relief=0.001), of one "
+        "(2.age=0.3) or of the frame (frame.mode=scene). May be repeated.",
+    ),
+]  # fmt: skip
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        rich_help_panel=RESULT,
+        help="Folder for the results (or, for one image, its file). Beside the input when left out.",
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        rich_help_panel=RESULT,
+        help="Replace results that are there already; without it they are never touched.",
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", "-f", rich_help_panel=RESULT, metavar="png|tif|exr|...",
+        help="Image format of the results. As the input when left out, but PNG for JPEG, which would change every texel.",
+    ),
+]  # fmt: skip
+WidthOption = Annotated[
+    float,
+    typer.Option(
+        "--width", rich_help_panel=READING, metavar="METRES",
+        help="How many metres of the object one texture spans: larger makes every flake smaller in the picture.",
+    ),
+]  # fmt: skip
+WrapOption = Annotated[
+    str,
+    typer.Option(
+        "--wrap", rich_help_panel=READING, metavar="auto|none|x|y|both",
+        help="Whether the texture tiles, so that weathering continues across its borders. Seen from the picture by default.",
+    ),
+]  # fmt: skip
+ObjectOption = Annotated[
+    str,
+    typer.Option(
+        "--object",
+        rich_help_panel=READING,
+        help="Weather this object of a frame (by its Cryptomatte) or of a model only.",
+    ),
+]
+IndexOption = Annotated[
+    int | None,
+    typer.Option(
+        "--object-index", rich_help_panel=READING, help="Weather what has this number in a frame's Object Index pass."
+    ),
+]
+LayerOption = Annotated[
+    str,
+    typer.Option(
+        "--view-layer", rich_help_panel=READING, help="The view layer of a frame; the first complete one when left out."
+    ),
+]
+TexelsOption = Annotated[
+    int,
+    typer.Option(
+        "--texels",
+        rich_help_panel=RESULT,
+        help="Side of a model's new textures, 512 to 8192; that of its own textures when left out.",
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        rich_help_panel=RUNNING,
+        envvar="SABI_DEVICE",
+        help="auto, cpu, cuda, tensorrt, directml or coreml. Makes it faster, not different.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", rich_help_panel=RUNNING, envvar="SABI_THREADS", min=1, help="Processor threads; all when left out."
+    ),
+]
+ServerOption = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        rich_help_panel=RUNNING,
+        envvar="SABI_SERVER",
+        help="Address of a `sabi serve` to run the networks on, instead of here.",
+    ),
+]
+TokenOption = Annotated[
+    str,
+    typer.Option("--token", rich_help_panel=RUNNING, envvar="SABI_TOKEN", help="The server's token.", show_envvar=True),
+]
+PythonOption = Annotated[
+    str,
+    typer.Option(
+        "--blender-python",
+        rich_help_panel=RUNNING,
+        envvar="SABI_BLENDER_PYTHON",
+        help="A Python that has bpy, for models; this one when it has it.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs instead of text.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")]
+
+
+def build_recipe(
+    recipe: str | None,
+    effect: str | None,
+    age: float | None,
+    seed: int | None,
+    style: str | None,
+    size: float | None,
+    changes: list[str] | None,
+) -> Recipe:
+    """The recipe that the options describe, every value checked. Raises BadRecipe, BadFile."""
+    if recipe and effect:
+        raise BadRecipe("Give --recipe or --effect, not both.", "A recipe says its effects itself.")
+    data = json.loads(_start(recipe, effect).to_json())
+    for name, value in (("age", age), ("seed", seed), ("style", style), ("feature_size", size)):
+        if value is not None:
+            for layer in data["layers"]:
+                layer[name] = value
+    for change in changes or []:
+        _apply(data, change)
+    return recipe_from_dict(data)
+
+
+def _start(recipe: str | None, effect: str | None) -> Recipe:
+    if recipe is None:
+        name = (effect or "rust").lower().replace("-", "_").replace(" ", "_")
+        if name not in {e.value for e in Effect}:
+            raise BadRecipe(f"'{effect}' is not an effect.", f"Effects: {_EFFECTS}.")
+        return Recipe((Layer(Effect(name)),))
+    path = Path(recipe)
+    if path.suffix.lower() != ".json" and not path.is_file():
+        return load_preset(recipe)
+    try:
+        return Recipe.from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise BadRecipe(f"{path} is not a recipe: it is not text.") from None
+    except OSError as error:
+        raise BadFile(
+            f"The recipe {path} cannot be read: {error.strerror}.", "Check the path, or name a preset."
+        ) from None
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    """`exposure.edges=1`: one field of every layer, of one (`2.age=0.3`, counted from 1) or of the frame (`frame.mode=scene`)."""
+    key, equals, text = change.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise BadRecipe(f"'{change}' is not KEY=VALUE.", "As in --set exposure.edges=1")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.strip()
+    if path[0] == "frame":
+        targets, path, known = [data["frame"]], path[1:], Frame
+    else:
+        targets, known = data["layers"], Layer
+        if path[0].isdecimal():
+            number = int(path[0])
+            if not 1 <= number <= len(targets):
+                raise BadRecipe(f"The recipe has no layer {number}.", f"It has {len(targets)}, counted from 1.")
+            targets, path = [targets[number - 1]], path[1:]
+        if path[:1] == ["exposure"] and len(path) == 2:
+            targets, path, known = [layer["exposure"] for layer in targets], path[1:], Exposure
+    names = sorted(f.name for f in fields(known))
+    if len(path) != 1 or path[0] not in names:
+        raise BadRecipe(f"The recipe has no field '{key}'.", f"Fields here: {', '.join(names)}.")
+    for target in targets:
+        target[path[0]] = value
+
+
+def parse_wrap(text: str) -> tuple[bool, bool] | None:
+    """(rows, columns) continue at the opposite border; None to look at the picture."""
+    choices = {"auto": None, "none": (False, False), "x": (False, True), "y": (True, False), "both": (True, True)}
+    if text.lower() not in choices:
+        raise BadRecipe(f"'{text}' is not a way to wrap.", f"Choose {', '.join(choices)}.")
+    return choices[text.lower()]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`sabi serve`: the backend as a service, for Blenders and command lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import serve
+from ..networks.registry import Networks
+from ..protocol.errors import BackendError
+from . import options as o
+from .report import err
+
+
+def command(
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="Where to listen: 127.0.0.1 only for this machine, 0.0.0.0 for all who reach it (needs a token); port 0 takes a free one.",
+        ),
+    ] = f"127.0.0.1:{serve.PORT}",
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token",
+            envvar="SABI_TOKEN",
+            help="A secret that clients must give. Better set in SABI_TOKEN, where others cannot read it.",
+        ),
+    ] = "",
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate file (PEM), for https.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")] = None,
+    device: o.DeviceOption = None,
+    threads: o.ThreadsOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is going on.")] = False,
+) -> None:
+    """Run the backend as a service. Clients name its address in the add-on's preferences, with --server or in SABI_SERVER."""
+    host, port = parse_address(address)
+    level = "INFO" if verbose else os.environ.get("SABI_LOG", "WARNING").upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+    Networks.load(device=device, threads=threads).newest("painter")  # say now what would fail every job
+    scheme = "https" if tls_cert else "http"
+    err.print(f"Sabi listens on {scheme}://{host}:{port}" + ("" if port else " (a free port)") + "; Ctrl-C ends it.")
+    serve.serve(
+        host, port, device=device, threads=threads, token=token, tls_cert=tls_cert, tls_key=tls_key, announce=not port
+    )
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`host:port`, `host`, `:port` or `[::1]:port`. Raises BackendError."""
+    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not colon:
+        host, port = text, ""
+    if port and not port.isdecimal():
+        raise BackendError(f"'{text}' is not an address.", f"Write HOST:PORT, as in 127.0.0.1:{serve.PORT}.")
+    return host.strip("[]") or "127.0.0.1", int(port) if port else serve.PORT

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many items, one after another or over a Ray cluster: found in folders, dealt out by shards, skipped when done, reported one by one."""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .files import IMAGE_SUFFIXES
+from .files.names import read_name
+from .items import MODEL_SUFFIXES, SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
+from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
+from .protocol.recipe import Recipe
+
+FATAL = ("backend_not_installed", "network", "device", "unauthorized", "protocol_mismatch", "unknown_network")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, counted from 0. Items are dealt by their names, so that adding one moves no other."""
+
+    index: int = 0
+    count: int = 1
+
+    @staticmethod
+    def parse(text: str) -> Shard:
+        """`2/8` is the second of eight. Raises BadRecipe."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise BadRecipe(f"'{text}' is not a shard.", "Write i/n, from 1/n to n/n, as in 2/8.")
+        return Shard(int(match[1]) - 1, int(match[2]))
+
+    def has(self, item: Path, root: Path) -> bool:
+        name = item.relative_to(root).as_posix() if item.is_relative_to(root) else item.name
+        return zlib.crc32(name.encode()) % self.count == self.index
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item: one JSON line."""
+
+    item: str
+    status: str  # done | skipped | failed
+    seconds: float
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: dict[str, str] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        line: dict[str, Any] = {"item": self.item, "status": self.status, "seconds": round(self.seconds, 3)}
+        if self.error:
+            return {**line, "error": self.error}
+        return {**line, "files": list(self.files), "warnings": list(self.warnings)}
+
+
+def find_items(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """(item, the root it was found under) in a fixed order.
+
+    A folder whose images name maps (one of them an albedo) is one item; otherwise each image in it is, a UDIM set once.
+    Models are items. Results of Sabi (`*_weathered`, sidecars) and names that begin with a dot are passed over.
+    """
+    for root in roots:
+        if root.is_dir():
+            yield from ((item, root) for item in _walk(root))
+        else:
+            yield root, root.parent
+
+
+def run(
+    items: Iterable[tuple[Path, Path]], recipe: Recipe, settings: Settings, shard: Shard, engine: Engine | None = None
+) -> Iterator[Outcome]:
+    """Weathers the shard's items in this process, one outcome each. A failed item stops no other.
+
+    What would fail every item (no network, no device, a server that is not there) ends the run after its first outcome.
+    """
+    engine = engine or Engine(settings)
+    for item, root in items:
+        if shard.has(item, root):
+            outcome = run_one(item, recipe, _under(settings, item, root), engine)
+            yield outcome
+            if outcome.error and outcome.error["code"] in FATAL:
+                return
+
+
+def run_one(item: Path, recipe: Recipe, settings: Settings, engine: Engine) -> Outcome:
+    """One item, skipped when an earlier run did it; never raises but for cancelling."""
+    began = time.monotonic()
+    if done := already_done(item, recipe, settings):
+        return _outcome(item, "skipped", began, done)
+    try:
+        return _outcome(item, "done", began, weather_item(item, recipe, settings, engine, lambda stage, fraction: None))
+    except Cancelled:
+        raise
+    except SabiError as error:
+        return Outcome(str(item), "failed", time.monotonic() - began, error=error.to_dict())
+    except Exception as error:  # a batch goes on, whatever one file does to it
+        said = {
+            "code": "unexpected",
+            "message": f"{type(error).__name__}: {error}",
+            "hint": "Please report this with the file.",
+        }
+        return Outcome(str(item), "failed", time.monotonic() - began, error=said)
+
+
+def run_on_ray(
+    items: Iterable[tuple[Path, Path]], recipe: Recipe, settings: Settings, shard: Shard, address: str
+) -> Iterator[Outcome]:
+    """The same items over a Ray cluster, outcomes as they come: one actor a GPU, or one for every four CPUs where there is none.
+
+    All machines must see the items under the same paths, and have Sabi installed. Raises BackendError without Ray or cluster.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise BackendError("Ray is not installed here.", 'pip install "sabi-weathering[ray]"') from None
+    try:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+    except Exception as error:
+        raise BackendError(f"No Ray cluster answers at {address}.", f"Ray says: {_first_line(error)}") from None
+    resources = ray.cluster_resources()
+    gpus = int(resources.get("GPU", 0))
+    workers = gpus or max(1, int(resources.get("CPU", 1)) // 4)
+    actor = ray.remote(
+        num_gpus=1 if gpus else 0,
+        num_cpus=1 if gpus else min(4, int(resources.get("CPU", 1))),
+        max_restarts=3,
+        max_task_retries=2,
+    )(Worker)
+    pool = ray.util.ActorPool([actor.remote(recipe.to_json(), settings) for _ in range(workers)])
+    work = [(str(item.resolve()), str(root.resolve())) for item, root in items if shard.has(item, root)]
+    yield from pool.map_unordered(lambda worker, pair: worker.run.remote(*pair), work)
+
+
+class Worker:
+    """What runs on a machine of the cluster: one engine, kept from item to item."""
+
+    def __init__(self, recipe: str, settings: Settings) -> None:
+        self.recipe = Recipe.from_json(recipe)
+        self.settings = settings
+        self.engine = Engine(settings)
+
+    def run(self, item: str, root: str) -> Outcome:
+        return run_one(Path(item), self.recipe, _under(self.settings, Path(item), Path(root)), self.engine)
+
+
+def _under(settings: Settings, item: Path, root: Path) -> Settings:
+    """Settings whose `out` repeats the item's place below its root, so that equal names do not collide."""
+    if settings.out is None:
+        return settings
+    below = item.parent.relative_to(root) if item.is_relative_to(root) else Path()
+    return replace(settings, out=settings.out / below)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not _is_result(p)]
+    images = [p for p in entries if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
+    roles = {role for p in images for role in read_name(p.stem).maps}
+    if "albedo" in roles and len(images) > 1:
+        yield folder
+    else:
+        seen = set()
+        for image in images:
+            name = read_name(image.stem)
+            if name.tile is not None:
+                image = image.with_name(image.stem[: -len(str(name.tile))] + "<UDIM>" + image.suffix)
+            if image not in seen:
+                seen.add(image)
+                yield image
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(entry)
+        elif entry.suffix.lower() in MODEL_SUFFIXES:
+            yield entry
+
+
+def _is_result(path: Path) -> bool:
+    return path.stem.endswith("_weathered") or path.name.endswith(SIDECAR) or "_weathered." in path.name
+
+
+def _outcome(item: Path, status: str, began: float, written: Written) -> Outcome:
+    return Outcome(str(item), status, time.monotonic() - began, tuple(str(p) for p in written.paths), written.warnings)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def would_write(items: Iterable[tuple[Path, Path]], settings: Settings, shard: Shard) -> Iterator[tuple[Path, Path]]:
+    """(item, destination) without doing anything, for a dry run. Raises BadFile for an item that is nothing Sabi weathers."""
+    for item, root in items:
+        if shard.has(item, root):
+            yield item, destination(item, kind_of(item), _under(settings, item, root))

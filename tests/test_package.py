@@ -7,6 +7,7 @@ import tomllib
 import zipfile
 
 import pytest
+from packaging.requirements import Requirement
 from tree import ROOT, copy, tracked
 
 
@@ -87,3 +88,20 @@ def test_every_source_file_names_its_licence():
     sources = [name for name in tracked() if name.endswith(".py")]
     bare = [name for name in sources if not (ROOT / name).read_text(encoding="utf-8").startswith(first)]
     assert not bare
+
+
+def test_no_choice_draws_both_runtimes():
+    """onnxruntime and onnxruntime-gpu install the same folder; together the GPU's is overwritten."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    extras = {name: set(map(bare, needs)) for name, needs in project["optional-dependencies"].items()}
+    base = set(map(bare, project["dependencies"]))
+    assert "onnxruntime-gpu" in extras["gpu"]
+    assert "onnxruntime" in extras["cpu"]
+    assert not {"onnxruntime", "onnxruntime-gpu"} & base
+    assert not {"onnxruntime", project["name"]} & extras["gpu"]
+
+
+def bare(requirement: str) -> str:
+    """A requirement's package, without extras and versions."""
+    return Requirement(requirement).name

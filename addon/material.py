@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 
 from ..backend.protocol.errors import SceneError
+from . import uvs
 from .fingerprint import fingerprint
 from .growth_nodes import LAYER_SOCKETS, PaintedImages, layer_inputs, layer_labels
 from .joins import find_site, group_node, join, part
@@ -21,7 +23,17 @@ SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
 IMAGE = "sabi_image"  # on images that Sabi made
 RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
-UV_MAP = "sabi_uv_map"  # on an object: the UV map that Sabi added
+UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
+
+
+@dataclass(frozen=True)
+class Painting:
+    """Painted layers for some of an object's material slots, and the UV map that the images fit."""
+
+    slots: tuple[int, ...]
+    layers: Sequence[PaintedImages]
+    uv_map: str
+    wrap: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,25 +74,29 @@ def touched(obj: bpy.types.Object) -> bool:
     return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
 
 
-def apply(
-    obj: bpy.types.Object, layers: Sequence[PaintedImages], uv_map: str, recipe_json: str, wrap: bool = False, new_uv_map: bool = False
-) -> None:
-    """Wires painted layers into every material of the object, in place of what Sabi had put there.
+def apply(obj: bpy.types.Object, paintings: Sequence[Painting], recipe_json: str, second_uv: np.ndarray | None = None) -> None:
+    """Wires painted layers into the object's materials, in place of what Sabi had put there.
 
-    `uv_map` is the map that the images fit; `new_uv_map` says that Sabi added it. Raises SceneError before any change.
+    `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. Raises SceneError before any
+    change where a material cannot be weathered or the object is no longer what was captured.
     """
     surface_materials(obj)
-    stale = [part(material) for material in _own_materials(obj)]
-    first: bpy.types.Node | None = None
-    for material in surface_materials(obj):
-        node = join(material, layers, uv_map, wrap)
-        node.node_tree[RECIPE] = recipe_json
-        for source, target in zip(layer_inputs(first), layer_inputs(node), strict=True) if first else ():
-            for name in LAYER_SOCKETS:
-                _drive(target[name], source[name])
-        first = first or node
-    if new_uv_map:
-        obj[UV_MAP] = uv_map
+    if any(slot >= len(obj.material_slots) or obj.material_slots[slot].material is None for p in paintings for slot in p.slots):
+        raise SceneError(f"The materials of '{obj.name}' were changed while it was weathered.", "Weather it again.")
+    if second_uv is not None:
+        uvs.attach(obj, second_uv)
+        obj[UV_MAP] = uvs.SECOND_UV
+    done: list[bpy.types.Material] = []
+    stale: list[bpy.types.NodeTree | None] = []
+    for painting in paintings:
+        for material in dict.fromkeys(obj.material_slots[slot].material for slot in painting.slots):
+            own = _copy_for(obj, material, painting.slots) if material in done or _is_shared(material, obj) else material
+            stale.append(part(own))
+            node = join(own, painting.layers, painting.uv_map, painting.wrap)
+            node.node_tree[RECIPE] = recipe_json
+            if done:
+                _drive(node, group_node(done[0]))
+            done.append(own)
     _discard(stale)
 
 
@@ -88,15 +104,13 @@ def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
     had = touched(obj)
     _put_back(obj)
-    for material in [m for m in _shared_with(obj) if group_node(m)]:
+    for material in [m for m in _materials(obj) if group_node(m) and _is_shared(m, obj)]:
         copy = material.copy()  # others keep the weathered one
         for slot in [slot for slot in obj.material_slots if slot.material == material]:
             give(obj, slot, copy)
     _discard([part(material) for material in _materials(obj)])
-    name = obj.pop(UV_MAP, None)
-    layer = obj.data.uv_layers.get(name) if name else None
-    if layer is not None and not any(other.get(UV_MAP) == name for other in _users_of_mesh(obj)):
-        obj.data.uv_layers.remove(layer)
+    if obj.pop(UV_MAP, None) and not any(UV_MAP in other for other in _users_of_mesh(obj)):
+        uvs.remove_second(obj)
     return had
 
 
@@ -115,26 +129,22 @@ def give(obj: bpy.types.Object, slot: bpy.types.MaterialSlot, material: bpy.type
     slot.material = material
 
 
-def _own_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    """The object's materials, after those that others use too have been replaced by copies for this object."""
-    shared = _shared_with(obj)
-    if shared:
-        keep_slots(obj)
-    for material in shared:
-        copy = material.copy()
-        _discard([part(copy)])
-        copy[COPY] = fingerprint(copy)
-        for slot in [slot for slot in obj.material_slots if slot.material == material]:
+def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequence[int]) -> bpy.types.Material:
+    """A copy without Sabi's nodes in those of the slots that have the material; what they had is noted."""
+    keep_slots(obj)
+    copy = material.copy()
+    _discard([part(copy)])
+    copy[COPY] = fingerprint(copy)
+    for slot in [obj.material_slots[index] for index in slots]:
+        if slot.material == material:
             give(obj, slot, copy)
-    return surface_materials(obj)
+    return copy
 
 
-def _shared_with(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    """Materials of the object that anything but this object (and a mesh that is its alone) uses."""
-    materials = _materials(obj)
-    users = bpy.data.user_map(subset=materials)
+def _is_shared(material: bpy.types.Material, obj: bpy.types.Object) -> bool:
+    """Whether anything but this object (and a mesh that is its alone) uses the material."""
     own = {obj} | ({obj.data} if obj.data.users == 1 else set())
-    return [material for material in materials if users[material] - own]
+    return bool(bpy.data.user_map(subset=[material])[material] - own)
 
 
 def _put_back(obj: bpy.types.Object) -> None:
@@ -175,13 +185,15 @@ def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
             bpy.data.images.remove(image)
 
 
-def _drive(target: bpy.types.NodeSocket, source: bpy.types.NodeSocket) -> None:
+def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:
     """A further material of the object follows the sliders of the first."""
-    driver = target.driver_add("default_value").driver
-    driver.type = "SUM"
-    variable = driver.variables.new().targets[0]
-    variable.id_type, variable.id = "NODETREE", source.id_data
-    variable.data_path = source.path_from_id("default_value")
+    for source, target in zip(layer_inputs(first), layer_inputs(node), strict=True):
+        for name in LAYER_SOCKETS:
+            driver = target[name].driver_add("default_value").driver
+            driver.type = "SUM"
+            variable = driver.variables.new().targets[0]
+            variable.id_type, variable.id = "NODETREE", source[name].id_data
+            variable.data_path = source[name].path_from_id("default_value")
 
 
 def _materials(obj: bpy.types.Object) -> list[bpy.types.Material]:

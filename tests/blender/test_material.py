@@ -44,7 +44,8 @@ def mixed_material(name="Two"):
 
 
 def apply(obj, *layers, **keys):
-    material.apply(obj, [images_of(layer, **keys) for layer in layers], "UVMap", '{"sabi_recipe": 1}')
+    slots = tuple(range(len(obj.material_slots)))
+    material.apply(obj, [material.Painting(slots, [images_of(layer, **keys) for layer in layers], "UVMap")], '{"sabi_recipe": 1}')
 
 
 def links(made):
@@ -134,8 +135,9 @@ def test_revert_restores_everything(make):
     made = make()
     obj = plane(made)
     before = (fingerprint(made), links(made), len(made.node_tree.nodes))
-    obj.data.uv_layers.new(name="Sabi")
-    material.apply(obj, [images_of(covering_layer())], "Sabi", "{}", new_uv_map=True)
+    second = np.zeros((len(obj.data.loops), 2), np.float32)
+    material.apply(obj, [material.Painting((0,), [images_of(covering_layer())], "Sabi")], "{}", second)
+    assert [layer.name for layer in obj.data.uv_layers] == ["UVMap", "Sabi"]
     assert material.touched(obj)
     assert material.revert(obj)
     assert (fingerprint(made), links(made), len(made.node_tree.nodes)) == before
@@ -275,6 +277,21 @@ def test_one_age_for_all_materials_of_an_object():
     assert layer_inputs(second)[0]["Age"].default_value == pytest.approx(0.9)
     material.revert(obj)
     assert not [slot for slot in obj.material_slots if slot.material.node_tree.animation_data and slot.material.node_tree.animation_data.drivers]
+
+
+def test_one_material_with_two_paintings():
+    made = painted_material()
+    obj = plane_of(made, made)
+    paintings = [material.Painting((slot,), [images_of(covering_layer(), age=1.0)], "UVMap") for slot in (0, 1)]
+    material.apply(obj, paintings, "{}")
+    first, second = (slot.material for slot in obj.material_slots)
+    assert first == made
+    assert second != made
+    assert group_node(first).node_tree != group_node(second).node_tree
+    material.revert(obj)
+    assert [slot.material for slot in obj.material_slots] == [made, made]
+    assert list(bpy.data.materials) == [made]
+    assert not bpy.data.images
 
 
 def test_an_animated_colour_goes_on():

@@ -102,7 +102,7 @@ def test_camera_sees_all_of_the_model(machine):
     scene = bpy.context.scene
     stage.dress(scene, [machine])
     bpy.context.view_layer.update()
-    seen = [world_to_camera_view(scene, scene.camera, vertex.co) for vertex in machine.data.vertices[::7]]
+    seen = [world_to_camera_view(scene, scene.camera, vertex.co) for vertex in list(machine.data.vertices)[::7]]
     assert all(0.0 < point.x < 1.0 and 0.0 < point.y < 1.0 for point in seen)
     assert max(point.x for point in seen) - min(point.x for point in seen) > 0.5
 

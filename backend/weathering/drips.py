@@ -12,26 +12,26 @@ import numpy as np
 from .grid import parallel
 from .voxels import Nodes, blocks, side_of
 
-STEPS = 48
+STEPS = 48  # at most, each as long as a node or longer
+REACH = 2.2  # decay lengths that a point looks up its stream
 FLAT = 0.17  # sine of the slope below which water stands: 10 degrees
 
 
 def runs(
     points: np.ndarray, normals: np.ndarray, nodes: Nodes, sources: np.ndarray, gravity: np.ndarray, decay: float
 ) -> np.ndarray:
-    """How much runs over each of `points` [M, 3] with unit `normals` [M, 3]: float32 [M], 0 or more.
+    """How much runs over each of `points` [M, 3] with unit `normals` [M, 3]: float32 [M], 0 or more, 0 over flat places.
 
-    `sources` [N]: what each node lets go. `decay`: metres after which 1/e of it is left; a source everywhere gives 1.
+    `sources` [N]: what each node lets go; 1 everywhere gives about 1. `decay`: metres after which 1/e of it is left.
     `gravity`: unit vector in the space of the points.
     """
     fall = gravity - (nodes.normal @ gravity)[:, None] * nodes.normal
-    slope = np.linalg.norm(fall, axis=1)
-    climb = -fall / np.maximum(slope, 1e-6)[:, None]
-    table = np.concatenate([nodes.centre, nodes.normal, climb, sources[:, None], slope[:, None]], axis=1).astype(
-        np.float32
-    )
-    way = min(2.2 * decay, 1.5 * float(np.linalg.norm(np.ptp(nodes.centre, axis=0))))
+    slope = np.linalg.norm(fall, axis=1, keepdims=True)
+    climb = -fall / np.maximum(slope, 1e-6)
+    way = min(REACH * decay, 1.5 * float(np.linalg.norm(np.ptp(nodes.centre, axis=0))))
     step = np.float32(max(nodes.size, way / STEPS))
+    gives = nodes.spread(sources, max(0.8 * nodes.size, 0.6 * float(step)))  # finer than a step it comes out as ripples
+    table = np.concatenate([nodes.centre, nodes.normal, climb, gives[:, None], slope], axis=1, dtype=np.float32)
     kept = np.float32(np.exp(-step / decay))
     total = np.zeros(len(points), np.float32)
 
@@ -55,4 +55,5 @@ def runs(
             carry *= kept
 
     parallel(block, blocks(len(points)))
-    return total * (step / np.float32(decay))
+    steep = np.sqrt(np.clip(1 - np.square(normals @ gravity), 0, 1))
+    return total * np.clip(steep / np.float32(2 * FLAT), 0, 1) * (step / np.float32(decay))

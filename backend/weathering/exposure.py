@@ -22,6 +22,7 @@ from .voxels import Nodes, nodes
 POINTS = 70_000  # of the surface that runs are followed from, about
 RUN_LENGTH = 8.0  # features after which 1/e of what runs is left
 CREEP = 1.0  # features that weathering creeps from edges and crevices
+CREEP_SHARE = 0.6  # how strongly
 PATCH = 6.0  # features across the largest patches of noise
 NOISE_GAIN = 0.2  # what a weight of 1 makes of noise of unit variance
 SPLASH = 0.35  # of the object's height is near the ground, but at most
@@ -82,19 +83,21 @@ class Survey:
         raises MissingMap where `layer.exposure.strict`.
         """
         weights, warnings = self._weights(layer)
-        bare = np.float32(1)  # 1 - union
         sources = self._union(layer, weights)
+        causes = [sources]
         if self._has_nodes and (weights["edges"] or weights["cavities"]):
-            bare = bare * (1 - np.float32(0.6) * self._creep(sources, layer.feature_size))
-        bare = bare * (1 - sources)
+            causes.append(np.float32(CREEP_SHARE) * self._creep(sources, layer.feature_size))
         if weights["up"]:
-            bare = bare * (1 - np.float32(weights["up"]) * self.up)
+            causes.append(np.float32(weights["up"]) * self.up)
         if weights["ground"]:
-            bare = bare * (1 - np.float32(weights["ground"]) * self.ground)
+            causes.append(np.float32(weights["ground"]) * self.ground)
         if weights["drips"] and self._has_nodes:
-            bare = bare * (1 - np.float32(weights["drips"]) * self._runs(sources, layer))
-        score = np.broadcast_to(1 - bare, self.grid.inside.shape)
-        score = score + np.float32(NOISE_GAIN * weights["noise"]) * self.patches(layer)
+            causes.append(np.float32(weights["drips"]) * self._runs(sources, layer))
+        bare = np.ones(self.grid.inside.shape, np.float32)
+        for cause in causes:
+            bare *= 1 - cause
+        score = 1 - bare
+        score += np.float32(NOISE_GAIN * weights["noise"]) * self.patches(layer)
         return ExposureField(self.grid, levelled(score, self.grid.inside, layer), warnings)
 
     @cached_property
@@ -212,22 +215,23 @@ class Survey:
         narrow = max(0.7 * layer.feature_size, 2.5 * self._nodes.size)
         streaks = noise.octaves(self._nodes.centre, narrow, layer.seed, "runs", 2)
         spots = noise.octaves(self._nodes.centre, 2.5 * narrow, layer.seed, "spots", 2)
-        let_go = self._nodes.spread(at_nodes, 0.0)  # one round: what is finer than nodes would come out as ripples
-        gives = let_go * smoothstep(np.clip(streaks - np.float32(0.2), 0, 1)) + np.float32(0.3) * np.clip(
-            spots - np.float32(1.4), 0, 1
-        )
+        gives = at_nodes**2 * smoothstep(np.clip(streaks - np.float32(0.2), 0, 1))
+        gives += np.float32(0.1) * np.clip(spots - np.float32(1.2), 0, 1)
+        gives = self._nodes.spread(
+            gives, 0.8 * self._nodes.size
+        )  # what is as fine as the nodes would come out as ripples
         _, points, normals = self._points
         flow = drips.runs(points, normals, self._nodes, gives, self.gravity, RUN_LENGTH * layer.feature_size)
         runs = flow[flow > 0]
-        full = np.percentile(runs, 90) if len(runs) else 1.0
-        return self._on_grid(1 - np.exp(-2 * flow / np.float32(max(full, 1e-6))))
+        full = np.percentile(runs, 95) if len(runs) else 1.0
+        return self._on_grid(1 - np.exp(-1.5 * flow / np.float32(max(full, 1e-6))), rounds=3)
 
-    def _on_grid(self, values: np.ndarray) -> np.ndarray:
-        """Values of `_points` as an array over the grid, smoothed by a cell."""
+    def _on_grid(self, values: np.ndarray, rounds: int = 1) -> np.ndarray:
+        """Values of `_points` as an array over the grid, smoothed by a cell or more."""
         coarse = self._points[0]
         field = np.zeros(coarse.inside.shape, np.float32)
         field[coarse.inside] = values
-        return coarse.sample(coarse.smooth(field), self.grid.rows, self.grid.columns)
+        return coarse.sample(coarse.smooth(field, rounds), self.grid.rows, self.grid.columns)
 
     def _percentiles(self, values: np.ndarray, low: float, high: float) -> tuple[float, float]:
         values = values[self.grid.inside]

@@ -226,7 +226,7 @@ def _moved(surface: Surface, stride: int, inside: np.ndarray) -> tuple[np.ndarra
         found.append(np.stack([i, j, y, x])[:, belongs])
         i, j = i[~belongs], j[~belongs]
     moved = np.concatenate(found, axis=1) if found else np.zeros((4, 0), np.int64)
-    return tuple(moved)  # type: ignore[return-value]
+    return moved[0], moved[1], moved[2], moved[3]
 
 
 def _squared(vectors: np.ndarray) -> np.ndarray:

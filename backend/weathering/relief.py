@@ -43,7 +43,7 @@ def _varies(grid: Grid, name: str) -> bool:
 
 def _slopes_of_normals(grid: Grid) -> np.ndarray | None:
     normals = grid.pooled("normal") * np.float32(2) - np.float32(1)  # tangent space, +Y up the rows
-    rise = normals[..., :2] * np.float32([-1, 1]) / np.maximum(normals[..., 2:], np.float32(0.1))
+    rise = normals[..., :2] * np.array([-1, 1], np.float32) / np.maximum(normals[..., 2:], np.float32(0.1))
     rise[~grid.inside] = 0
     return rise if np.abs(rise).max(initial=0) > 2 * EVEN else None
 

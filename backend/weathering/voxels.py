@@ -76,7 +76,7 @@ class Nodes:
             total, weight = np.zeros(len(place), np.float32), np.full(len(place), np.float32(1e-6))
             for x, y, z in np.ndindex(2, 2, 2):
                 share = weights[x, :, 0] * weights[y, :, 1] * weights[z, :, 2]
-                voxel = self._flat(corner + np.float32([x, y, z]))
+                voxel = self._flat(corner + np.array([x, y, z], np.float32))
                 for half in (0, self._voxels):
                     node = self.index[voxel + half]
                     row = table[node]
@@ -134,7 +134,7 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
     used = np.flatnonzero(index == 0)
     index[used] = np.arange(len(used), dtype=np.int32)
     node = index[key]
-    share = np.bincount(node, minlength=len(used))[:, None]
+    share = np.bincount(node, minlength=len(used))[:, None].astype(np.float64)
     centre = np.stack([np.bincount(node, points[:, k], len(used)) for k in range(3)], axis=1) / share
     normal = np.stack([np.bincount(node, normals[:, k], len(used)) for k in range(3)], axis=1)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)

@@ -35,7 +35,7 @@ from .guard import Guard, failure
 from .jobs import Job, Jobs
 from .networks.registry import Networks
 from .protocol import wire
-from .protocol.errors import BadMessage, Busy, NotFound, TooLarge
+from .protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from .protocol.recipe import Recipe
 from .protocol.surface import MAX_TEXELS, Map
 from .results import Encoding, Part, Result, Weathered
@@ -101,8 +101,9 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(self._tick())
+        warming, ticking = asyncio.create_task(self._warm()), asyncio.create_task(self._tick())
         yield
+        warming.cancel()
         ticking.cancel()
         self.jobs.close()
 
@@ -246,6 +247,11 @@ class Service:
             yield piece
         if received != size:
             raise BadMessage(f"The message has {received} bytes instead of the {size} it declares.")
+
+    async def _warm(self) -> None:
+        """Load the painter before the first job asks for it, so that the device in use is known."""
+        with contextlib.suppress(SabiError):  # the first job says it aloud
+            await run_in_threadpool(self.networks.__getitem__, "painter")
 
     async def _tick(self) -> None:
         """Expire results; release networks that have not been used for a while."""

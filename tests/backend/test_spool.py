@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import errno
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from sabi.backend.protocol.errors import DiskFull
+from sabi.backend.spool import SMALL, MapCache, Spool
+
+
+def anonymous() -> int:
+    """Bytes of this process's own memory, which mapped files are not."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+
+
+def test_arrays_are_zero_and_can_be_written(tmp_path):
+    for shape in ((4, 4, 3), (1024, 1024, 4)):
+        array = Spool(tmp_path).allocate(shape, np.uint8)
+        assert array.shape == shape
+        assert not array.any()
+        array[1, 2] = 7
+        assert array.sum() == 7 * shape[2]
+
+
+def test_large_arrays_cost_no_memory_of_their_own_and_leave_no_names(tmp_path):
+    spool = Spool(tmp_path)
+    before = anonymous() if sys.platform == "linux" else 0
+    arrays = [spool.allocate((4096, 4096), np.float32) for _ in range(2)]
+    for array in arrays:
+        array[...] = 1
+    if sys.platform == "linux":
+        assert anonymous() - before < 16 << 20
+        assert list(tmp_path.iterdir()) == []
+    assert all(array.mean() == 1 for array in arrays)
+
+
+def test_a_full_disk_is_found_before_anything_is_written(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=300 << 20))
+    with pytest.raises(DiskFull, match="64 MB") as caught:
+        Spool(tmp_path).allocate((64 << 20,), np.uint8)
+    assert "SABI_SPOOL" in caught.value.hint
+
+
+def test_a_disk_that_fills_meanwhile_is_found_too(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(DiskFull):
+        Spool(tmp_path).allocate((SMALL,), np.uint8)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(DiskFull, match="nowhere"):
+        Spool(tmp_path / "nowhere").allocate((SMALL,), np.uint8)
+
+
+def test_the_least_recently_used_map_goes_first():
+    cache = MapCache(limit=100)
+    for name in "abc":
+        cache.put(name, np.zeros(40, np.uint8))
+    assert "a" not in cache
+    assert cache.get("b") is not None
+    cache.put("d", np.zeros(40, np.uint8))
+    assert "b" in cache
+    assert "c" not in cache
+    assert cache.nbytes == 80
+
+
+def test_a_map_larger_than_the_cache_is_kept_alone():
+    cache = MapCache(limit=100)
+    cache.put("small", np.zeros(10, np.uint8))
+    cache.put("large", np.zeros(1000, np.uint8))
+    assert "large" in cache
+    assert len(cache) == 1

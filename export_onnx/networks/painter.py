@@ -18,9 +18,27 @@ BASE, SUSCEPTIBILITY, DOWN = 6, 2, 2  # albedo 3, roughness, metallic, height; r
 STYLE = 16
 MULTIPLE = 32
 OVERLAP = 128  # the receptive field reaches 94 texels to each side, and 31 more where the coarse grid lies badly
-NOISE = {"noise_32": (32, 8), "noise_16": (16, 8), "noise_8": (8, 4), "noise_4": (4, 4), "noise_2": (2, 2)}  # stride, channels
+NOISE = {
+    "noise_32": (32, 8),
+    "noise_16": (16, 8),
+    "noise_8": (8, 4),
+    "noise_4": (4, 4),
+    "noise_2": (2, 2),
+}  # stride, channels
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
-PAINTED = ("threshold", "softness", "thin_r", "thin_g", "thin_b", "thick_r", "thick_g", "thick_b", "roughness", "metallic", "height")
+PAINTED = (
+    "threshold",
+    "softness",
+    "thin_r",
+    "thin_g",
+    "thin_b",
+    "thick_r",
+    "thick_g",
+    "thick_b",
+    "roughness",
+    "metallic",
+    "height",
+)
 HEAD = 16  # channels the last convolution has: a multiple of 16 is faster than the eleven that are used
 
 
@@ -30,7 +48,9 @@ class Level(nn.Module):
     def __init__(self, inner: int, channels: tuple[int, ...], noise: int) -> None:
         super().__init__()
         self.inject = nn.Conv2d(BASE + SUSCEPTIBILITY + DOWN + noise, inner, 1)
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inner, *channels), channels, strict=False))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inner, *channels), channels, strict=False)
+        )
         self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels)
         for film in self.films:
             nn.init.normal_(film.weight, std=0.05)
@@ -59,6 +79,20 @@ class Painter(nn.Module):
         noise = [c for _, c in NOISE.values()] + [0]
         self.levels = nn.ModuleList(Level(*sizes) for sizes in zip(inner, channels, noise, strict=True))
         self.head = nn.Conv2d(32, HEAD, 3, padding=1)
+        self.start()
+
+    def start(self) -> None:
+        """Weights that hand the coarse noise down undiminished: shapes then begin large and learn their detail.
+
+        torch's own shrink it at every convolution, so that the finest noise makes the first shapes, and they stay small.
+        """
+        for level in self.levels:
+            for conv in level.convs:
+                nn.init.kaiming_normal_(conv.weight, a=0.2)
+                nn.init.zeros_(conv.bias)
+        nn.init.kaiming_normal_(self.head.weight, a=1.0)
+        with torch.no_grad():
+            self.head.bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
 
     def forward(
         self,
@@ -98,5 +132,9 @@ def inputs_of(count: int, height: int, width: int, generator: torch.Generator | 
     exposure = draw(1)
     rate = growth.RATE_MIN + (growth.RATE_MAX - growth.RATE_MIN) * exposure
     noise = {n: torch.randn(count, c, height // s, width // s, generator=generator) for n, (s, c) in NOISE.items()}
-    named = {"base": draw(BASE), "susceptibility": torch.cat([rate, growth.ONSET_MAX * (1 - exposure)], 1), "down": draw(DOWN) * 2 - 1}
+    named = {
+        "base": draw(BASE),
+        "susceptibility": torch.cat([rate, growth.ONSET_MAX * (1 - exposure)], 1),
+        "down": draw(DOWN) * 2 - 1,
+    }
     return named | noise | {"style": torch.randn(count, STYLE, generator=generator)}

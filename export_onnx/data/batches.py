@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training batches: crops of plates at random places and angles, over their own base, a new paint, or another clean texture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..composite import to_linear, to_srgb
+from ..networks.painter import NOISE
+from . import effects, textures
+
+GROWN_VARIANTS = 3  # plates made of each texture whose area is grown
+
+
+@dataclass
+class Batch:
+    """[N, C, size, size] each, N crops of one style. `down` is [N, 2, size, size]; `clean` says which bases were exchanged."""
+
+    style: int
+    photograph: Tensor
+    area: Tensor
+    degree: Tensor
+    base: Tensor
+    down: Tensor
+
+
+class Plates:
+    """All plates in memory, as float16 tensors, and the drawing of batches from them. Same seed, same batches."""
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        at = folder / "textures"
+        self.styles = effects.styles()
+        self.plates: list[list[textures.Plate]] = []
+        for _, photograph in self.styles:
+            count = GROWN_VARIANTS if photograph.area is effects.Area.GROWN else 1
+            self.plates.append([textures.plate(photograph, at / photograph.folder, seed + i) for i in range(count)])
+        self.clean = [torch.from_numpy(textures.surface_of(at / name)).half() for name in effects.CLEAN]
+        self.stacks = [[self._stack(p) for p in plates] for plates in self.plates]
+
+    @staticmethod
+    def _stack(plate: textures.Plate) -> Tensor:
+        """photograph, base, area, degrees: one tensor, so that one draw turns and crops them all."""
+        return torch.from_numpy(np.concatenate([plate.photograph, plate.base, plate.area, plate.degrees])).half()
+
+    def draw(self, style: int, count: int, size: int, rng: np.random.Generator) -> Batch:
+        """`count` crops of one style. One crop in three stands on its own base, the others on a new paint or a clean texture."""
+        crops = [self._crop(style, size, rng) for _ in range(count)]
+        photograph, area, degree, base, down = (torch.stack(part) for part in zip(*crops, strict=True))
+        return Batch(style, photograph, area, degree, base, down)
+
+    def _crop(self, style: int, size: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        which = rng.integers(len(self.stacks[style]))
+        plate = self.plates[style][which]
+        matrix = random_turn(rng)
+        stack = turned(self.stacks[style][which], matrix, size, rng)
+        photograph, base, area = stack[:6], stack[6:12], stack[12:13]
+        degree = stack[13 + rng.integers(len(stack) - 13)][None]
+        kind = rng.random()
+        if not plate.over_own_base or kind < 0.35:
+            clean = turned(self.clean[rng.integers(len(self.clean))], random_turn(rng), size, rng)
+            base = repainted(clean, rng) if rng.random() < 0.5 else clean
+            photograph = over(base, photograph, area)
+        elif kind < 0.65:
+            gain, offset, keep = paint(rng)
+            base, clean = (apply_paint(x, gain, offset, keep) for x in (base, photograph))
+            photograph = over(clean, photograph, area)
+        return photograph, area, degree, base, down_of(matrix, plate.runs, size, rng)
+
+
+def random_turn(rng: np.random.Generator) -> np.ndarray:
+    """2x2: a crop's texel offset -> the plate's. Quarter turns keep texels sharp, so every other one is a quarter turn."""
+    angle = rng.integers(4) * math.pi / 2 if rng.random() < 0.5 else rng.random() * 2 * math.pi
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return turn @ np.diag([rng.choice((-1.0, 1.0)), 1.0])
+
+
+def turned(stack: Tensor, matrix: np.ndarray, size: int, rng: np.random.Generator) -> Tensor:
+    """A crop [C, size, size] of a wrapping stack [C, S, S], turned about a random place; bicubic."""
+    side = stack.shape[-1]
+    stack = torch.roll(stack, tuple(int(i) for i in rng.integers(0, side, 2)), (1, 2)).float()
+    scale = size / side
+    theta = torch.tensor(np.concatenate([matrix * scale, np.zeros((2, 1))], 1), dtype=torch.float32)[None]
+    grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
+    return F.grid_sample(stack[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)[0].clamp(
+        0, 1
+    )
+
+
+def down_of(matrix: np.ndarray, runs: bool, size: int, rng: np.random.Generator) -> Tensor:
+    """Gravity as the crop sees it; for textures without a direction, none or any."""
+    if runs:
+        down = matrix.T @ np.array([0.0, 1.0])
+    else:
+        angle, length = rng.random() * 2 * math.pi, 0.0 if rng.random() < 0.4 else rng.random() ** 0.5
+        down = length * np.array([math.cos(angle), math.sin(angle)])
+    return torch.tensor(down, dtype=torch.float32)[:, None, None].expand(2, size, size)
+
+
+def paint(rng: np.random.Generator) -> tuple[Tensor, Tensor, float]:
+    """A new paint: a gain and an offset a channel, and how much of the old saturation stays."""
+    gain, offset = (torch.tensor(rng.random((3, 1, 1)), dtype=torch.float32) for _ in range(2))
+    return gain * 1.2 + 0.1, (offset - 0.5) * 0.5, float(rng.random())
+
+
+def apply_paint(maps: Tensor, gain: Tensor, offset: Tensor, keep: float) -> Tensor:
+    albedo = maps[:3].mean(0, keepdim=True) * (1 - keep) + maps[:3] * keep
+    return torch.cat([(albedo * gain + offset).clamp(0, 1), maps[3:]])
+
+
+def repainted(maps: Tensor, rng: np.random.Generator) -> Tensor:
+    return apply_paint(maps, *paint(rng))
+
+
+def over(base: Tensor, photograph: Tensor, area: Tensor) -> Tensor:
+    """The weathered part of a photograph over a base, albedo mixed in scene-linear as the formula does."""
+    albedo = to_srgb(torch.lerp(to_linear(base[:3]), to_linear(photograph[:3]), area))
+    return torch.cat([albedo, torch.lerp(base[3:], photograph[3:], area)])
+
+
+def lattice_noise(count: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Noise as the backend reads it: Gaussian lattices, turned and scaled at random, interpolated, normalised to unit variance.
+
+    Each [count, C, size/s, size/s]; a lattice cell spans `s` texels, give or take a quarter.
+    """
+    noise = {}
+    for name, (stride, channels) in NOISE.items():
+        side = size // stride
+        angle, zoom = torch.rand(2, count, generator=generator).mul(torch.tensor([[2 * math.pi], [0.5]])).unbind()
+        cells = side * (0.8 + zoom)
+        reach = int(side * 1.3 * 1.5) + 4
+        lattice = torch.randn(count, channels, reach, reach, generator=generator)
+        cos, sin = torch.cos(angle) * cells / reach, torch.sin(angle) * cells / reach
+        shift = (torch.rand(2, count, generator=generator) - 0.5) * 2 / reach
+        theta = torch.stack([torch.stack([cos, -sin, shift[0]], -1), torch.stack([sin, cos, shift[1]], -1)], 1)
+        grid = F.affine_grid(theta, [count, 1, side, side], align_corners=False)
+        values = F.grid_sample(lattice, grid, align_corners=False)
+        fraction = ((grid + 1) * reach / 2 - 0.5) % 1
+        variance = (fraction**2 + (1 - fraction) ** 2).prod(-1)
+        noise[name] = values / variance.sqrt()[:, None]
+    return noise

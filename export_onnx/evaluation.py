@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The painter's figures, one JSON line: how close its composites come to photographs, and what it must never break.
+
+Composites are made at 512 x 512, the scale of training, on held bases under the degree maps of the real textures; a held base takes
+the mean and the spread of colour of the photograph's clean part, so that the score judges the weathering and not the paint.
+`effects.PROCEDURAL` names the effects whose real pictures are themselves laid by procedure.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import stats
+from torch import Tensor, nn
+
+from . import backbone, composite, feature_size
+from .data import effects, textures
+from .networks import painter as painters
+from .painting import Brush, at_age, smooth_exposure
+
+COMPOSITES = 16
+HELD_SEED = 1000  # grown plates of evaluation share no seed with those of training
+SCORE = {
+    "score": "score",
+    "spectrum_db": "spectrum_error_db",
+    "colour_mean": "colour_mean_error",
+    "colour_std": "colour_std_error",
+}
+
+
+@dataclass
+class Made:
+    """One composite: what was asked, what came. Maps [1,6,S,S], the rest [1,1,S,S]."""
+
+    maps: Tensor
+    coverage: Tensor
+    degree: Tensor
+    real: Tensor
+
+
+def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPOSITES) -> dict:
+    """Every figure of the painter at `path`; `folder` is the data folder. Some minutes on two cores."""
+    brush = Brush(path)
+    made = {effect: list(composites(brush, folder, effect, count)) for effect in effects.TRAINING}
+    figures: dict = {"effects": {effect: effect_figures(folder, effect, made[effect], patches) for effect in made}}
+    figures["procedural"] = sorted(effects.PROCEDURAL)
+    everything = [m for part in made.values() for m in part]
+    figures["spearman"] = spearman(everything)
+    figures |= growth_figures(brush) | placement_figures(brush)
+    figures["base_response"] = base_response(brush)
+    figures["texels_per_feature"] = feature_size.measure(brush)
+    figures["bytes"] = path.stat().st_size
+    figures["gflop_per_megatexel"] = gflop_per_megatexel()
+    return figures
+
+
+def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[Made]:
+    """`count` composites, styles in turn, on held bases, at ages that reach the degree asked for."""
+    at, photographs = folder / "textures", effects.TRAINING[effect]
+    held = [torch.from_numpy(textures.surface_of(at / name)) for name in effects.HELD_CLEAN[effect]]
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        photograph = photographs[i % len(photographs)]
+        plate = textures.plate(photograph, at / photograph.folder, HELD_SEED + i)
+        base = held[i // len(photographs) % len(held)]
+        base = (in_colours_of(base, plate) if plate.over_own_base else base)[None]
+        shift = tuple(int(v) for v in rng.integers(0, textures.SIZE, 2))
+        degree = np.roll(plate.degrees[i % len(plate.degrees)], shift, (0, 1))
+        degree = torch.from_numpy(degree.copy())[None, None]
+        age = torch.tensor(max(float(degree.max()) / 1.2, 0.4) ** rng.random()).clamp(max=1).view(1, 1, 1, 1)
+        exposure = composite.exposure_for(degree, age)
+        painted = brush.paint(base, exposure, brush.style(effect, photograph.style), brush.noise(textures.SIZE, i))
+        maps, cover = at_age(painted, base, exposure, float(age))
+        yield Made(maps, cover, degree, real_maps(plate, base))
+
+
+def in_colours_of(base: Tensor, plate: textures.Plate) -> Tensor:
+    """A held base with the colours' mean and spread, and the mean of the other maps, of a plate's clean part."""
+    clean, own = plate.photograph[:, plate.area[0] < 0.1], base.flatten(1)
+    mean, spread = torch.from_numpy(clean.mean(1)), torch.from_numpy(clean.std(1))
+    scaled = (base - own.mean(1)[:, None, None]) * (spread / (own.std(1) + 1e-3)).clamp(max=2)[:, None, None]
+    return (scaled + mean[:, None, None]).clamp(0, 1)
+
+
+def real_maps(plate: textures.Plate, base: Tensor) -> Tensor:
+    """The real maps [1,6,S,S]: the photograph's, or, where the area is grown, the texture laid over the base."""
+    maps = torch.from_numpy(plate.photograph)[None]
+    if plate.over_own_base:
+        return maps
+    area = torch.from_numpy(plate.area)
+    albedo = composite.to_srgb(torch.lerp(composite.to_linear(base[:, :3]), composite.to_linear(maps[:, :3]), area))
+    return torch.cat([albedo, torch.lerp(base[:, 3:], maps[:, 3:], area)], 1)
+
+
+def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) -> dict:
+    """Score, spectrum and colour through tools/texture_score.py; agreement of the maps; the nearest training patch."""
+    at, photographs = folder / "textures", effects.TRAINING[effect]
+    others = []
+    for i, photograph in enumerate(effects.OTHER[effect] * (4 if effect in effects.PROCEDURAL else 1)):
+        if effect in effects.PROCEDURAL:
+            held = effects.HELD_CLEAN[effect]
+            base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))[None]
+            others.append(real_maps(textures.plate(photograph, at / photograph.folder, HELD_SEED + i), base)[0, :3])
+        else:
+            others.append(torch.from_numpy(np.moveaxis(textures.read(at / photograph.folder, "albedo"), -1, 0)))
+    real = [m.real[0] for m in (made if effect in effects.PROCEDURAL else made[: len(photographs)])]
+    with tempfile.TemporaryDirectory() as scratch:
+        sets = {"real": [r[:3] for r in real], "fake": [m.maps[0, :3] for m in made], "other": others}
+        for name, pictures in sets.items():
+            save_all(pictures, Path(scratch) / name)
+        command = [sys.executable, str(backbone.tool(folder, "texture_score")), "--patches", str(patches)]
+        for name in sets:
+            command += [f"--{name}", str(Path(scratch) / name)]
+        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    figures = {ours: result[theirs] for ours, theirs in SCORE.items()}
+    figures |= map_agreement(torch.stack([m.maps[0] for m in made]), torch.stack([m.real[0] for m in made]))
+    return figures | {"copy_ratio": copy_ratio([m.maps[0, :3] for m in made], real)}
+
+
+def save_all(pictures: list[Tensor], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for i, picture in enumerate(pictures):
+        pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+
+
+def map_agreement(fake: Tensor, real: Tensor) -> dict:
+    """[N,6,S,S] each: Wasserstein-1 of roughness, metallic, height; each one's correlation with albedo luminance less the real one's."""
+    distance, difference = {}, {}
+    for i, name in enumerate(("roughness", "metallic", "height"), 3):
+        quantiles = [np.quantile(x[:, i].numpy(), np.linspace(0, 1, 513)) for x in (fake, real)]
+        distance[name] = round(float(np.abs(quantiles[0] - quantiles[1]).mean()), 4)
+        correlations = [correlation(x[:, i], x[:, :3].mean(1)) for x in (fake, real)]
+        difference[name] = round(correlations[0] - correlations[1], 3)
+    return {"maps_w1": distance, "maps_corr": difference}
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """0 where one of them is constant."""
+    a, b = (x.flatten().double() - x.double().mean() for x in (a, b))
+    return float((a @ b) / (a.norm() * b.norm())) if a.norm() > 1e-6 and b.norm() > 1e-6 else 0.0
+
+
+def copy_ratio(fake: list[Tensor], real: list[Tensor], side: int = 48) -> float:
+    """Distance of the nearest training patch, over that of real patches held apart: below 1 the painter repeats what it saw.
+
+    The upper three quarters of every photograph are what was seen, the lower quarter is held apart; patches at a quarter of the
+    resolution, without their mean.
+    """
+    cut = textures.SIZE * 3 // 4
+    seen = patches_of([r[:, :cut] for r in real], side, 4)
+    nearest = lambda x: torch.cdist(x, seen).amin(1).median()  # noqa: E731
+    return round(
+        float(nearest(patches_of(fake, side, 48)) / nearest(patches_of([r[:, cut:] for r in real], side, 16))), 3
+    )
+
+
+def patches_of(pictures: list[Tensor], side: int, stride: int) -> Tensor:
+    rows = []
+    for picture in pictures:
+        small = nn.functional.avg_pool2d(picture[None], 4)
+        patches = nn.functional.unfold(small, side // 4, stride=max(1, stride // 4))[0].T
+        rows.append(patches - patches.mean(1, keepdim=True))
+    return torch.cat(rows)
+
+
+def spearman(made: list[Made], window: int = 64) -> float:
+    """Rank correlation of the mean degree asked and the mean coverage painted, over patches of `window` texels."""
+    pool = lambda name: torch.cat([nn.functional.avg_pool2d(getattr(m, name), window).flatten() for m in made])  # noqa: E731
+    return round(float(stats.spearmanr(pool("degree"), pool("coverage")).statistic), 4)
+
+
+def every_style(brush: Brush) -> Iterator[tuple[str, str]]:
+    return ((effect, style) for effect, named in brush.card.styles.items() for style in named)
+
+
+def plain_base(colour: tuple[float, float, float], size: int) -> Tensor:
+    return torch.tensor([*colour, 0.4, 0.0, 0.5])[None, :, None, None].expand(1, 6, size, size).contiguous()
+
+
+def growth_figures(brush: Brush, size: int = 256) -> dict:
+    """Texels whose coverage shrinks in 20 steps of age; the largest change of albedo between two of 100 steps."""
+    base, exposure, shrinking, largest = plain_base((0.6, 0.1, 0.1), size), smooth_exposure(size, 3), 0, 0.0
+    for effect, style in every_style(brush):
+        painted = brush.paint(base, exposure, brush.style(effect, style), brush.noise(size, 3))
+        last = None
+        for i in range(101):
+            maps, cover = at_age(painted, base, exposure, i / 100)
+            if last is not None:
+                shrinking += int((cover < last[1] - 1e-6).sum())
+                largest = max(largest, float((maps[:, :3] - last[0][:, :3]).abs().max()))
+            last = maps, cover
+    return {"shrinking_texels": shrinking, "largest_step": round(largest, 4)}
+
+
+def placement_figures(brush: Brush, size: int = 256) -> dict:
+    """Rolled against unrolled, a tile against the whole (both in 1/255), and the coverage of two seeds against each other."""
+    base = torch.rand(1, 6, size, size, generator=torch.Generator().manual_seed(0))
+    exposure, even = smooth_exposure(size, 4), torch.full((1, 1, size, size), 0.5)
+    rolls, tiles, seeds = [], [], []
+    roll = lambda x: torch.roll(x, (x.shape[-2] // 2, x.shape[-1] // 4), (2, 3))  # noqa: E731
+    for effect, style in every_style(brush):
+        code, noise = brush.style(effect, style), brush.noise(size, 5)
+        whole = brush.paint(base, exposure, code, noise)
+        rolled = brush.paint(roll(base), roll(exposure), code, {n: roll(v) for n, v in noise.items()})
+        rolls.append(float((roll(whole) - rolled).abs().max()))
+        tiles.append(float((whole[:, :, :96, :96] - brush.paint_tile(base, exposure, code, noise, 96)).abs().max()))
+        two = [brush.paint(base * 0 + 0.5, even, code, brush.noise(size, seed)) for seed in (6, 7)]
+        seeds.append(correlation(*(at_age(p, base, even, 0.7)[1] for p in two)))
+    worst = {"roll_difference": 255 * max(rolls), "tile_difference": 255 * max(tiles), "seeds_correlation": max(seeds)}
+    return {name: round(value, 4) for name, value in worst.items()}
+
+
+def base_response(brush: Brush, size: int = 256) -> float:
+    """How the border's mean colour moves with eight base colours: the lowest correlation of any style."""
+    colours = [(r, g, b) for r in (0.15, 0.7) for g in (0.15, 0.7) for b in (0.15, 0.7)]
+    exposure, lowest = smooth_exposure(size, 8), 1.0
+    for effect, style in every_style(brush):
+        code, noise, seen = brush.style(effect, style), brush.noise(size, 8), []
+        for colour in colours:
+            base = plain_base(colour, size)
+            maps, cover = at_age(brush.paint(base, exposure, code, noise), base, exposure, 0.6)
+            border = (cover > 0.1) & (cover < 0.9)
+            seen.append([float(maps[:, i : i + 1][border].mean()) for i in range(3)])
+        asked, got = torch.tensor(colours), torch.tensor(seen)
+        lowest = min(lowest, min(correlation(asked[:, i], got[:, i]) for i in range(3)))
+    return round(lowest, 3)
+
+
+def gflop_per_megatexel(size: int = 128) -> float:
+    """2 x multiply-adds of the painter's convolutions, in 10^9 for 10^6 texels."""
+    total = 0
+
+    def count(module: nn.Conv2d, _inputs: tuple, output: Tensor) -> None:
+        nonlocal total
+        total += 2 * module.weight.numel() * output.shape[-1] * output.shape[-2]
+
+    model = painters.Painter()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        model(**painters.inputs_of(1, size, size))
+    return round(total / size**2 / 1e3, 1)

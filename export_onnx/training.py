@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains the painter within a budget of minutes; resumes from its checkpoint; same seed and threads, same weights."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, multiprocessing, nn
+
+from . import backbone, composite, losses
+from .data import effects, textures
+from .data.batches import Batch, Plates, lattice_noise
+from .networks.painter import STYLE, Painter
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that shapes the weights, besides the data."""
+
+    minutes: float = 70.0
+    seed: int = 0
+    workers: int = (
+        2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation
+    )
+    threads: int = 1  # of each worker
+    size: int = 256  # texels a side of a crop
+    styles: int = 1  # styles a step
+    crops: int = 2  # crops a style
+    rate: float = 1.5e-3
+    clip: float = 0.5
+    ema: float = 0.995
+    style_noise: float = 0.1  # so that codes between the learnt ones mean something
+    feature: float = 1.0
+    patch: float = 1.0
+    shape: float = 1.0
+    layer: float = 0.5
+    calibration: float = 4.0
+    turning: float = 0.5
+
+
+class Trainee(nn.Module):
+    """The painter and its styles' codes, [styles, 16]."""
+
+    def __init__(self, styles: int) -> None:
+        super().__init__()
+        self.painter = Painter()
+        self.codes = nn.Embedding(styles, STYLE)
+
+
+def draw_age(degree: Tensor) -> Tensor:
+    """An age a crop, [N,1,1,1], old enough that its degree can be reached, anything from there to 1."""
+    least = (degree.amax((1, 2, 3)) / 1.2).clamp(0.15, 0.98)
+    return (least + (1 - least) * torch.rand(len(degree)))[:, None, None, None]
+
+
+def step_losses(
+    model: Trainee, network: nn.Module, batch: Batch, options: Options, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The losses of one style's crops, by the names they are logged under, not yet weighted."""
+    count, size = len(batch.base), batch.base.shape[-1]
+    age = draw_age(batch.degree)
+    exposure = composite.exposure_for(batch.degree, age)
+    degree = composite.degree_at(exposure, age)
+    code = model.codes.weight[batch.style].expand(count, -1)
+    inputs = {
+        "base": batch.base,
+        "susceptibility": composite.susceptibility(exposure),
+        "down": batch.down,
+        **lattice_noise(count, size, generator),
+        "style": code + options.style_noise * torch.randn(count, STYLE),
+    }
+    painted = paint(model.painter, inputs)
+    fake, cover = composite.weathered(painted, batch.base, degree)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        real_features = network(batch.photograph[:, :3].contiguous(memory_format=torch.channels_last))
+    with torch.autocast("cpu", torch.bfloat16):
+        fake_features = network(fake[:, :3].contiguous(memory_format=torch.channels_last))
+    full = composite.layer_at(painted, torch.ones_like(degree))
+    full = torch.cat([composite.to_srgb(full[:, :3]), full[:, 3:]], 1)
+    later = composite.degree_at(exposure, 0.1 + 0.9 * torch.rand(count, 1, 1, 1))
+    return {
+        "feature": losses.feature_loss(fake_features, real_features, degree),
+        "patch": losses.patch_loss(fake, batch.photograph, degree, 5, (1, 2, 4)),
+        "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
+        "layer": losses.layer_loss(full, batch.photograph, batch.area),
+        "calibration": losses.calibration_loss(composite.coverage(painted, later), later),
+        "turning": turning_loss(model.painter, inputs, size),
+    }
+
+
+def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        inputs = {n: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for n, v in inputs.items()}
+        return painter(**inputs).float().contiguous()
+
+
+def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tensor:
+    """A turned surface must be painted with the turned picture: islands of a UV map lie at any angle. On a quarter of one crop."""
+    side = size // 2
+    corner = int(torch.randint(size // 2 // 32 + 1, ())) * 32
+    turns = int(torch.randint(1, 4, ()))
+    part = {}
+    for name, value in inputs.items():
+        if value.ndim == 2:
+            part[name] = value[:1]
+            continue
+        at, length = (v * value.shape[-1] // size for v in (corner, side))
+        part[name] = value[:1, :, at : at + length, at : at + length]
+    other = {
+        n: losses.quarter_turn_direction(v, turns)
+        if n == "down"
+        else losses.quarter_turn(v, turns)
+        if v.ndim == 4
+        else v
+        for n, v in part.items()
+    }
+    both = paint(painter, {n: torch.cat([part[n], other[n]]) for n in part})
+    return (losses.quarter_turn(both[:1], turns) - both[1:]).abs().mean((0, 2, 3))[[0, 0, 0, *range(2, 8)]].mean()
+
+
+def train(options: Options, folder: Path, out: Path, *, log_every: int = 20, checkpoint_minutes: float = 3.0) -> Path:
+    """Trains until `options.minutes` of running time are spent, earlier runs that left a checkpoint in `out` counted in.
+
+    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if options.workers == 1:
+        work(0, options, folder, out, log_every, checkpoint_minutes)
+    else:
+        (out / "rendezvous").unlink(missing_ok=True)
+        multiprocessing.spawn(work, (options, folder, out, log_every, checkpoint_minutes), nprocs=options.workers)
+    return out / "checkpoint.pt"
+
+
+def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, checkpoint_minutes: float) -> None:
+    """One worker: draws its own batches, averages its gradients with the others'; the first one keeps time, log and checkpoint."""
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    if options.workers > 1:
+        meeting = f"file://{(out / 'rendezvous').resolve()}"
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=options.workers)
+    path = out / "checkpoint.pt"
+    plates, network = Plates(folder, options.seed), backbone.load(folder).to(memory_format=torch.channels_last)
+    torch.manual_seed(options.seed)
+    model = Trainee(len(plates.styles)).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
+    spent, step = 0.0, 0
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        spent, step = state["minutes"], state["step"]
+    rng = np.random.default_rng((options.seed, step, rank))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch.manual_seed(int(rng.integers(2**31)))
+    begun, saved, order = time.monotonic() - 60 * spent, time.monotonic(), []
+    sums: dict[str, list[float]] = {}
+    done = spent / options.minutes
+    while done < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = options.rate * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
+        optimizer.zero_grad(set_to_none=True)
+        for _ in range(options.styles):
+            order = order or list(rng.permutation(len(plates.styles)))
+            style = int(order.pop())
+            parts = step_losses(
+                model, network, plates.draw(style, options.crops, options.size, rng), options, generator
+            )
+            (sum(getattr(options, name) * value for name, value in parts.items()) / options.styles).backward()
+            for name, value in parts.items():
+                sums.setdefault(name, []).append(value.item())
+        minutes = (time.monotonic() - begun) / 60
+        done = agree(model, minutes / options.minutes, options.workers)
+        nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)
+        optimizer.step()
+        step += 1
+        with torch.no_grad():
+            keep = min(options.ema, 1 - 1 / (step + 1))
+            for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
+                slow.lerp_(fast, 1 - keep)
+        if step % log_every == 0:
+            line = {"step": step, "minutes": round(minutes, 2)} | {
+                n: round(float(np.mean(v)), 4) for n, v in sums.items()
+            }
+            sums.clear()
+            if rank == 0:
+                with (out / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+                print(json.dumps(line), flush=True)
+        if rank == 0 and (done >= 1 or time.monotonic() - saved > 60 * checkpoint_minutes):
+            save(path, model, average, optimizer, minutes, step, options, folder, plates)
+            saved = time.monotonic()
+    if options.workers > 1:
+        distributed.destroy_process_group()
+
+
+def agree(model: Trainee, done: float, workers: int) -> float:
+    """Averages the gradients of all workers, in place, and how much of the budget is done."""
+    if workers == 1:
+        return done
+    gradients = [p.grad for p in model.parameters()]
+    flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([done])]) / workers
+    distributed.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients] + [1])[:-1], strict=True):
+        gradient.copy_(part.view_as(gradient))
+    return float(flat[-1])
+
+
+def keep_freed_memory() -> None:
+    """glibc gives large freed blocks back at once; faulting them in again took half of every step's time."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:  # another libc, another habit
+        return
+    for parameter, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):  # mmap threshold, trim threshold, top pad
+        libc.mallopt(parameter, value)
+
+
+def save(
+    path: Path,
+    model: Trainee,
+    average: Trainee,
+    optimizer: torch.optim.Optimizer,
+    minutes: float,
+    step: int,
+    options: Options,
+    folder: Path,
+    plates: Plates,
+) -> None:
+    """Everything needed to go on, and to say in the card what made the weights."""
+    names = [p.folder for _, p in plates.styles] + list(effects.CLEAN)
+    made: dict[str, Any] = {
+        "options": asdict(options),
+        "data_sha256": textures.digest(folder, names),
+        "photographs": {
+            effect: {p.style: p.folder for p in photographs} for effect, photographs in effects.TRAINING.items()
+        },
+        "steps": step,
+        "minutes": round(minutes, 1),
+        "device": f"cpu, {options.workers} workers of {options.threads} threads, bfloat16 autocast",
+        "torch": torch.__version__,
+    }
+    state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+    temporary = path.with_suffix(".tmp")
+    torch.save(state | {"minutes": minutes, "step": step, "made": made}, temporary)
+    os.replace(temporary, path)
+
+
+def trained(path: Path) -> tuple[Painter, dict[str, dict[str, list[float]]], dict[str, Any]]:
+    """The averaged painter of a checkpoint, its style codes by effect and name, and what made it."""
+    state = torch.load(path, weights_only=False)
+    model = Trainee(len(effects.styles()))
+    model.load_state_dict(state["average"])
+    codes: dict[str, dict[str, list[float]]] = {}
+    for (effect, photograph), code in zip(effects.styles(), model.codes.weight.tolist(), strict=True):
+        codes.setdefault(effect, {})[photograph.style] = [round(v, 5) for v in code]
+    return model.painter.eval(), codes, state["made"]

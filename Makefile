@@ -54,6 +54,7 @@ $(venv)/.ready-demo: pyproject.toml setup.py
 
 $(venv)/.ready-test: $(venv)/.ready-demo
 	$(call install,$(venv)) --editable ".[blender,test,lint,train]"
+	mkdir -p $(venv)/types && ln -sfn ../.. $(venv)/types/sabi
 	touch $@
 
 $(other)/.ready-test: pyproject.toml setup.py

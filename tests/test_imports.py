@@ -56,7 +56,7 @@ def held(name: str, what: str) -> bool:
     if top(what) == "sabi":  # inside Blender that would be a second copy of everything
         return name.startswith("export_onnx/")
     if name.startswith("addon/demo/"):  # a program around Blender, left out of the zip
-        return top(what) in STDLIB | BLENDER | {"numpy", "rich"}
+        return top(what) in STDLIB | BLENDER | {"numpy", "rich", "PIL"}
     if name.startswith("addon/"):
         return top(what) in STDLIB | BLENDER | {"numpy"}
     if name.startswith("backend/protocol/"):

@@ -77,6 +77,8 @@ class Job:
     def end(self, state: State, error: SabiError | None = None) -> None:
         """The surface is let go here, so that its maps can leave the cache."""
         self.error, self.surface, self.ended = error, None, time.monotonic()
+        if state is State.DONE:
+            self.stage, self.fraction = "done", 1.0
         self.state = state
         self._tell()
 

@@ -14,7 +14,8 @@ from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.protocol.recipe import Effect
 from sabi.backend.protocol.spawn import Backend, start
 
-PAINTED = "threshold softness thin_r thin_g thin_b thick_r thick_g thick_b roughness metallic height".split()
+THIN, THICK = ["thin_r", "thin_g", "thin_b"], ["thick_r", "thick_g", "thick_b"]
+PAINTED = ["threshold", "softness", *THIN, *THICK, "roughness", "metallic", "height"]
 STAND_IN = Card(
     name="painter",
     version="0.1",

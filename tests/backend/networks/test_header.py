@@ -45,6 +45,7 @@ def test_damage_is_refused_or_harmless(model, data):
     damaged = bytearray(model)
     damaged[data.draw(st.integers(0, len(model) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        read_header(bytes(damaged))
-    except NetworkError as error:
-        assert error.message
+        header = read_header(bytes(damaged))
+    except NetworkError:
+        return
+    assert header.has_graph

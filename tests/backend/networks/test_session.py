@@ -169,8 +169,9 @@ path = Path(sys.argv[1])
 card = examine(path).card
 session = Session(path.read_bytes(), card, Options(Device.CPU, 1, memory_limit=32 << 20))
 def run(side):
-    shapes = {n: (1, len(c), *((side // card.noise.get(n, (1, 0))[0],) * 2 if n != "style" else ())) for n, c in card.inputs.items()}
-    return session.run({n: np.zeros(s, np.float32) for n, s in shapes.items()})
+    sides = {name: side // card.noise.get(name, (1, 0))[0] for name in card.inputs}
+    given = {n: np.zeros((1, len(c), sides[n], sides[n]), np.float32) for n, c in card.inputs.items()}
+    return session.run({**given, "style": np.zeros((1, 16), np.float32)})
 run(128)
 try:
     run(2048)

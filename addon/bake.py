@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One bake at a time, blocking or as a job of Blender's own, on a stage that leaves the scene as it was.
+
+The stage is a view layer and a collection of Sabi's own in the artist's scene (the scene itself, because Esc stops a bake only while
+it belongs to the scene that the window shows). What is baked is a copy linked there alone: the artist's selection, active object,
+visibility, modes, materials and nodes are never touched, so that there is nothing about them to restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import bpy
+
+from ..backend.protocol.errors import Cancelled, SceneError
+
+STAGE = ".sabi stage"  # names of everything temporary begin with a dot, which hides it from most lists
+
+# Scene settings of Cycles that a bake of data must not inherit.
+CYCLES = {
+    "device": "CPU",  # no kernels to compile for bakes of a second, and the same texels on every machine
+    "use_adaptive_sampling": False,
+    "use_denoising": False,
+    "sample_clamp_direct": 0.0,
+    "sample_clamp_indirect": 0.0,
+    "time_limit": 0.0,
+    "seed": 0,
+    "use_animated_seed": False,
+    "texture_limit_render": "OFF",
+    "use_layer_samples": "IGNORE",
+    "samples": 1,
+}
+
+
+class Saved:
+    """Settings changed for a while: `set` remembers what was there, `restore` puts it back, last change first."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[object, str, object]] = []
+
+    def set(self, owner: object, name: str, value: object) -> None:
+        if hasattr(owner, name):
+            self._before.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, value)
+
+    def restore(self) -> None:
+        while self._before:
+            owner, name, value = self._before.pop()
+            with suppress(ReferenceError):  # gone with the file it was in
+                setattr(owner, name, value)
+
+
+@dataclass
+class Stage:
+    """Where bakes happen: made by `stage`, gone when it ends."""
+
+    scene: bpy.types.Scene
+    layer: bpy.types.ViewLayer
+    collection: bpy.types.Collection
+
+    def add(self, obj: bpy.types.Object) -> None:
+        self.collection.objects.link(obj)
+
+    def evaluated(self, obj: bpy.types.Object) -> bpy.types.Object:
+        """An object of the stage as its modifiers leave it."""
+        self.layer.update()
+        return obj.evaluated_get(self.layer.depsgraph)
+
+
+@contextmanager
+def stage(
+    scene: bpy.types.Scene, neighbours: bpy.types.ViewLayer | None = None, hidden: bpy.types.Object | None = None
+) -> Iterator[Stage]:
+    """A stage in `scene`; every setting, view layer, object, material, image and group made for it is gone afterwards.
+
+    With `neighbours` the objects of that view layer are on the stage too, but `hidden`. Raises SceneError when Cycles, which bakes,
+    is switched off.
+    """
+    saved = Saved()
+    before = _data_names()
+    try:
+        try:
+            saved.set(scene.render, "engine", "CYCLES")
+        except TypeError:
+            raise SceneError(
+                "Cycles is switched off, and only Cycles can bake.",
+                "Enable Cycles Render Engine in Preferences > Add-ons.",
+            ) from None
+        for name, value in CYCLES.items():
+            saved.set(scene.cycles, name, value)
+        saved.set(scene.render.bake, "view_from", "ABOVE_SURFACE")
+        saved.set(scene.render, "use_lock_interface", False)
+        collection = bpy.data.collections.new(STAGE)
+        scene.collection.children.link(collection)
+        for layer in scene.view_layers:
+            layer.layer_collection.children[collection.name].exclude = True
+        layer = scene.view_layers.new(STAGE)
+        for child in layer.layer_collection.children:
+            if child.collection != collection:
+                _show(child, neighbours and neighbours.layer_collection.children.get(child.name))
+        if neighbours is not None and hidden is not None:
+            saved.set(hidden, "hide_render", True)
+        yield Stage(scene, layer, collection)
+    finally:
+        if _alive(scene):
+            _remove_stage(scene, before)
+        saved.restore()
+
+
+def _show(child: bpy.types.LayerCollection, like: bpy.types.LayerCollection | None) -> None:
+    """Shows of a collection what another view layer shows of it; nothing when that has none."""
+    child.exclude = like is None or like.exclude
+    if not child.exclude:
+        child.holdout, child.indirect_only = like.holdout, like.indirect_only
+        for inner in child.children:
+            _show(inner, like.children.get(inner.name))
+
+
+def _alive(block: bpy.types.bpy_struct) -> bool:
+    """Whether a block is still there; loading another file or undoing takes them all away."""
+    try:
+        return bool(block.name)
+    except ReferenceError:
+        return False
+
+
+KINDS = ("objects", "meshes", "materials", "node_groups", "images", "collections")
+
+
+def _data_names() -> dict[str, set[int]]:
+    return {kind: {block.session_uid for block in getattr(bpy.data, kind)} for kind in KINDS}
+
+
+def _remove_stage(scene: bpy.types.Scene, before: dict[str, set[int]]) -> None:
+    """Removes Sabi's temporary data: what has come since and bears its mark. What the artist made meanwhile has not."""
+    for layer in [layer for layer in scene.view_layers if layer.name.startswith(STAGE)]:
+        scene.view_layers.remove(layer)
+    mine = []
+    for kind in KINDS:
+        for block in getattr(bpy.data, kind):
+            if block.session_uid not in before[kind] and (block.name.startswith(".sabi") or "sabi_temporary" in block):
+                mine.append(block)
+    bpy.data.batch_remove(mine)
+
+
+def mark(block: bpy.types.ID) -> bpy.types.ID:
+    """Marks a copied data-block as temporary: the stage takes it away when it ends."""
+    block["sabi_temporary"] = True
+    return block
+
+
+@dataclass(frozen=True)
+class Bake:
+    """One call of Blender's baker: what, how finely, with which UV map. Each material's active image node gets the result."""
+
+    stage: Stage
+    obj: bpy.types.Object
+    kind: str  # EMIT or NORMAL
+    samples: int
+    uv_map: str
+
+    def run(self) -> None:
+        """Bakes and returns when done. Raises SceneError with what Blender says."""
+        try:
+            with self._context():
+                done = bpy.ops.object.bake("EXEC_DEFAULT", **self._settings())
+        except RuntimeError as error:
+            raise self._failed(str(error)) from error
+        if "FINISHED" not in done:
+            raise self._failed("it was cancelled")
+
+    def start(self, window: bpy.types.Window) -> BakeJob:
+        """Starts it as a job of the window's; Blender stays awake and Esc stops it."""
+        job = BakeJob(self)
+        try:
+            with self._context(window):
+                bpy.ops.object.bake("INVOKE_DEFAULT", **self._settings())
+        except RuntimeError as error:
+            job.close()
+            raise self._failed(str(error)) from error
+        return job
+
+    def _context(self, window: bpy.types.Window | None = None):
+        self.stage.scene.cycles.samples = self.samples
+        self.stage.layer.objects.active = self.obj
+        self.obj.select_set(True, view_layer=self.stage.layer)
+        given = {"window": window} if window is not None else {}
+        return bpy.context.temp_override(
+            **given,
+            scene=self.stage.scene,
+            view_layer=self.stage.layer,
+            object=self.obj,
+            active_object=self.obj,
+            selected_objects=[self.obj],
+            selected_editable_objects=[self.obj],
+        )
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "type": self.kind,
+            "margin": 0,
+            "use_selected_to_active": False,
+            "use_clear": True,
+            "use_cage": False,
+            "target": "IMAGE_TEXTURES",
+            "save_mode": "INTERNAL",
+            "normal_space": "TANGENT",
+            "normal_r": "POS_X",
+            "normal_g": "POS_Y",
+            "normal_b": "POS_Z",
+            "uv_layer": self.uv_map,
+        }
+
+    def _failed(self, why: str) -> SceneError:
+        lines = [line.removeprefix("Error: ").strip() for line in why.splitlines() if line.strip()]
+        return SceneError(f"Blender could not bake: {lines[0] if lines else 'it did not say why'}")
+
+
+class BakeJob:
+    """A bake that runs as Blender's own job. `poll` says whether it has ended; Esc makes it raise Cancelled."""
+
+    def __init__(self, bake: Bake) -> None:
+        self._mine = bake.obj.session_uid
+        self._ended: str | None = None
+        self._idle = 0
+        bpy.app.handlers.object_bake_complete.append(self._complete)
+        bpy.app.handlers.object_bake_cancel.append(self._cancel)
+
+    def _complete(self, obj: bpy.types.Object, *_: object) -> None:
+        self._ended = self._ended or "complete"
+
+    def _cancel(self, obj: bpy.types.Object, *_: object) -> None:
+        self._ended = "cancel"
+
+    def poll(self) -> bool:
+        """True when the bake is complete. Raises Cancelled when it was stopped."""
+        if self._ended is None and not bpy.app.is_job_running("OBJECT_BAKE"):
+            self._idle += 1  # the handlers come with the next turn of the window's loop
+            if self._idle > 20:
+                self._ended = "cancel"
+        if self._ended is None:
+            return False
+        self.close()
+        if self._ended == "cancel":
+            raise Cancelled()
+        return True
+
+    def close(self) -> None:
+        """Takes the handlers away; the job itself goes on until it ends."""
+        for handlers, mine in (
+            (bpy.app.handlers.object_bake_complete, self._complete),
+            (bpy.app.handlers.object_bake_cancel, self._cancel),
+        ):
+            if mine in handlers:
+                handlers.remove(mine)
+
+
+def aim(materials: Sequence[bpy.types.Material], image: bpy.types.Image) -> None:
+    """Makes `image` what bakes of these temporary materials write to."""
+    for material in materials:
+        nodes = material.node_tree.nodes
+        target = nodes.get(STAGE) or nodes.new("ShaderNodeTexImage")
+        target.name = STAGE
+        target.image = image
+        for node in nodes:
+            node.select = node == target
+        nodes.active = target

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An object of the scene to a surface: UVs seen to, textures read where they fit, everything else baked, all of it cached.
+
+`Capture` is one object's capture: blocking (`run`), or in steps between which a window stays awake (`start`, `poll`, `cancel`). What
+the scene and the object had before, they have afterwards, whatever happens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend.protocol.errors import Cancelled, SceneError
+from ..backend.protocol.recipe import FrameMode
+from ..backend.protocol.surface import Map, Surface
+from . import bake, bake_cache, channels, rest, timing, uvs
+from .channels import UVs
+from .passes import Passes, Subject
+
+SMALLEST, LARGEST = 512, 8192
+VERSION = 1  # of what a capture gives: raise it when that changes, so that no cache mixes both
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """What shapes a capture. `size` is the longest side in texels; 0 takes the material's largest image, else `density`."""
+
+    size: int = 0
+    density: float = 256.0  # texels a metre where the material has no images
+    mode: FrameMode = FrameMode.ASSET  # in scene mode other objects occlude
+
+
+@dataclass(frozen=True)
+class CapturedObject:
+    """A surface of one object. `second_uv` is for `uvs.attach` when results are applied; None where `uv_map` is there already."""
+
+    surface: Surface
+    key: str
+    uv_map: str
+    second_uv: np.ndarray | None
+    materials: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Unwrapped:
+    """Which UV map the surface lies in, and Sabi's own where the artist's cannot carry it."""
+
+    uv_map: str
+    second: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+_unwrapped: dict[str, _Unwrapped] = {}  # by shape
+_Step = bake.Bake | Callable[[], object]
+_Steps = Generator[_Step, object, CapturedObject]
+
+
+class Capture:
+    """The capture of one object. Raises SceneError or BadFile at once for what cannot be captured; nothing has been touched then."""
+
+    def __init__(
+        self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()
+    ) -> None:
+        check(obj)
+        self.settings = settings
+        self.stage = "Looking"
+        self.captured: CapturedObject | None = None
+        self._obj = obj
+        self._scene = context.scene
+        self._layer = context.view_layer
+        self._seconds = estimate(obj, settings)
+        self._began = time.monotonic()
+        self._steps: _Steps | None = None
+        self._pending: bake.BakeJob | Future | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._cancelled = False
+
+    def run(self) -> CapturedObject:
+        """Captures and returns when done."""
+        steps = self._capture()
+        result: object = None
+        try:
+            while True:
+                step = steps.send(result)
+                result = step.run() if isinstance(step, bake.Bake) else step()
+        except StopIteration as stop:
+            self.captured = stop.value
+            return stop.value
+        finally:
+            steps.close()
+
+    def start(self) -> None:
+        """Begins a capture that `poll` carries on; bakes run as Blender's own jobs, conversions in a thread."""
+        self._began = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "sabi-capture")
+        self._steps = self._capture()
+        self._advance(None)
+
+    def poll(self) -> bool:
+        """True when `captured` is there. Raises what went wrong, Cancelled after Esc; everything has been put back then."""
+        if self._steps is None:
+            if self.captured is not None:
+                return True
+            raise Cancelled()
+        try:
+            if isinstance(self._pending, bake.BakeJob):
+                if not self._pending.poll():
+                    return False
+                result = None
+            else:
+                if not self._pending.done():
+                    return False
+                result = self._pending.result()
+            if self._cancelled:
+                raise Cancelled()
+        except BaseException:
+            self._end()
+            raise
+        self._advance(result)
+        return self._steps is None
+
+    def cancel(self) -> None:
+        """Ends the capture. A bake in flight is left to end by itself (Esc ends it); then everything is put back."""
+        if self._steps is None or self._cancelled:
+            return
+        self._cancelled = True
+        if isinstance(self._pending, bake.BakeJob) and bpy.app.is_job_running("OBJECT_BAKE"):
+            bpy.app.timers.register(self._wait_for_bake, first_interval=0.1, persistent=True)
+        else:
+            self._end()
+
+    @property
+    def fraction(self) -> float:
+        """How far it is, by the estimate; below 1 until it is done."""
+        if self.captured is not None:
+            return 1.0
+        return min((time.monotonic() - self._began) / max(self._seconds, 0.1), 0.98)
+
+    def _wait_for_bake(self) -> float | None:
+        if self._steps is not None and bpy.app.is_job_running("OBJECT_BAKE"):
+            return 0.1
+        self._end()
+        return None
+
+    def _advance(self, result: object) -> None:
+        try:
+            step = self._steps.send(result)
+            self._pending = (
+                step.start(_window(self._scene)) if isinstance(step, bake.Bake) else self._thread.submit(step)
+            )
+        except StopIteration as stop:
+            self.captured = stop.value
+            self._end()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        steps, self._steps = self._steps, None
+        if isinstance(self._pending, bake.BakeJob):
+            self._pending.close()
+        self._pending = None
+        if steps is not None:
+            steps.close()
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+
+    def _capture(self) -> _Steps:
+        """What there is to do, one bake or one piece of numpy at a time."""
+        obj, settings = self._obj, self.settings
+        began = time.monotonic()
+        shape = rest.digest(obj, self._layer.depsgraph)
+        materials = channels.check(obj)
+        size = output_size(obj, settings)
+        unwrapped = _unwrapped.get(shape)
+        maps = bake_cache.load(self._key(shape, materials, unwrapped, size)) if unwrapped else None
+        if maps is None:
+            scene_mode = settings.mode is FrameMode.SCENE
+            with bake.stage(self._scene, self._layer if scene_mode else None, obj) as stage:
+                if unwrapped is None:
+                    unwrapped = _unwrapped[shape] = yield from _unwrap(stage, obj)
+                maps = bake_cache.load(self._key(shape, materials, unwrapped, size))
+                if maps is None:
+                    self.stage = "Baking"
+                    maps = yield from self._bake(stage, unwrapped, size)
+                    maps = yield lambda: bake_cache.store(self._key(shape, materials, unwrapped, size), maps)
+                    timing.learn(size, time.monotonic() - began)
+        surface = Surface(maps, pose=rest.place_of(obj).pose, name=obj.name)
+        key = self._key(shape, materials, unwrapped, size)
+        names = tuple(material.name for material in materials)
+        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, unwrapped.warnings)
+
+    def _bake(
+        self, stage: bake.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
+    ) -> Generator[_Step, object, dict[str, Map]]:
+        still = rest.still_copy(stage, self._obj, unwrapped.second)
+        materials = [slot.material for slot in self._obj.material_slots]
+        own = UVs(unwrapped.uv_map if unwrapped.second is None else "", render_uv(self._obj.data))
+        subject = Subject(
+            stage, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, self.settings.mode is FrameMode.SCENE
+        )
+        return (yield from Passes(subject, materials).maps())
+
+    def _key(
+        self, shape: str, materials: Sequence[bpy.types.Material], unwrapped: _Unwrapped, size: tuple[int, int]
+    ) -> str:
+        """Names the maps: the same for the same object, whatever session or file it is in."""
+        parts: list[object] = [VERSION, bpy.app.version, shape, unwrapped.uv_map, size, self.settings.mode.value]
+        parts += [channels.digest(material) for material in materials]
+        if unwrapped.second is not None:
+            parts.append(hashlib.blake2b(unwrapped.second.tobytes(), digest_size=16).hexdigest())
+        if self.settings.mode is FrameMode.SCENE or any(channels.sees_place(material) for material in materials):
+            parts.append([tuple(row) for row in self._obj.matrix_world])
+        if self.settings.mode is FrameMode.SCENE:
+            parts.append(_neighbours(self._layer))
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def check(obj: bpy.types.Object) -> None:
+    """Raises SceneError or BadFile, with the reason, for an object that cannot be captured."""
+    if obj.type != "MESH":
+        raise SceneError(f"'{obj.name}' is not a mesh.", "Convert it: Object > Convert > Mesh.")
+    if obj.library is not None or obj.data.library is not None:
+        raise SceneError(
+            f"'{obj.name}' is linked from another file.", "Make it local: Object > Relations > Make Local > All."
+        )
+    if obj.hide_render:
+        raise SceneError(f"'{obj.name}' is hidden from renders.", "Enable its camera icon in the Outliner.")
+    if obj.mode == "EDIT":
+        obj.update_from_editmode()
+    if not obj.data.polygons:
+        raise SceneError(f"'{obj.name}' has no faces.", "Its mesh is empty.")
+    if not obj.data.uv_layers:
+        raise SceneError(f"'{obj.name}' has no UV map.", "Unwrap it: in Edit Mode choose UV > Smart UV Project.")
+    rest.place_of(obj)
+    channels.check(obj)
+
+
+def output_size(obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()) -> tuple[int, int]:
+    """Width and height of the maps: the size asked for, else that of the materials' largest image, else by texels a metre.
+
+    Without a size asked for, the longest side lies between 512 and 8192.
+    """
+    found = [
+        tuple(image.size) for material in channels.check(obj) for image in channels.used_images(material.node_tree)
+    ]
+    if not found:
+        side = settings.size or _side_by_density(obj, settings.density)
+        return side, side
+    width, height = max(found, key=lambda size: (size[0] * size[1], size))
+    longest = settings.size or min(max(width, height, SMALLEST), LARGEST)
+    scale = longest / max(width, height)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _side_by_density(obj: bpy.types.Object, density: float) -> int:
+    """The power of two at which the object's faces have `density` texels a metre, where its UVs fill their square."""
+    mesh = obj.data
+    corners = uvs.loops(mesh, render_uv(mesh))
+    scale = abs(obj.matrix_world.to_3x3().determinant()) ** (1 / 3)
+    metres = math.sqrt(float(corners.areas.sum())) * scale
+    filled = min(max(math.sqrt(float(np.abs(uvs.signed_areas(corners.triangles)).sum())), 0.25), 1.0)
+    wanted = density * metres / filled
+    return min(max(2 ** math.ceil(math.log2(max(wanted, 1.0))), SMALLEST), LARGEST)
+
+
+def estimate(obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()) -> float:
+    """Seconds a capture is likely to take when nothing of it is cached."""
+    return timing.seconds(output_size(obj, settings))
+
+
+def render_uv(mesh: bpy.types.Mesh) -> str:
+    """The UV map that renders use."""
+    return next((layer.name for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers[0].name)
+
+
+def _unwrap(stage: bake.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:
+    """The artist's UV map where it can carry a texture; else Sabi's, found on the object or made."""
+    own = render_uv(obj.data)
+    mesh = uvs.loops(rest.still_copy(stage, obj).data, own)
+    layout = yield lambda: uvs.inspect(mesh)
+    if not layout.trouble:
+        return _Unwrapped(own, None, ())
+    base = rest.base_copy(stage, obj)
+    given = base.data.uv_layers.get(uvs.SECOND_UV)
+    second = uvs.coordinates(base.data, uvs.SECOND_UV) if given is not None else uvs.unwrap(stage, base)
+    warnings = [f"The UVs of '{obj.name}' {layout.trouble}: it gets a second UV map, '{uvs.SECOND_UV}'."]
+    mesh = uvs.loops(rest.still_copy(stage, obj, second).data, uvs.SECOND_UV)
+    layout = yield lambda: uvs.inspect(mesh)
+    if layout.trouble:
+        repeating = rest.repeats(obj)
+        if repeating:
+            warnings.append(
+                f"The modifier {repeating} lays several faces of '{obj.name}' on one place of its texture: they weather alike. "
+                "Apply it for faces that differ."
+            )
+        elif given is not None:  # an old one, from before the mesh was changed
+            second = uvs.unwrap(stage, rest.base_copy(stage, obj))
+    return _Unwrapped(uvs.SECOND_UV, second, tuple(warnings))
+
+
+def _neighbours(layer: bpy.types.ViewLayer) -> list[object]:
+    """What stands around, as far as it tells one arrangement from another."""
+    shown = [
+        obj for obj in layer.objects if not obj.hide_render and obj.type in ("MESH", "CURVE", "SURFACE", "META", "FONT")
+    ]
+    return sorted(
+        (obj.name, tuple(map(tuple, obj.matrix_world)), len(getattr(obj.data, "vertices", ()))) for obj in shown
+    )
+
+
+def _window(scene: bpy.types.Scene) -> bpy.types.Window:
+    """The window that shows the scene, where Esc is heard; else the first."""
+    windows = list(bpy.context.window_manager.windows)
+    return next((window for window in windows if window.scene == scene), windows[0])

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where each material channel of an object comes from: a constant, a texture that already fits, or a bake of its flow."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend.protocol.errors import BadFile, SceneError
+from ..backend.protocol.surface import ColorSpace
+from . import images
+from .bake import mark
+from .fingerprint import fingerprint
+from .flows import Flow, Value, plug, read_flow, surface_output
+from .joins import find_site, part
+
+CHANNELS = ("albedo", "roughness", "metallic", "alpha", "normal")
+FLAT = "flat"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value all over."""
+
+    value: float | tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """An image that is used as it is, texel by texel: these of its channels."""
+
+    image: bpy.types.Image
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Baked:
+    """Anything else."""
+
+
+Source = Constant | Texture | Baked | str  # FLAT: normals that nothing bends
+
+
+@dataclass
+class Prepared:
+    """A temporary copy of one material, ready to be baked from: its flow as emission, or its own shaders for normals."""
+
+    original: bpy.types.Material
+    copy: bpy.types.Material
+    flow: Flow
+    sources: dict[str, Source]
+
+    def emit(self, channels: Sequence[str]) -> None:
+        """Connects one colour, or up to three numbers as red, green and blue, to the output."""
+        tree = self.copy.node_tree
+        emission = tree.nodes.get(".sabi emission") or tree.nodes.new("ShaderNodeEmission")
+        emission.name = ".sabi emission"
+        if list(channels) == ["albedo"]:
+            plug(tree, self.flow.colour, emission.inputs["Color"])
+        else:
+            combined = tree.nodes.new("ShaderNodeCombineColor")
+            for value, entry in zip((getattr(self.flow, name) for name in channels), combined.inputs, strict=False):
+                plug(tree, value, entry)
+            tree.links.new(combined.outputs[0], emission.inputs["Color"])
+        self.show(emission.outputs[0])
+
+    def show_surface(self) -> None:
+        """Connects the material's own surface again."""
+        self.show(self._surface)
+
+    def show(self, socket: bpy.types.NodeSocket) -> None:
+        output = surface_output(self.copy.node_tree)
+        self.copy.node_tree.links.new(socket, output.inputs["Surface"])
+
+    def __post_init__(self) -> None:
+        self._surface = surface_output(self.copy.node_tree).inputs["Surface"].links[0].from_socket
+
+
+def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
+    """The materials of the slots that faces use, slot by slot. Raises SceneError or BadFile for what cannot be captured."""
+    slots = obj.material_slots
+    if not len(slots):
+        raise SceneError(f"'{obj.name}' has no material.", "Give it a material with a Principled BSDF.")
+    used = np.empty(len(obj.data.polygons), np.int32)
+    obj.data.polygons.foreach_get("material_index", used)
+    wanted = sorted({min(int(index), len(slots) - 1) for index in np.unique(used)})
+    found = []
+    for index in wanted or range(len(slots)):
+        material = slots[index].material
+        if material is None:
+            raise SceneError(f"Slot {index + 1} of '{obj.name}' has no material.", "Give it one, or remove the slot.")
+        if material.library is not None:
+            raise SceneError(
+                f"The material '{material.name}' of '{obj.name}' is linked from another file.",
+                "Make it local: Object > Relations > Make Local > Materials.",
+            )
+        find_site(material)
+        for image in used_images(material.node_tree):
+            images.check(image)
+        found.append(material)
+    return found
+
+
+def used_images(tree: bpy.types.NodeTree, seen: set[str] | None = None) -> Iterator[bpy.types.Image]:
+    """The images of a tree's connected texture nodes, those inside groups too; Sabi's own are left out."""
+    seen = set() if seen is None else seen
+    for node in tree.nodes:
+        inner = getattr(node, "node_tree", None)
+        if inner is not None and inner.name not in seen and "sabi_group" not in inner:
+            seen.add(inner.name)
+            yield from used_images(inner, seen)
+        image = getattr(node, "image", None)
+        if node.bl_idname == "ShaderNodeTexImage" and image is not None and any(out.is_linked for out in node.outputs):
+            yield image
+
+
+@dataclass(frozen=True)
+class UVs:
+    """The UV map of the surface ("" where no texture can fit it), and the one that textures without a UV Map node use."""
+
+    surface: str
+    render: str
+
+    @property
+    def unnamed_fit(self) -> bool:
+        return bool(self.surface) and self.render == self.surface
+
+
+def prepare(material: bpy.types.Material, uvs: UVs, groups: list[bpy.types.NodeTree]) -> Prepared:
+    """A temporary copy with Sabi's nodes taken out, and what its channels come from. Raises SceneError for what cannot be read.
+
+    Groups that had to be copied are added to `groups`.
+    """
+    copy = mark(material.copy())
+    copy.animation_data_clear()
+    copy.node_tree.animation_data_clear()
+    mark_group = part(copy)
+    if mark_group is not None and mark_group.users == 0:
+        bpy.data.node_groups.remove(mark_group)
+    flow = read_flow(copy, material.name, groups)
+    for group in groups:
+        mark(group)
+    sources = {name: _source(value, 3 if name == "albedo" else 1, uvs) for name, value in flow_values(flow)}
+    sources["normal"] = _normal_source(copy, uvs)
+    return Prepared(material, copy, flow, sources)
+
+
+def flow_values(flow: Flow) -> Iterator[tuple[str, Value]]:
+    yield "albedo", flow.colour
+    for name in ("roughness", "metallic", "alpha"):
+        yield name, getattr(flow, name)
+
+
+def shared_source(prepared: Sequence[Prepared], channel: str) -> Source:
+    """The source of a channel for a whole object: each material's when they agree, else a bake."""
+    sources = {material.sources[channel] for material in prepared}
+    return sources.pop() if len(sources) == 1 else Baked()
+
+
+def _source(value: Value, width: int, uvs: UVs) -> Source:
+    if not isinstance(value, bpy.types.NodeSocket):
+        if width == 3 and not isinstance(value, tuple):
+            return Constant((value,) * 3)
+        return Constant(value)
+    return _texture(value, width, uvs) or Baked()
+
+
+def _texture(socket: bpy.types.NodeSocket, width: int, uvs: UVs) -> Texture | None:
+    """The texture that a socket gives unaltered, in the texels of the surface; None when anything stands between."""
+    socket = _through(socket)
+    node, channel = socket.node, None
+    if node.bl_idname == "ShaderNodeSeparateColor" and node.mode == "RGB" and node.inputs[0].is_linked:
+        channel = list(node.outputs).index(socket)
+        socket = _through(node.inputs[0].links[0].from_socket)
+        node = socket.node
+    if node.bl_idname != "ShaderNodeTexImage" or node.mute or node.image is None or not _fits(node, uvs):
+        return None
+    if socket.name == "Alpha":
+        return Texture(node.image, (3,)) if width == 1 and channel is None else None
+    space = images.color_space(node.image)
+    if width == 3:
+        return Texture(node.image, (0, 1, 2)) if channel is None and space is not None else None
+    if space is not ColorSpace.DATA:
+        return None  # colours become numbers through the sRGB curve: not what the file holds
+    return Texture(node.image, (channel if channel is not None else 0, *((1, 2) if channel is None else ())))
+
+
+def _through(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    while socket.node.bl_idname == "NodeReroute" and socket.node.inputs[0].is_linked:
+        socket = socket.node.inputs[0].links[0].from_socket
+    return socket
+
+
+def _fits(node: bpy.types.Node, uvs: UVs) -> bool:
+    """Whether an image texture lays its image onto the surface's UV map without a mapping."""
+    vector = node.inputs["Vector"]
+    if node.projection != "FLAT" or node.image.source not in ("FILE", "GENERATED"):
+        return False
+    if not vector.is_linked:
+        return uvs.unnamed_fit
+    source = _through(vector.links[0].from_socket)
+    if source.node.bl_idname == "ShaderNodeUVMap":
+        return not source.node.from_instancer and (source.node.uv_map or uvs.render) == uvs.surface
+    if source.node.bl_idname == "ShaderNodeTexCoord":
+        return source.name == "UV" and not source.node.from_instancer and uvs.unnamed_fit
+    return False
+
+
+def _normal_source(copy: bpy.types.Material, uvs: UVs) -> Source:
+    output = surface_output(copy.node_tree)
+    if output.inputs["Displacement"].is_linked:
+        return Baked()
+    shader = _through(output.inputs["Surface"].links[0].from_socket).node
+    if shader.type == "BSDF_PRINCIPLED" and not shader.inputs["Coat Normal"].is_linked:
+        normal = shader.inputs["Normal"]
+        return _normal_texture(normal, uvs) if normal.is_linked else FLAT
+    bends = any(
+        socket.name in ("Normal", "Coat Normal") and socket.is_linked for socket in _inputs(copy.node_tree, set())
+    )
+    return Baked() if bends else FLAT
+
+
+def _inputs(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[bpy.types.NodeSocket]:
+    for node in tree.nodes:
+        inner = getattr(node, "node_tree", None)
+        if inner is not None and inner.name not in seen:
+            seen.add(inner.name)
+            yield from _inputs(inner, seen)
+        yield from node.inputs
+
+
+def _normal_texture(entry: bpy.types.NodeSocket, uvs: UVs) -> Source:
+    node = _through(entry.links[0].from_socket).node
+    if node.bl_idname != "ShaderNodeNormalMap" or node.mute or node.space != "TANGENT":
+        return Baked()
+    strength, colour = node.inputs["Strength"], node.inputs["Color"]
+    if strength.is_linked or strength.default_value != 1.0 or not colour.is_linked:
+        return Baked()
+    if (node.uv_map or uvs.render) != uvs.surface:
+        return Baked()
+    texture = _texture(colour.links[0].from_socket, 3, uvs)
+    return texture if texture is not None and images.color_space(texture.image) is ColorSpace.DATA else Baked()
+
+
+def digest(material: bpy.types.Material) -> str:
+    """A hexadecimal digest that changes with the material's nodes and with the pixels of its images, Sabi's own left out."""
+    total = hashlib.blake2b(fingerprint(material).encode(), digest_size=16)
+    for image in used_images(material.node_tree):
+        total.update(_image_state(image).encode())
+    return total.hexdigest()
+
+
+PLACED = {
+    "ShaderNodeNewGeometry",
+    "ShaderNodeObjectInfo",
+    "ShaderNodeVectorTransform",
+    "ShaderNodeCameraData",
+    "ShaderNodeTexCoord",
+}
+
+
+def sees_place(material: bpy.types.Material) -> bool:
+    """Whether the material may look different where the object stands elsewhere."""
+    return any(node.bl_idname in PLACED for node in _nodes(material.node_tree, set()))
+
+
+def _nodes(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[bpy.types.Node]:
+    for node in tree.nodes:
+        yield node
+        inner = getattr(node, "node_tree", None)
+        if inner is not None and inner.name not in seen and "sabi_group" not in inner:
+            seen.add(inner.name)
+            yield from _nodes(inner, seen)
+
+
+def _image_state(image: bpy.types.Image) -> str:
+    """What tells one state of an image's pixels from another: its file's time where that decides, else the pixels' checksum."""
+    state = [image.name_full, tuple(image.size), image.colorspace_settings.name, image.alpha_mode, image.source]
+    path = images.file_of(image)
+    if image.source in ("FILE", "TILED") and not image.is_dirty and image.packed_file is None and path is not None:
+        files = list(images.tiles(image).values()) if image.source == "TILED" else [path]
+        for file in files:
+            if not file.exists():
+                raise BadFile(
+                    f"The image '{image.name}' is missing on disk ({file}).", "Find it with File > External Data."
+                )
+            facts = file.stat()
+            state += [str(file), facts.st_size, facts.st_mtime_ns]
+    elif min(image.size) > 0:
+        values = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
+        image.pixels.foreach_get(values)
+        state.append(zlib.crc32(values))
+    return repr(state)

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender's images to maps and back: row order, colour space, depth, packing, UDIM tiles.
+
+What `image.pixels` means (measured, 4.2 to 5.2): an image of bytes gives what is stored, encoded in its own colour space; an image
+of floats (every 16-bit file is one) gives scene-linear values, unless its colour space is data. Row 0 is the bottom.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Color
+
+from ..backend.protocol.errors import BadFile
+from ..backend.protocol.surface import ColorSpace, Map
+
+INTEGER_FORMATS = ("PNG", "TIFF", "JPEG2000", "DPX")  # a float image of these holds 16-bit integers
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What Blender held of one image when it was read, untouched: the one copy that needs the main thread.
+
+    `to_map` is numpy alone and may run in any thread.
+    """
+
+    raw: np.ndarray  # float32, [H, W, channels], bottom row first
+    is_float: bool
+    integer: bool  # the file's kind holds 16-bit integers
+    color_space: ColorSpace  # of the values in the file
+    to_rec709: np.ndarray  # 3x3, from the file's scene-linear primaries
+
+    def to_map(self, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
+        """These channels as a map in the type they were stored in: uint8, uint16, float16 where that is exact, else float32.
+
+        16-bit colour is encoded again with the sRGB curve, which gives the stored integers back exactly.
+        """
+        picked = self.raw[::-1, :, [min(channel, self.raw.shape[2] - 1) for channel in channels]]
+        if not self.is_float:
+            return Map(np.rint(picked * np.float32(255)).astype(np.uint8), self.color_space)
+        if (
+            self.color_space is not ColorSpace.DATA
+            and len(channels) == 3
+            and not np.array_equal(self.to_rec709, np.eye(3))
+        ):
+            picked = (picked @ self.to_rec709.T).astype(np.float32)
+        if self.integer:
+            stored = encode_srgb(picked) if self.color_space is ColorSpace.SRGB else np.clip(picked, 0, 1)
+            scaled = stored * np.float32(65535)
+            whole = np.rint(scaled)
+            if np.abs(scaled - whole).max() < 0.1:  # a TIFF may hold floats as well
+                return Map(whole.astype(np.uint16), self.color_space)
+        space = ColorSpace.DATA if self.color_space is ColorSpace.DATA else ColorSpace.LINEAR
+        with np.errstate(over="ignore"):
+            half = picked.astype(np.float16)
+        return Map(half if np.array_equal(half.astype(np.float32), picked) else np.ascontiguousarray(picked), space)
+
+
+def encode_srgb(linear: np.ndarray) -> np.ndarray:
+    """The sRGB curve, IEC 61966-2-1, of values clipped to 0..1; float32."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.power(linear, 1 / 2.4) - 0.055).astype(np.float32)
+
+
+def read(image: bpy.types.Image, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
+    """The image as a map. Raises BadFile when it is missing on disk, empty, or in a colour space Sabi cannot tell."""
+    return grab(image).to_map(channels)
+
+
+def grab(image: bpy.types.Image) -> Pixels:
+    """One copy of an image's pixels. Raises as `read`. Of a tiled image this is the first tile: use `read_tile`."""
+    check(image)
+    width, height = image.size
+    raw = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(raw)
+    space = color_space(image)
+    if space is None:
+        raise BadFile(
+            f"The image '{image.name}' is in the colour space {image.colorspace_settings.name}.",
+            f"Set its colour space to {srgb_name()} or {data_name()}.",
+        )
+    integer = image.file_format in INTEGER_FORMATS and image.source != "GENERATED"
+    return Pixels(raw.reshape(height, width, image.channels), image.is_float, integer, space, scene_to_rec709())
+
+
+def check(image: bpy.types.Image) -> None:
+    """Raises BadFile when the image has no pixels to read, saying why."""
+    if min(image.size) > 0:
+        return
+    path = file_of(image)
+    if path is not None and not path.exists() and image.packed_file is None:
+        raise BadFile(
+            f"The image '{image.name}' is missing on disk ({path}).",
+            "Find it with File > External Data > Find Missing Files, or remove it from the material.",
+        )
+    raise BadFile(f"The image '{image.name}' has no pixels.", "Its file is empty or damaged: replace it.")
+
+
+def file_of(image: bpy.types.Image) -> Path | None:
+    """Where the image's file lies, of a tiled one with <UDIM> in its name; None when it has none."""
+    if not image.filepath:
+        return None
+    return Path(bpy.path.abspath(image.filepath, library=image.library))
+
+
+def color_space(image: bpy.types.Image) -> ColorSpace | None:
+    """How the values in the image's file are encoded; None when it is neither the file's sRGB, nor linear, nor data."""
+    settings = image.colorspace_settings
+    if settings.is_data:
+        return ColorSpace.DATA
+    if settings.name == srgb_name():
+        return ColorSpace.SRGB
+    return ColorSpace.LINEAR if settings.name == linear_name() else None
+
+
+def srgb_name() -> str:
+    """What this file's OCIO configuration calls the space of 8-bit colour (its role default_byte)."""
+    return _role()
+
+
+def linear_name() -> str:
+    """What this file's OCIO configuration calls scene-linear (its role default_float)."""
+    return _role(float_buffer=True)
+
+
+def data_name() -> str:
+    """What this file's OCIO configuration calls values that are not colour (its role data)."""
+    return _role(is_data=True)
+
+
+def _role(**how: bool) -> str:
+    probe = bpy.data.images.new(".sabi role", 1, 1, **how)
+    try:
+        return probe.colorspace_settings.name
+    finally:
+        bpy.data.images.remove(probe)
+
+
+def scene_to_rec709() -> np.ndarray:
+    """3x3 from the configuration's scene-linear primaries to Rec.709; exactly the identity when they are the same."""
+    columns = [Color(axis).from_scene_linear_to_rec709_linear() for axis in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    matrix = np.array(columns, np.float64).T
+    return np.eye(3) if np.abs(matrix - np.eye(3)).max() < 1e-5 else matrix
+
+
+def set_color_space(image: bpy.types.Image, space: ColorSpace) -> None:
+    """Gives the image the configuration's own name for `space`."""
+    names = {ColorSpace.SRGB: srgb_name, ColorSpace.LINEAR: linear_name, ColorSpace.DATA: data_name}
+    image.colorspace_settings.name = names[space]()
+
+
+def load_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
+    """A new image of Blender's from a file the backend wrote, never one that is loaded already.
+
+    With `channel_packed` alpha is a channel of its own and does not touch the colours. Raises BadFile when it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadFile(f"The image {path.name} is missing on disk.", "The backend may have been stopped: weather again.")
+    image = bpy.data.images.load(str(path), check_existing=False)
+    image.name = name
+    set_color_space(image, space)
+    image.alpha_mode = "CHANNEL_PACKED" if channel_packed else "STRAIGHT"
+    if min(image.size) == 0:
+        bpy.data.images.remove(image)
+        raise BadFile(f"The image {path.name} is damaged.", "Weather again.")
+    return image
+
+
+def pack(image: bpy.types.Image) -> None:
+    """Keeps the image inside the .blend and forgets the file it came from."""
+    image.pack()
+    image.filepath_raw = ""
+
+
+def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
+    """Copies a loaded image's file into a folder beside the .blend, under a name that is free, and points the image at it.
+
+    The file is there whole or not at all. Raises BadFile when the .blend was never saved or the folder cannot be written.
+    """
+    if folder.startswith("//") and not bpy.data.filepath:
+        raise BadFile("The .blend has no folder yet.", "Save it first, or choose to pack the images.")
+    source = file_of(image)
+    target_folder = Path(bpy.path.abspath(folder))
+    try:
+        target_folder.mkdir(parents=True, exist_ok=True)
+        target = _free_name(target_folder, bpy.path.clean_name(image.name), source.suffix)
+        partial = target.with_name(target.name + ".part")
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    except OSError as error:
+        raise BadFile(
+            f"The image '{image.name}' could not be saved in {target_folder}: {error.strerror}.",
+            "Free some space or choose to pack the images.",
+        ) from error
+    relative = bpy.data.filepath and folder.startswith("//")
+    image.filepath = bpy.path.relpath(str(target)) if relative else str(target)
+    return target
+
+
+def _free_name(folder: Path, stem: str, suffix: str) -> Path:
+    numbered = (folder / f"{stem}{number}{suffix}" for number in ("", *(f"_{n}" for n in range(2, 10000))))
+    return next(path for path in numbered if not path.exists())
+
+
+def write(map_: Map, name: str) -> bpy.types.Image:
+    """A new, packed image of these values: bytes stay bytes, everything else becomes floats. Missing channels are grey, alpha 1."""
+    height, width, channels = map_.array.shape
+    as_float = map_.array.dtype != np.uint8
+    image = bpy.data.images.new(
+        name,
+        width,
+        height,
+        alpha=channels in (2, 4),
+        float_buffer=as_float,
+        is_data=map_.color_space is ColorSpace.DATA,
+    )
+    if not as_float:
+        set_color_space(image, map_.color_space)
+    values = map_.floats()[::-1]
+    if as_float and map_.color_space is ColorSpace.SRGB:
+        values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels in (2, 4):
+        rgba[..., 3] = values[..., -1]
+    image.pixels.foreach_set(rgba.reshape(-1))
+    image.update()
+    image.pack()
+    return image
+
+
+def tiles(image: bpy.types.Image) -> dict[int, Path]:
+    """The files of a tiled image by UDIM number; empty for any other. Raises BadFile when they are packed."""
+    path = file_of(image)
+    if image.source != "TILED" or path is None:
+        return {}
+    if image.packed_files:
+        raise BadFile(
+            f"The tiles of '{image.name}' are packed into the .blend.",
+            "Unpack them: File > External Data > Unpack Resources.",
+        )
+    return {tile.number: Path(str(path).replace("<UDIM>", str(tile.number))) for tile in image.tiles}
+
+
+def read_tile(image: bpy.types.Image, number: int, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
+    """One tile of a tiled image, read from its own file: `image.pixels` knows only the first. Raises BadFile as `read`."""
+    files = tiles(image)
+    if number not in files or not files[number].is_file():
+        raise BadFile(
+            f"Tile {number} of '{image.name}' is missing on disk.", "Find it, or remove the tile from the image's list."
+        )
+    single = bpy.data.images.load(str(files[number]), check_existing=False)
+    try:
+        single.colorspace_settings.name = image.colorspace_settings.name
+        single.alpha_mode = image.alpha_mode
+        return read(single, channels)
+    finally:
+        bpy.data.images.remove(single)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An object at rest: a still copy of it as its modeller left it, before rigs, shape keys and simulations move it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..backend.protocol.errors import SceneError
+from .bake import Stage, mark
+
+# Modifiers that animate a mesh or decorate it; those that model it stay.
+MOVING = {
+    "ARMATURE", "CLOTH", "COLLISION", "DYNAMIC_PAINT", "EXPLODE", "FLUID", "HOOK", "LAPLACIANDEFORM", "LATTICE", "MESH_CACHE",
+    "MESH_DEFORM", "MESH_SEQUENCE_CACHE", "PARTICLE_INSTANCE", "PARTICLE_SYSTEM", "SOFT_BODY", "SURFACE", "SURFACE_DEFORM", "WAVE",
+}  # fmt: skip
+SECOND_UV = "Sabi"  # the UV map that Sabi adds where the artist's own cannot carry a texture
+COPYING = {"ARRAY", "MIRROR", "SCREW", "SOLIDIFY"}  # these give several faces one and the same place in UV space
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object is: `world` = `pose` x `rest`, and `rest` is its scale alone, so that lengths at rest are metres."""
+
+    world: Matrix
+    rest: Matrix
+
+    @property
+    def pose(self) -> tuple[float, ...]:
+        """Row-major 4x4 that takes positions at rest to the world."""
+        return tuple(float(value) for row in self.world @ self.rest.inverted() for value in row)
+
+
+def place_of(obj: bpy.types.Object) -> Place:
+    """Raises SceneError where the object is scaled to nothing."""
+    world = obj.matrix_world.copy()
+    scale = world.to_scale()
+    if min(abs(axis) for axis in scale) < 1e-9:
+        raise SceneError(f"'{obj.name}' is scaled to nothing.", "Give it a scale other than 0 on each axis.")
+    return Place(world, Matrix.Diagonal((*scale, 1.0)))
+
+
+def still_copy(stage: Stage, obj: bpy.types.Object, second_uv: np.ndarray | None = None) -> bpy.types.Object:
+    """A temporary object on the stage: the mesh as the modelling modifiers leave it for renders, nothing else of them.
+
+    It keeps what materials ask of an object: its index, colour, attributes, texture space. `second_uv` is added to the base mesh
+    before the modifiers. Raises SceneError when nothing is left of the mesh.
+    """
+    copy = _bare_copy(stage, obj)
+    if second_uv is not None:
+        from_base = copy.data.uv_layers.get(SECOND_UV) or copy.data.uv_layers.new(name=SECOND_UV, do_init=False)
+        from_base.uv.foreach_set("vector", np.ascontiguousarray(second_uv, np.float32).reshape(-1))
+    evaluated = stage.evaluated(copy)
+    mesh = mark(
+        bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=stage.layer.depsgraph)
+    )
+    copy.modifiers.clear()
+    copy.data = mesh
+    if not mesh.polygons:
+        raise SceneError(f"'{obj.name}' has no faces.", "Its mesh is empty, or a modifier hides all of it.")
+    return copy
+
+
+def base_copy(stage: Stage, obj: bpy.types.Object) -> bpy.types.Object:
+    """A temporary object on the stage with a copy of the base mesh, no modifiers, no shape keys."""
+    copy = _bare_copy(stage, obj)
+    copy.modifiers.clear()
+    return copy
+
+
+def _bare_copy(stage: Stage, obj: bpy.types.Object) -> bpy.types.Object:
+    if obj.mode == "EDIT":
+        obj.update_from_editmode()
+    copy = mark(obj.copy())
+    copy.data = mark(obj.data.copy())
+    copy.animation_data_clear()
+    copy.data.animation_data_clear()
+    copy.parent = None
+    copy.constraints.clear()
+    copy.hide_render = copy.hide_viewport = False
+    if copy.data.shape_keys is not None:
+        basis = _coordinates(copy.data.shape_keys.reference_key.data)
+        copy.shape_key_clear()
+        copy.data.vertices.foreach_set("co", basis)
+    for modifier in list(copy.modifiers):
+        if modifier.type in MOVING or not modifier.show_render:
+            copy.modifiers.remove(modifier)
+            continue
+        modifier.show_viewport = True  # modifiers are evaluated for the viewport, but as a render would have them
+        for viewport, render in (("levels", "render_levels"), ("viewport_samples", "render_samples")):
+            if hasattr(modifier, viewport) and hasattr(modifier, render):
+                setattr(modifier, viewport, getattr(modifier, render))
+    stage.add(copy)
+    return copy
+
+
+def _coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
+    values = np.empty(len(points) * 3, np.float32)
+    points.foreach_get("co", values)
+    return values
+
+
+def repeats(obj: bpy.types.Object) -> str:
+    """The name of a modifier that gives several faces one place in UV space; empty when there is none."""
+    return next((m.name for m in obj.modifiers if m.type in COPYING and m.show_render), "")
+
+
+def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
+    """A hexadecimal digest of an object's shape, UVs and attributes at rest: what a bake of it depends on besides materials and Sabi's UV map.
+
+    Modifiers that model are taken by their result, as the artist's view layer has it.
+    """
+    if obj.mode == "EDIT":
+        obj.update_from_editmode()
+    total = hashlib.blake2b(digest_size=16)
+    _add_mesh(total, obj.data)
+    if obj.data.shape_keys is not None:
+        total.update(_coordinates(obj.data.shape_keys.reference_key.data).tobytes())
+    modelling = [m for m in obj.modifiers if m.type not in MOVING and m.show_render]
+    for modifier in modelling:
+        total.update(repr(sorted(_settings(modifier))).encode())
+    if modelling:
+        evaluated = obj.evaluated_get(depsgraph)
+        mesh = evaluated.to_mesh()
+        _add_mesh(total, mesh)
+        evaluated.to_mesh_clear()
+    total.update(repr((tuple(obj.matrix_world.to_scale()), obj.pass_index, tuple(obj.color))).encode())
+    return total.hexdigest()
+
+
+def _settings(modifier: bpy.types.Modifier) -> list[tuple[str, str]]:
+    skipped = {
+        "rna_type",
+        "execution_time",
+        "show_expanded",
+        "is_active",
+        "show_viewport",
+        "show_in_editmode",
+        "show_on_cage",
+    }
+    names = [prop.identifier for prop in modifier.bl_rna.properties if prop.type not in ("POINTER", "COLLECTION")]
+    found = [(name, _plain(getattr(modifier, name))) for name in names if name not in skipped]
+    return found + [(key, _plain(modifier[key])) for key in modifier.keys()]  # noqa: SIM118  (a bpy_struct, not a dict)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bpy.types.ID):
+        return value.name_full
+    return str(tuple(value)) if hasattr(value, "__len__") and not isinstance(value, str) else str(value)
+
+
+_NUMBERS = {
+    "FLOAT": (1, np.float32),
+    "INT": (1, np.int32),
+    "BOOLEAN": (1, bool),
+    "INT8": (1, np.int32),
+    "QUATERNION": (4, np.float32),
+}
+_VECTORS = {"FLOAT_VECTOR": 3, "FLOAT2": 2}
+_COLOURS = ("FLOAT_COLOR", "BYTE_COLOR")
+_VIEW = (".select", ".hide", ".uv_select", ".sculpt", ".vs.", ".es.", ".pn.")  # what selecting and hiding leave behind
+
+
+def _add_mesh(total: hashlib.blake2b, mesh: bpy.types.Mesh) -> None:
+    """Every attribute of a mesh, whatever it is called: positions, corners, materials, UVs, colours, sharp edges."""
+    starts = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_start", starts)
+    corners = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    total.update(starts.tobytes())
+    total.update(corners.tobytes())
+    for attribute in mesh.attributes:
+        kind, count = attribute.data_type, len(attribute.data)
+        if attribute.name.startswith(_VIEW) or attribute.name == SECOND_UV:
+            continue
+        if kind in _NUMBERS:
+            width, dtype = _NUMBERS[kind]
+            values = np.empty(count * width, dtype)
+            attribute.data.foreach_get("value", values)
+        elif kind in _VECTORS:
+            values = np.empty(count * _VECTORS[kind], np.float32)
+            attribute.data.foreach_get("vector", values)
+        elif kind in _COLOURS:
+            values = np.empty(count * 4, np.float32)
+            attribute.data.foreach_get("color", values)
+        elif kind in ("INT16_2D", "INT32_2D"):
+            values = np.empty(count * 2, np.int32)
+            attribute.data.foreach_get("value", values)
+        else:
+            continue
+        total.update(attribute.name.encode())
+        total.update(values.tobytes())
+    total.update(str([layer.name for layer in mesh.uv_layers if layer.active_render]).encode())

@@ -60,7 +60,7 @@ def completed(surface: Surface, recipe: Recipe) -> Surface:
 def extent(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -> Extent:
     """Coverage and depth of a layer in `rows`, from its 8-bit images: growth.py's formula, times mask and alpha.
 
-    Raises MissingMap when the layer's mask is not among the surface's maps.
+    0 outside islands and, in a frame, outside the object. Raises MissingMap when the layer's mask is not among the surface's maps.
     """
     exposure, threshold, softness, _ = (painted.growth[rows, :, channel] for channel in range(4))
     steps = np.arange(256, dtype=np.float32) / np.float32(255)
@@ -71,10 +71,11 @@ def extent(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -
     if layer.mask:
         mask = np.clip(surface[layer.mask].floats(window)[..., 0], 0, 1)
         coverage *= 1 - mask if layer.invert_mask else mask
-    for name in ("alpha", "object_mask"):
+    if "alpha" in surface:
+        coverage *= np.clip(surface["alpha"].floats(window)[..., 0], 0, 1)
+    for name in ("island_mask", "object_mask"):
         if name in surface:
-            values = surface[name].floats(window)[..., 0]
-            coverage *= np.clip(values, 0, 1) if name == "alpha" else values > 0
+            coverage *= surface[name].array[window][..., 0] > 0
     return Extent(coverage, depth)
 
 

@@ -87,12 +87,13 @@ def band(mask: np.ndarray, rim: np.ndarray, reach: int, *, inside: bool, allocat
     return Band(texels, nearest, distance)
 
 
-def dilate(array: np.ndarray, rim: np.ndarray, outside: Band) -> None:
-    """Give every texel of the band the value of the rim texel nearest to it; in place, [H, W, C]."""
+def dilate(array: np.ndarray, rim: np.ndarray, outside: Band, margin: int) -> None:
+    """Give every texel of the band within `margin` the value of the rim texel nearest to it; in place, [H, W, C]."""
     width = array.shape[1]
-    for start in range(0, len(outside.texels), CHUNK):
-        to = np.divmod(outside.texels[start : start + CHUNK], width)
-        array[to] = array[np.divmod(rim[outside.nearest[start : start + CHUNK]], width)]
+    near = np.flatnonzero(outside.distance <= margin)
+    for start in range(0, len(near), CHUNK):
+        part = near[start : start + CHUNK]
+        array[np.divmod(outside.texels[part], width)] = array[np.divmod(rim[outside.nearest[part]], width)]
 
 
 def _squared(row: np.ndarray, column: np.ndarray, to_row: np.ndarray, to_column: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from .scale import Canvas, Scales
 from .seams import Seams
 
 STRIP = 1 << 18  # texels at a time in float
+MARGIN = 16  # texels outside islands that hold dilated values
 # What the channels of the painter's output are called in the packed images.
 OUTPUTS = {
     "threshold": "threshold",
@@ -109,7 +110,7 @@ def paint(
     if seams is not None:
         seams.blend([(images["thin"], range(4)), (images["thick"], range(4)), (images["growth"], (1, 2, 3))])
         for image in images.values():
-            seams.dilate(image)
+            seams.dilate(image, MARGIN)
     return PaintedLayer(**images)
 
 

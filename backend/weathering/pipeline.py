@@ -22,12 +22,11 @@ from .composite import MATERIAL, Density, completed, composite
 from .exposure import Survey, survey
 from .gutters import Allocate, Band, band, dilate, rim
 from .origin import origin, roll, rolled
-from .paint import Run, paint
+from .paint import MARGIN, Run, paint
 from .scale import densities, scales
 from .seams import Seams, find_seams
 
 GUTTER = 96  # texels outside islands that are filled from across seams, at most: more than the painter heeds strongly
-MARGIN = 16  # texels outside islands that hold dilated values when nothing is painted
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
 EVEN = 0.02  # densities within this of each other are one
 
@@ -98,7 +97,7 @@ def reage(
         edge = rim(mask)
         margin = band(mask, edge, MARGIN, inside=False, allocate=allocate)
         for name in MATERIAL:
-            dilate(result[name].array, edge, margin)
+            dilate(result[name].array, edge, margin, MARGIN)
     return result
 
 
@@ -139,7 +138,7 @@ def _weather_material(surface: Surface, recipe: Recipe, networks: Networks, repo
     if seams is not None:
         for name in MATERIAL:
             if name in result:
-                seams.dilate(result[name].array)
+                seams.dilate(result[name].array, MARGIN)
     changed = {n: Map(roll(result[n].array, start, run.allocate), result[n].color_space) for n in MATERIAL if n in result}
     layers = [
         PaintedLayer.from_images({n: roll(image, start, run.allocate) for n, image in layer.images().items()})

@@ -26,6 +26,8 @@ class Axis:
         """
         ratio = self.before / self.after
         at = np.arange(start, stop, dtype=np.float64)
+        if ratio == 1:
+            return start, stop, np.arange(stop - start)[:, None], np.ones((stop - start, 1), np.float32)
         if ratio > 1:  # mean over the length that one texel covers
             low, high = at * ratio, (at + 1) * ratio
             first = np.floor(low + 1e-9).astype(np.int64)

@@ -87,9 +87,9 @@ class Seams:
             for index, channel in enumerate(channels):
                 image[rows, columns, channel] = mixed[:, index]
 
-    def dilate(self, array: np.ndarray) -> None:
-        """Give every texel outside, within reach, the value of the nearest rim texel; in place, [H, W, C]."""
-        dilate(array, self.rim, self.outside)
+    def dilate(self, array: np.ndarray, margin: int) -> None:
+        """Give every texel outside, within `margin`, the value of the nearest rim texel; in place, [H, W, C]."""
+        dilate(array, self.rim, self.outside, margin)
 
 
 def find_seams(

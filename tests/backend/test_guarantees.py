@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is always true of the backend, each with the shipped painter: a test here fails when the promise is broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import surfaces
+
+from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.errors import Cancelled
+from sabi.backend.protocol.painted import PaintedLayer
+from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
+from sabi.backend.protocol.surface import ColorSpace, Map, Surface
+from sabi.backend.weathering.composite import MATERIAL, extent
+from sabi.backend.weathering.origin import rolled
+from sabi.backend.weathering.pipeline import Weathered, reage, weather
+
+NOISE = Exposure(noise=1.0)
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return Networks.load(device="cpu", threads=2)
+
+
+def rust(surface: Surface, texels: float = 24.0, **changes) -> Recipe:
+    """One layer of rust whose features are `texels` texels of the surface across; 24 is the painter's own scale."""
+    settings = {"age": 0.5, "exposure": NOISE, "feature_size": texels / surface.texels_per_metre, **changes}
+    return Recipe((Layer(Effect.RUST, **settings),))
+
+
+def coverage(surface: Surface, recipe: Recipe, layers: tuple[PaintedLayer, ...], age: float | None = None) -> np.ndarray:
+    """Coverage of the last layer at its own age or another."""
+    layer = recipe.layers[-1] if age is None else replace(recipe.layers[-1], age=age)
+    return extent(surface, layer, layers[-1], slice(0, surface.size[0])).coverage
+
+
+def inside(surface: Surface) -> np.ndarray:
+    return surface["island_mask"].array[..., 0] > 0
+
+
+def texture(height: int, width: int, seed: int = 0, dtype: type = np.uint8) -> Surface:
+    """A bare texture that wraps: smooth random paint, roughness, metallic, normal and height of one type."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] * (2 * np.pi)
+    waves = [
+        np.cos(rng.integers(-3, 4) * y / height + rng.integers(1, 4) * x / width + rng.uniform(0, 6)) for _ in range(9)
+    ]
+    values = np.stack(waves, -1) * 0.2 + rng.normal(0, 0.03, (height, width, 9)) + 0.5
+    top = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    stored = (np.clip(values, 0, 1) * top).astype(dtype)
+    tilt = (np.stack([values[..., 6], values[..., 7], np.ones_like(values[..., 6])], -1) * top).astype(dtype)
+    maps = {
+        "albedo": Map(stored[..., :3], ColorSpace.SRGB),
+        "roughness": Map(stored[..., 3:4]),
+        "metallic": Map(stored[..., 4:5]),
+        "height": Map(stored[..., 5:6]),
+        "normal": Map(tilt),
+    }
+    return Surface(maps, wrap=(True, True), texels_per_metre=512.0)
+
+
+def assert_same_maps(a: Surface, b: Surface, within: int = 0) -> None:
+    """All maps that weathering changes are the same to `within` levels of 255."""
+    for name in MATERIAL:
+        gap = np.abs(a[name].floats() - b[name].floats()) * 255
+        assert gap.max() <= within + 1e-3, f"{name} differs by {gap.max():.2f} levels in {(gap > within).sum()} values"
+
+
+def assert_same_layers(a: Weathered, b: Weathered, within: int = 0) -> None:
+    for one, other in zip(a.layers, b.layers, strict=True):
+        for name, image in one.images().items():
+            gap = np.abs(image.astype(int) - other.images()[name]).max()
+            assert gap <= within, f"{name} differs by {gap} levels"
+
+
+class TestNothingIsLost:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+    def test_uncovered_texels_are_the_inputs_bit_for_bit(self, networks, dtype):
+        surface = texture(128, 160, dtype=dtype)
+        recipe = rust(surface, age=0.55)
+        result = weather(surface, recipe, networks=networks)
+        bare = coverage(surface, recipe, result.layers) == 0
+        assert 0.05 < bare.mean() < 0.95
+        for name in MATERIAL:
+            before, after = surface[name].array, result.surface[name].array
+            assert after.dtype == before.dtype and after.shape == before.shape
+            assert after[bare].tobytes() == before[bare].tobytes(), name
+            assert (after[~bare] != before[~bare]).any(), name
+
+    def test_several_layers_leave_what_none_of_them_covers(self, networks):
+        surface = surfaces.plate(160, upright=False)
+        layers = tuple(Layer(e, age=0.45, exposure=NOISE, feature_size=0.1) for e in (Effect.RUST, Effect.MOSS))
+        result = weather(surface, Recipe(layers), networks=networks)
+        covered = np.zeros(surface.size, bool)
+        for layer, painted in zip(layers, result.layers, strict=True):
+            covered |= extent(surface, layer, painted, slice(0, 160)).coverage > 0
+        assert 0.02 < covered.mean() < 0.98
+        for name in MATERIAL:
+            assert (result.surface[name].array == surface[name].array).all(axis=-1)[~covered].all(), name
+
+    def test_at_age_0_islands_are_the_input(self, networks):
+        surface = surfaces.box(160)
+        result = weather(surface, rust(surface, age=0.0), networks=networks)
+        for name in surface.maps:
+            assert (result.surface[name].array == surface[name].array)[inside(surface)].all(), name
+
+    def test_outside_islands_stand_dilated_values(self, networks):
+        surface = surfaces.box(160)
+        mask = inside(surface)
+        bare = Map(surface["albedo"].array * mask[..., None], ColorSpace.SRGB)
+        surface = replace(surface, maps={**surface.maps, "albedo": bare})
+        result = weather(surface, rust(surface), networks=networks).surface
+        beside = ~mask & np.roll(mask, 1, axis=1)
+        albedo = result["albedo"].array.astype(int)
+        gap = np.abs(albedo - np.roll(albedo, 1, axis=1)).max(axis=-1)[beside]
+        assert np.quantile(gap, 0.9) <= 12
+        assert (albedo[beside].max(axis=-1) > 60).all()
+
+    def test_the_input_is_not_written_to(self, networks):
+        surface = surfaces.box(128)
+        for map_ in surface.maps.values():
+            map_.array.flags.writeable = False
+        weather(surface, rust(surface), networks=networks)
+
+    def test_cancelling_stops_before_the_next_tile(self, networks):
+        surface = surfaces.plate(256)
+        fractions: list[float] = []
+
+        def cancelled() -> bool:
+            return any(fraction > 0.05 for fraction in fractions)
+
+        with pytest.raises(Cancelled):
+            weather(
+                surface,
+                rust(surface),
+                networks=networks,
+                tile=96,
+                cancelled=cancelled,
+                progress=lambda stage, fraction: fractions.append(fraction),
+            )
+        assert max(fractions) < 0.5
+
+
+class TestSameInSameOut:
+    def test_twice_the_same_bytes(self, networks):
+        surface = surfaces.box(160)
+        a, b = (weather(surface, rust(surface), networks=networks) for _ in range(2))
+        assert_same_layers(a, b)
+        assert_same_maps(a.surface, b.surface)
+
+    def test_another_seed_is_another_picture(self, networks):
+        surface = surfaces.plate(160)
+        a, b = (weather(surface, rust(surface, seed=seed), networks=networks).surface for seed in (0, 1))
+        assert (a["albedo"].array != b["albedo"].array).any(axis=-1).mean() > 0.1
+
+    @pytest.mark.parametrize("tile", [64, 160, 1000])
+    @pytest.mark.parametrize("make", [surfaces.box, surfaces.plate, lambda size: texture(size, size)])
+    def test_whole_and_tiles_agree(self, networks, tile, make):
+        surface = make(256)
+        whole = weather(surface, rust(surface, texels=20.0), networks=networks, tile=None)
+        tiled = weather(surface, rust(surface, texels=20.0), networks=networks, tile=tile)
+        assert_same_layers(whole, tiled, within=1)
+        assert_same_maps(whole.surface, tiled.surface, within=1)
+
+    def test_an_age_changed_later_is_that_age(self, networks):
+        surface = surfaces.box(160)
+        painted = weather(surface, rust(surface, age=0.3), networks=networks)
+        directly = weather(surface, rust(surface, age=0.8), networks=networks)
+        later = reage(surface, rust(surface, age=0.8), painted.layers)
+        for name in MATERIAL:
+            assert (later[name].array == directly.surface[name].array)[inside(surface)].all(), name
+
+
+class TestAgeIsMonotone:
+    @pytest.mark.parametrize("effect", list(Effect))
+    def test_coverage_grows_everywhere_in_small_steps(self, networks, effect):
+        surface = surfaces.panel(192)
+        recipe = Recipe((Layer(effect, feature_size=0.1),))
+        layers = weather(surface, recipe, networks=networks).layers
+        before = coverage(surface, recipe, layers, 0.0)
+        assert before.max() == 0
+        for step in range(1, 101):
+            now = coverage(surface, recipe, layers, step / 100)
+            assert (now >= before).all()
+            assert (now - before).max() <= 0.08 + 1e-6
+            before = now
+        assert before.mean() > 0.2
+
+
+class TestNoSeams:
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_coverage_goes_on_over_the_seams_of_a_turned_box(self, networks, seed):
+        surface = surfaces.box(384, seed)
+        recipe = rust(surface)
+        layers = weather(surface, recipe, networks=networks).layers
+        across, within = surfaces.seam_pairs(surface), surfaces.inner_pairs(surface)  # about one texel apart, over the fold
+        assert len(across.distance) > 1000
+        for age in (0.5, 0.6):
+            now = coverage(surface, recipe, layers, age)
+            assert 0.02 < now[inside(surface)].mean() < 0.98
+            assert across.difference(now).mean() <= 1.5 * within.difference(now).mean()
+
+    def test_the_picture_is_the_same_however_islands_are_turned(self, networks):
+        """Two layouts of one box: the same place of the object has much the same threshold, more than two seeds have."""
+        places, painted = [], []
+        for layout, seed in ((1, 0), (2, 0), (2, 1)):
+            surface = surfaces.box(384, layout)
+            layers = weather(surface, rust(surface, seed=seed), networks=networks).layers
+            front = inside(surface) & (surface["world_normal"].array[..., 1] < -0.9)
+            places.append(surface["position"].array[front][:, [0, 2]])
+            painted.append(layers[0].channel("threshold")[front].astype(float))
+        same, other = (
+            np.corrcoef(*on_one_raster(places[0], painted[0], places[i], painted[i]))[0, 1] for i in (1, 2)
+        )
+        assert same > other + 0.1
+
+    @pytest.mark.parametrize("shift", [(1, 0), (37, 101), (100, 3)])
+    @pytest.mark.parametrize("texels", [24.0, 31.0])
+    def test_rolled_maps_painted_and_rolled_back_are_the_same_picture(self, networks, shift, texels):
+        surface = texture(192, 256)
+        straight = weather(surface, rust(surface, texels), networks=networks)
+        turned = weather(rolled(surface, shift), rust(surface, texels), networks=networks)
+        assert_same_maps(rolled(turned.surface, (-shift[0], -shift[1])), straight.surface, within=1)
+
+    def test_a_wrapping_texture_goes_on_over_its_border(self, networks):
+        surface = texture(128, 128)
+        threshold = weather(surface, rust(surface), networks=networks).layers[0].channel("threshold").astype(float)
+        steps = np.abs(np.diff(threshold, axis=0, append=threshold[:1])).mean(axis=1)
+        assert steps[-1] < 1.5 * steps[:-1].mean() + 0.5
+
+
+class TestPhysicalScale:
+    def test_features_are_as_large_in_metres_at_any_resolution(self, networks):
+        painted = [threshold_of_a_plate(networks, size, feature=0.1) for size in (192, 384)]
+        lengths = [correlation_length(values, 0.1 * len(values)) / len(values) for values in painted]
+        assert lengths[0] == pytest.approx(lengths[1], rel=0.2)
+        halved = painted[1].reshape(192, 2, 192, 2).mean(axis=(1, 3))
+        assert np.corrcoef(painted[0].ravel(), halved.ravel())[0, 1] > 0.9
+
+    def test_features_follow_the_size_asked_for(self, networks):
+        lengths = [
+            correlation_length(threshold_of_a_plate(networks, 320, feature), 320 * feature) for feature in (0.06, 0.12)
+        ]
+        assert lengths[1] / lengths[0] == pytest.approx(2.0, rel=0.3)
+
+    def test_islands_of_other_densities_have_features_of_the_same_size(self, networks):
+        """The left half of the maps holds a wall, the right half the same wall at half as many texels to the metre."""
+        size, feature = 384, 0.12
+        y, x = (np.mgrid[:size, :size] + 0.5) / size
+        left = x < 0.5
+        position = np.zeros((size, size, 3), np.float32)
+        position[..., 0], position[..., 2] = np.where(left, x, 3 + 2 * x), np.where(left, -y, -2 * y)
+        mask = np.ones((size, size, 1), np.uint8)
+        mask[:, size // 2 - 4 : size // 2 + 4] = 0
+        plain = surfaces.plate(size)
+        names = ("albedo", "roughness", "metallic", "world_normal")
+        maps = {name: plain[name] for name in names} | {"position": Map(position), "island_mask": Map(mask)}
+        surface = replace(plain, maps=maps)
+        recipe = Recipe((Layer(Effect.RUST, exposure=NOISE, feature_size=feature),))
+        painted = weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
+        halves = painted[:, : size // 2 - 8], painted[:, size // 2 + 8 :]
+        fine, coarse = (
+            correlation_length(half, feature * density) for half, density in zip(halves, (384, 192), strict=True)
+        )
+        assert fine / coarse == pytest.approx(2.0, rel=0.3)
+
+
+def threshold_of_a_plate(networks: Networks, size: int, feature: float) -> np.ndarray:
+    """What is painted on a bare, even plate of one metre."""
+    plate = surfaces.plate(size, width=1.0)
+    surface = replace(plate, maps={n: m for n, m in plate.maps.items() if n not in ("normal", "height")})
+    recipe = Recipe((Layer(Effect.RUST, exposure=NOISE, feature_size=feature),))
+    return weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
+
+
+def correlation_length(values: np.ndarray, feature: float) -> float:
+    """Texels after which the autocorrelation of a map, without what is larger than a feature, has fallen to a half."""
+    frequency = np.hypot(np.fft.fftfreq(values.shape[0])[:, None], np.fft.fftfreq(values.shape[1]))
+    spectrum = np.fft.fft2(values - values.mean()) * (1 - np.exp(-((frequency * feature) ** 2)))
+    correlation = np.fft.ifft2(np.abs(spectrum) ** 2).real
+    profile = (correlation[0, :64] + correlation[:64, 0]) / (2 * correlation[0, 0])
+    after = int(np.argmax(profile < 0.5))
+    return after - (0.5 - profile[after]) / (profile[after - 1] - profile[after])
+
+
+def on_one_raster(a: np.ndarray, at_a: np.ndarray, b: np.ndarray, at_b: np.ndarray, cells: int = 60):
+    """Means of two scattered fields over the same square cells of a 1 m face, where both have samples."""
+    means = []
+    for place, value in ((a, at_a), (b, at_b)):
+        cell = np.clip(((place + 0.5) * cells).astype(int), 0, cells - 1) @ (cells, 1)
+        means.append(np.bincount(cell, value, cells**2) / np.maximum(np.bincount(cell, minlength=cells**2), 1e-9))
+    both = (means[0] > 0) & (means[1] > 0)
+    return means[0][both], means[1][both]

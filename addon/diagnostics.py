@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to copy into a report: versions, machine, choices, what the backend says of itself, the last error. Never a token."""
+"""What to copy into a report: versions, machine, choices, what the backend says, the last error. Never a token."""
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -26,12 +26,12 @@ def lines(service: Service, settings: ServiceSettings) -> list[str]:
         "Device asked for": settings.device,
         "Threads": str(settings.threads or "automatic"),
     }
-    facts |= {f"Backend's {key}": _short(value) for key, value in service.health.items()}
-    last = work.current()
-    if last is not None and last.error is not None:
-        facts["Last error"] = f"[{last.error.code}] {last.error.for_artist}"
-        if last.error.__cause__ is not None:
-            facts["Cause"] = repr(last.error.__cause__)
+    facts |= _said_by_backend(service.health)
+    if (failure := work.failure()) is not None:
+        facts["Last error"] = f"[{failure.code}] {failure.for_artist}"
+        if failure.__cause__ is not None:
+            facts["Cause"] = repr(failure.__cause__)
+    facts |= {f"Backend said {n}": line for n, line in enumerate(service.log.splitlines()[-10:], start=1)}
     return [f"{name}: {value}" for name, value in facts.items()]
 
 
@@ -51,6 +51,31 @@ def _backend(service: Service, settings: ServiceSettings) -> str:
     return f"{running}, {settings.python or 'embedded'}"
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value, default=str) if isinstance(value, Mapping | list) else str(value)
-    return text if len(text) <= 300 else text[:297] + "..."
+def _said_by_backend(health: Mapping[str, Any]) -> dict[str, str]:
+    """The telling parts of what the backend last said of itself; it may be another version than ours."""
+    if not health:
+        return {}
+    device = health.get("device")
+    facts = {
+        "Backend's version": f"{health.get('sabi')}, protocol {health.get('protocol')}, Python {health.get('python')}"
+    }
+    if isinstance(device, Mapping):
+        facts["Device used"] = str(device.get("used") or "none yet")
+        facts["Device notes"] = "; ".join([*map(str, device.get("reasons", ())), str(device.get("hint", ""))]).strip(
+            "; "
+        )
+    networks = [n for n in health.get("networks", ()) if isinstance(n, Mapping)]
+    facts["Networks"] = ", ".join(f"{n.get('name')} {n.get('version')} {str(n.get('sha256'))[:12]}" for n in networks)
+    packages = health.get("packages", {})
+    facts["Packages"] = (
+        ", ".join(str(p.get("version")) for p in packages.values()) if isinstance(packages, Mapping) else ""
+    )
+    facts["Memory"] = str(health.get("memory", ""))
+    facts["Problems"] = "; ".join(map(str, health.get("problems", ())))
+    return {name: value for name, value in facts.items() if value}
+
+
+def device_of(health: Mapping[str, Any]) -> str:
+    """What the backend runs on, in words."""
+    device = health.get("device")
+    return str(device.get("used") or device.get("asked")) if isinstance(device, Mapping) else "an unknown device"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an artist has changed a material: a digest of everything in its node tree that shapes its look, Sabi's own nodes left out."""
+"""Whether an artist has changed a material: a digest of all that shapes its look, Sabi's own nodes left out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,28 @@ from .growth_nodes import GROUP_KEY
 from .joins import aside
 
 # What moves or names a node without changing what it does, and what Blender sets while it is at work.
-_LOOKS = {"location", "location_absolute", "width", "height", "select", "hide", "label", "color", "use_custom_color", "parent"}
-_STATE = {"dimensions", "show_options", "show_preview", "show_texture", "warning_propagation", "internal_links", "name", "rna_type"}
+_LOOKS = {
+    "location",
+    "location_absolute",
+    "width",
+    "height",
+    "select",
+    "hide",
+    "label",
+    "color",
+    "use_custom_color",
+    "parent",
+}
+_STATE = {
+    "dimensions",
+    "show_options",
+    "show_preview",
+    "show_texture",
+    "warning_propagation",
+    "internal_links",
+    "name",
+    "rna_type",
+}
 
 
 def fingerprint(material: bpy.types.Material) -> str:
@@ -37,12 +57,17 @@ def _lines(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[str]:
             yield from _lines(inner, seen)
     for link in tree.links:
         if GROUP_KEY not in link.from_node and GROUP_KEY not in link.to_node:
-            yield f"{link.from_node.name}.{link.from_socket.identifier} > {link.to_node.name}.{link.to_socket.identifier} {link.is_muted}"
+            ends = (link.from_node.name, link.from_socket.identifier, link.to_node.name, link.to_socket.identifier)
+            yield f"{ends} {link.is_muted}"
 
 
 def _properties(node: bpy.types.Node) -> Iterator[tuple[str, str]]:
     for prop in node.bl_rna.properties:
-        if prop.type != "COLLECTION" and prop.identifier not in _LOOKS | _STATE and not prop.identifier.startswith("bl_"):
+        if (
+            prop.type != "COLLECTION"
+            and prop.identifier not in _LOOKS | _STATE
+            and not prop.identifier.startswith("bl_")
+        ):
             yield prop.identifier, _plain(getattr(node, prop.identifier))
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The formula of backend/protocol/growth.py as a node group: painted layers over a base, with age live in its sockets.
 
-A group is built in one of two shapes. With `Blend.INPUTS` it has the shader's own inputs (Base Color, Roughness, ...), which come
-out weathered. With `Blend.SHADER` it has no base: its outputs feed a Principled of Sabi's own that a Mix Shader lays over the
-original by `Coverage`; colours are then averages over what covers, so that the mix gives the same as the formula.
+A group is built in one of two shapes. With `Blend.INPUTS` it has the shader's own inputs (Base Color, Roughness, ...), which
+come out weathered. With `Blend.SHADER` it has no base: its outputs feed a Principled of Sabi's own that a Mix Shader lays
+over the original by `Coverage`; colours are then averages over what covers, so that the mix gives the same as the formula.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PaintedImages:
 def build(
     name: str, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: Iterable[str] = (), wrap: bool = False
 ) -> bpy.types.NodeTree:
-    """A new node group. `fades` names the inputs of COVERED that shall pass through it; a Normal input is made for INPUTS.
+    """A new node group. `fades` names the inputs of COVERED that shall pass through it.
 
     Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
     (metres to each side of flush) and Mask.
@@ -106,7 +106,16 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
         panel = tree.interface.new_panel(f"{number} {layer.label}")
         socket("Age", "Float", "INPUT", panel, default_value=layer.age, **fraction)
         socket("Opacity", "Float", "INPUT", panel, default_value=layer.opacity, **fraction)
-        socket("Height", "Float", "INPUT", panel, default_value=layer.relief, min_value=0.0, max_value=10.0, subtype="DISTANCE")
+        socket(
+            "Height",
+            "Float",
+            "INPUT",
+            panel,
+            default_value=layer.relief,
+            min_value=0.0,
+            max_value=10.0,
+            subtype="DISTANCE",
+        )
         socket("Mask", "Float", "INPUT", panel, default_value=1.0, **fraction)
 
 
@@ -132,8 +141,12 @@ class _Wiring:
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
             coverage, position = self.coverage(grown, controls)
             self.column += 1
-            metres = self.math("MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"])
-            colour = self.mix(coverage, colour, self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"), "RGBA")
+            metres = self.math(
+                "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
+            )
+            colour = self.mix(
+                coverage, colour, self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"), "RGBA"
+            )
             roughness = self.mix(coverage, roughness, thin.outputs["Alpha"])
             metallic = self.mix(coverage, metallic, thick.outputs["Alpha"])
             height = self.mix(coverage, height, metres)
@@ -185,7 +198,7 @@ class _Wiring:
         return self.mix(self.math("GREATER_THAN", covered, 0.0), base, bump.outputs["Normal"], "VECTOR")
 
     def given(self, vector: bpy.types.NodeSocket, otherwise: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-        """`vector`, or `otherwise` while nothing is plugged into it: inside a group an empty normal is a zero, not the surface's."""
+        """`vector`, or `otherwise` while nothing is plugged in: in a group an empty normal is zero, not the surface's."""
         length = self.node("ShaderNodeVectorMath")
         length.operation = "LENGTH"
         self.connect(vector, length.inputs[0])

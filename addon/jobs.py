@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weathering in flight: a thread that sends a surface, follows its progress and fetches the painted images. No bpy in here.
+"""Weathering in flight: a thread that sends a surface, follows its progress and fetches the images. No bpy in here.
 
-Only `Job._run` runs in the thread; what it learns reaches the caller through fields that a lock guards. The caller, Blender's main
-thread, polls from a timer or waits, and takes the result or the error when the job has ended.
+Only `Job._run` runs in the thread; what it learns reaches the caller through fields that a lock guards. The caller,
+Blender's main thread, polls from a timer or waits, and takes the result or the error when the job has ended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """What to tell the artist: a stage in words, the fraction of the whole that is done, seconds left where they can be told."""
+    """What to tell the artist: a stage in words, the fraction that is done, seconds left where they can be told."""
 
     stage: str
     fraction: float = 0.0
@@ -44,7 +44,7 @@ class Progress:
 
 
 class Estimate:
-    """Seconds left, from how fast the fraction has grown; none until enough is done to tell, and it forgets slow beginnings."""
+    """Seconds left, from how fast the fraction has grown of late; none until enough is done to tell."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -87,14 +87,16 @@ def stage_in_words(stage: str) -> str:
 
 def unforeseen(error: Exception) -> SabiError:
     """Sabi's own bug in one sentence; the error itself is kept as the cause, for whoever mends it."""
-    told = SabiError(f"Sabi met a fault of its own ({type(error).__name__}: {error}).", "Please report it with Copy Diagnostics.")
+    told = SabiError(
+        f"Sabi met a fault of its own ({type(error).__name__}: {error}).", "Please report it with Copy Diagnostics."
+    )
     told.__cause__ = error
     return told
 
 
 @dataclass(frozen=True)
 class PaintedFiles:
-    """The backend's answer: per layer the PNG files of its images by name (thin, thick, growth), in a folder of the job's own."""
+    """The backend's answer: per layer its images by name (thin, thick, growth) as PNG files in the job's folder."""
 
     layers: tuple[dict[str, Path], ...]
     recipe: Recipe  # with the networks it was made with
@@ -134,7 +136,7 @@ class Job:
         return self.state is not State.RUNNING
 
     def cancel(self) -> None:
-        """Ends the job at once for its owner; the backend hears of it from a thread of its own and may be past hearing."""
+        """Ends the job at once for its owner; the backend is told from another thread and may be past hearing."""
         self._stop.set()
         with self._lock:
             if self._state is not State.RUNNING:
@@ -193,7 +195,11 @@ class Job:
             raise BadMessage(f"The result lacks an image of layer {index + 1}.") from None
         except OSError as error:
             full = f"The painted images could not be written to {self._folder}: {error.strerror}."
-            raise DiskFull(full) if error.errno == errno.ENOSPC else BadFile(full, "Check Blender's folder for temporary files.") from error
+            raise (
+                DiskFull(full)
+                if error.errno == errno.ENOSPC
+                else BadFile(full, "Check Blender's folder for temporary files.")
+            ) from error
         return paths
 
     def _tell(self, progress: Progress) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where Sabi's node group sits in one material: found, joined, put aside for a bake, and taken out again.
 
-One Principled that shades alone (mixing with Transparent is still alone) gets the group between its inputs and what fed them. Any
-other surface shader keeps to itself, and a Principled of Sabi's own is laid over it by coverage. What the group replaced is kept
-in the group's own inputs, so that taking it out restores the links and values as the artist has them now.
+One Principled that shades alone (mixing with Transparent is still alone) gets the group between its inputs and what fed
+them. Any other surface shader keeps to itself, and a Principled of Sabi's own is laid over it by coverage. What the group
+replaced is kept in the group's own inputs, so that taking it out restores links and values as the artist has them now.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALWAYS = ("Base Color", "Roughness", "Metallic", "Normal")
 
 @dataclass(frozen=True)
 class Site:
-    """Where a material's surface ends: the socket of its output, what feeds it, and the Principled that shades alone, if any."""
+    """Where a surface ends: the socket of the output, what feeds it, and the Principled that shades alone, if any."""
 
     target: bpy.types.NodeSocket
     source: bpy.types.NodeSocket
@@ -35,7 +35,9 @@ def find_site(material: bpy.types.Material) -> Site:
     """Raises SceneError, with the reason, where there is no surface to weather. Changes nothing."""
     name = material.name
     if not has_nodes(material):
-        raise SceneError(f"The material '{name}' does not use nodes.", "Turn on Use Nodes in the material's Surface panel.")
+        raise SceneError(
+            f"The material '{name}' does not use nodes.", "Turn on Use Nodes in the material's Surface panel."
+        )
     output = material.node_tree.get_output_node("CYCLES") or material.node_tree.get_output_node("EEVEE")
     if output is None:
         raise SceneError(f"The material '{name}' has no output.", "Add a Material Output node.")
@@ -43,10 +45,16 @@ def find_site(material: bpy.types.Material) -> Site:
     source = feeding(target)
     if source is None:
         what = "only a volume" if feeding(output.inputs["Volume"]) else "no surface shader"
-        raise SceneError(f"The material '{name}' has {what}.", "Sabi weathers surfaces: connect a shader to the output's Surface.")
+        raise SceneError(
+            f"The material '{name}' has {what}.", "Sabi weathers surfaces: connect a shader to the output's Surface."
+        )
     shaders = set(_shaders(source))
     lone = [node for node in shaders if node.bl_idname == "ShaderNodeBsdfPrincipled" and not node.mute]
-    others = {node.bl_idname for node in shaders} - {"ShaderNodeBsdfPrincipled", "ShaderNodeMixShader", "ShaderNodeBsdfTransparent"}
+    others = {node.bl_idname for node in shaders} - {
+        "ShaderNodeBsdfPrincipled",
+        "ShaderNodeMixShader",
+        "ShaderNodeBsdfTransparent",
+    }
     return Site(target, source, lone[0] if len(lone) == 1 and not others else None)
 
 
@@ -60,8 +68,10 @@ def feeding(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
     return None
 
 
-def join(material: bpy.types.Material, layers: Sequence[PaintedImages], uv_map: str, wrap: bool = False) -> bpy.types.Node:
-    """Adds the layers to a material that has none of Sabi's nodes and returns the group node. Raises SceneError before any change."""
+def join(
+    material: bpy.types.Material, layers: Sequence[PaintedImages], uv_map: str, wrap: bool = False
+) -> bpy.types.Node:
+    """Adds the layers to a material without Sabi's nodes; returns the group node. Raises SceneError before any change."""
     site = find_site(material)
     tree = material.node_tree
     blend = Blend.INPUTS if site.principled else Blend.SHADER
@@ -83,7 +93,7 @@ def group_node(material: bpy.types.Material | None) -> bpy.types.Node | None:
 
 
 def part(material: bpy.types.Material) -> bpy.types.NodeTree | None:
-    """Takes Sabi's nodes out of a material; what fed the group feeds again what the group fed. Returns the group, now perhaps unused."""
+    """Takes Sabi's nodes out; what fed the group feeds again what it fed. Returns the group, now perhaps unused."""
     node = group_node(material)
     if node is None:
         return None
@@ -119,7 +129,9 @@ def _matters(socket: bpy.types.NodeSocket | None, covered: float) -> bool:
     return socket is not None and (socket.is_linked or socket.default_value != covered or _is_animated(socket))
 
 
-def _stand_before(tree: bpy.types.NodeTree, group: bpy.types.Node, shader: bpy.types.Node, names: Sequence[str]) -> None:
+def _stand_before(
+    tree: bpy.types.NodeTree, group: bpy.types.Node, shader: bpy.types.Node, names: Sequence[str]
+) -> None:
     group.location = (shader.location.x - 280, shader.location.y)
     for name in names:
         original, entry = shader.inputs[name], group.inputs[name]
@@ -150,7 +162,7 @@ def _lay_over(tree: bpy.types.NodeTree, group: bpy.types.Node, site: Site, alpha
 
 
 def _bypass(tree: bpy.types.NodeTree) -> list[tuple[str, str, str, str]]:
-    """Links around Sabi's nodes; returns the ends of the links that led out of them (node, socket, node, socket), by name."""
+    """Links around Sabi's nodes; returns the ends (node, socket, node, socket) of the links that led out, by name."""
     mix, group = _find(tree, "mix"), _find(tree, "group")
     outgoing = []
     for link in [link for link in tree.links if link.from_node == (mix or group) and GROUP_KEY not in link.to_node]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Painted layers on an object's materials: applied, found again, and reverted. Nothing of the artist's is overwritten.
 
-A material that something else uses too gets a copy of its own for this object; the slot's own material is kept in the object's
-custom property SLOTS and put back by `revert`, unless the artist has changed the copy since.
+A material that something else uses too gets a copy for this object alone; what the slot had is kept in the object's custom
+property SLOTS and put back by `revert`, unless the artist has changed the copy since.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Painting:
 
 @dataclass(frozen=True)
 class Applied:
-    """What is on an object: its materials with layers, and the names and live sockets of the first's, bottom layer first."""
+    """What is on an object: the materials with layers, and names and live sockets of the first's, lowest layer first."""
 
     materials: tuple[bpy.types.Material, ...]
     labels: tuple[str, ...]
@@ -47,15 +47,21 @@ class Applied:
 
 
 def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    """The materials that an object shows, in slot order, each once. Raises SceneError where it has none or one cannot be weathered."""
+    """The materials that an object shows, in slot order, each once. Raises SceneError where one cannot be weathered."""
     used = {polygon.material_index for polygon in obj.data.polygons}
-    slots = [slot for index, slot in enumerate(obj.material_slots) if min(index, len(obj.material_slots) - 1) in used or len(used) == 0]
+    slots = [
+        slot
+        for index, slot in enumerate(obj.material_slots)
+        if min(index, len(obj.material_slots) - 1) in used or len(used) == 0
+    ]
     found = list(dict.fromkeys(slot.material for slot in slots if slot.material is not None))
     if not found:
         raise SceneError(f"'{obj.name}' has no material.", "Give it a material with a Principled BSDF.")
     for material in found:
         if material.library is not None:
-            raise SceneError(f"The material '{material.name}' of '{obj.name}' is linked from another file.", "Make it local first.")
+            raise SceneError(
+                f"The material '{material.name}' of '{obj.name}' is linked from another file.", "Make it local first."
+            )
         find_site(material)
     return found
 
@@ -74,14 +80,20 @@ def touched(obj: bpy.types.Object) -> bool:
     return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
 
 
-def apply(obj: bpy.types.Object, paintings: Sequence[Painting], recipe_json: str, second_uv: np.ndarray | None = None) -> None:
+def apply(
+    obj: bpy.types.Object, paintings: Sequence[Painting], recipe_json: str, second_uv: np.ndarray | None = None
+) -> None:
     """Wires painted layers into the object's materials, in place of what Sabi had put there.
 
-    `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. Raises SceneError before any
-    change where a material cannot be weathered or the object is no longer what was captured.
+    `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. Raises SceneError before
+    any change where a material cannot be weathered or the object is no longer what was captured.
     """
     surface_materials(obj)
-    if any(slot >= len(obj.material_slots) or obj.material_slots[slot].material is None for p in paintings for slot in p.slots):
+    if any(
+        slot >= len(obj.material_slots) or obj.material_slots[slot].material is None
+        for p in paintings
+        for slot in p.slots
+    ):
         raise SceneError(f"The materials of '{obj.name}' were changed while it was weathered.", "Weather it again.")
     if second_uv is not None:
         uvs.attach(obj, second_uv)
@@ -90,7 +102,9 @@ def apply(obj: bpy.types.Object, paintings: Sequence[Painting], recipe_json: str
     stale: list[bpy.types.NodeTree | None] = []
     for painting in paintings:
         for material in dict.fromkeys(obj.material_slots[slot].material for slot in painting.slots):
-            own = _copy_for(obj, material, painting.slots) if material in done or _is_shared(material, obj) else material
+            own = (
+                _copy_for(obj, material, painting.slots) if material in done or _is_shared(material, obj) else material
+            )
             stale.append(part(own))
             node = join(own, painting.layers, painting.uv_map, painting.wrap)
             node.node_tree[RECIPE] = recipe_json
@@ -178,7 +192,9 @@ def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
     images: dict[bpy.types.Image, None] = {}
     for group in dict.fromkeys(group for group in groups if group is not None):
         if group.users == 0:
-            images |= {node.image: None for node in group.nodes if node.bl_idname == "ShaderNodeTexImage" and node.image}
+            images |= {
+                node.image: None for node in group.nodes if node.bl_idname == "ShaderNodeTexImage" and node.image
+            }
             bpy.data.node_groups.remove(group)
     for image in images:
         if IMAGE in image and image.users == 0:

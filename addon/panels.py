@@ -126,19 +126,6 @@ class SABI_PT_object(_Sidebar, bpy.types.Panel):
         layout.operator("sabi.recipe_from_object", icon="EYEDROPPER")
         row = layout.row(align=True)
         row.operator("sabi.revert", icon="LOOP_BACK")
-        row.operator("sabi.flatten", icon="TEXTURE")
-
-
-class SABI_PT_frame(bpy.types.Panel):
-    """Weathering what the camera sees"""
-
-    bl_space_type = "IMAGE_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Sabi"
-    bl_label = "Sabi"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        draw_action(self.layout, context, "sabi.weather_frame")
 
 
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:
@@ -158,8 +145,10 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     if now.error is not None and now.error.code != "cancelled":
         draw_text(layout.box(), now.error.message, "ERROR", context.region.width)
         draw_text(layout.box(), now.error.hint, "INFO", context.region.width)
-    elif now.message:
-        draw_text(layout, now.message, "CHECKMARK", context.region.width)
+    elif now.outcome is not None:
+        draw_text(layout, now.outcome.message, "CHECKMARK", context.region.width)
+        for warning in now.outcome.warnings:
+            draw_text(layout.box(), warning, "INFO", context.region.width)
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> None:
@@ -177,7 +166,6 @@ _CLASSES = (
     SABI_PT_exposure,
     SABI_PT_surroundings,
     SABI_PT_object,
-    SABI_PT_frame,
 )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What belongs to a machine and its user: which backend to use, and where images are kept. Nothing here shapes a result."""
+"""What belongs to a machine and its user: which backend to use, where images are kept. Nothing here shapes a result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from . import diagnostics
 from .service import Service, ServiceSettings
 
-EXTENSION = __package__.rpartition(".")[0]  # bl_ext.<repository>.sabi; everything that needs the extension's own id takes it from here
+EXTENSION = __package__.rpartition(".")[
+    0
+]  # bl_ext.<repository>.sabi; everything that needs the extension's own id takes it from here
 DEVICES = [
     ("auto", "Automatic", "A GPU where one really runs, else the processor"),
     ("cpu", "Processor", "Runs everywhere"),
@@ -23,7 +25,11 @@ DEVICES = [
 ]
 STORAGE = [
     ("PACK", "Packed", "Keep images inside the .blend"),
-    ("FILES", "Beside the .blend", "Keep images in a folder named sabi beside the .blend; packed while the .blend was never saved"),
+    (
+        "FILES",
+        "Beside the .blend",
+        "Keep images in a folder named sabi beside the .blend; packed while the .blend was never saved",
+    ),
 ]
 
 service = Service()  # the one backend of this Blender
@@ -34,13 +40,19 @@ class SABI_AP_preferences(bpy.types.AddonPreferences):
 
     bl_idname = EXTENSION
 
-    server: StringProperty(name="Server", description="Address of a Sabi server, such as http://workstation:7777; empty to run one here")
+    server: StringProperty(
+        name="Server", description="Address of a Sabi server, such as http://workstation:7777; empty to run one here"
+    )
     token: StringProperty(name="Token", description="The server's token", subtype="PASSWORD")
     python: StringProperty(
-        name="Python", description="Python of an environment with sabi-weathering[gpu]; empty for the backend inside the extension", subtype="FILE_PATH"
+        name="Python",
+        description="Python of an environment with sabi-weathering[gpu]; empty for the backend inside the extension",
+        subtype="FILE_PATH",
     )
     device: EnumProperty(name="Device", description="What the networks run on", items=DEVICES)
-    threads: IntProperty(name="Threads", description="Threads of the backend; 0 for as many as there are cores", min=0, max=256)
+    threads: IntProperty(
+        name="Threads", description="Threads of the backend; 0 for as many as there are cores", min=0, max=256
+    )
     storage: EnumProperty(name="Images", description="Where the painted images are kept", items=STORAGE)
     show_diagnostics: BoolProperty(name="Diagnostics", description="Show what the backend says of itself")
 
@@ -53,7 +65,7 @@ def preferences() -> SABI_AP_preferences:
 
 
 def service_settings() -> ServiceSettings:
-    """Which backend to use: SABI_SERVER, SABI_TOKEN, SABI_PYTHON, SABI_DEVICE and SABI_THREADS come before the preferences."""
+    """Which backend to use. SABI_SERVER, SABI_TOKEN, SABI_PYTHON, SABI_DEVICE and SABI_THREADS override the preferences."""
     chosen, given = preferences(), os.environ.get
     threads = given("SABI_THREADS", "")
     return ServiceSettings(

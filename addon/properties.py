@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recipe as the scene holds it, and to and from the protocol's Recipe. All that shapes a result is here, none in preferences."""
+"""The recipe as the scene holds it, to and from the protocol's Recipe. Whatever shapes a result is here."""
 
 from __future__ import annotations
 
@@ -49,27 +49,72 @@ class SABI_PG_exposure(bpy.types.PropertyGroup):
     up: FloatProperty(name="Upward Faces", description="Faces that look upward", min=0, soft_max=1, max=100)
     drips: FloatProperty(name="Drips", description="Lines that water draws downward", min=0, soft_max=1, max=100)
     ground: FloatProperty(name="Near Ground", description="Nearness to the ground", min=0, soft_max=1, max=100)
-    noise: FloatProperty(name="Patches", description="Patches that nothing explains", min=0, soft_max=1, max=100, default=0.3)
-    contrast: FloatProperty(name="Contrast", description="How far the exposed and the sheltered lie apart", min=0, soft_max=3, max=10, default=1)
-    amount: FloatProperty(name="Amount", description="Share of the surface that weathers readily", min=0, max=1, default=0.5, subtype="FACTOR")
-    strict: BoolProperty(name="Strict", description="Fail where the surface lacks a map that a weight needs, instead of warning")
+    noise: FloatProperty(
+        name="Patches", description="Patches that nothing explains", min=0, soft_max=1, max=100, default=0.3
+    )
+    contrast: FloatProperty(
+        name="Contrast",
+        description="How far the exposed and the sheltered lie apart",
+        min=0,
+        soft_max=3,
+        max=10,
+        default=1,
+    )
+    amount: FloatProperty(
+        name="Amount",
+        description="Share of the surface that weathers readily",
+        min=0,
+        max=1,
+        default=0.5,
+        subtype="FACTOR",
+    )
+    strict: BoolProperty(
+        name="Strict", description="Fail where the surface lacks a map that a weight needs, instead of warning"
+    )
 
 
 class SABI_PG_layer(bpy.types.PropertyGroup):
     """One effect of the recipe"""
 
     effect: EnumProperty(name="Effect", description="Kind of weathering", items=EFFECTS, update=_effect_changed)
-    age: FloatProperty(name="Age", description="How long the surface has weathered", min=0, max=1, default=0.5, subtype="FACTOR")
+    age: FloatProperty(
+        name="Age", description="How long the surface has weathered", min=0, max=1, default=0.5, subtype="FACTOR"
+    )
     seed: IntProperty(name="Seed", description="Another number gives another pattern")
     feature_size: FloatProperty(
-        name="Size", description="Across one flake, tuft or stain", min=1e-4, soft_max=1, max=1000, default=0.03, precision=4, subtype="DISTANCE"
+        name="Size",
+        description="Across one flake, tuft or stain",
+        min=1e-4,
+        soft_max=1,
+        max=1000,
+        default=0.03,
+        precision=4,
+        subtype="DISTANCE",
     )
-    opacity: FloatProperty(name="Opacity", description="How far the layer may hide what is beneath", min=0, max=1, default=1, subtype="FACTOR")
+    opacity: FloatProperty(
+        name="Opacity",
+        description="How far the layer may hide what is beneath",
+        min=0,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+    )
     relief: FloatProperty(
-        name="Height", description="How far the layer rises and sinks", min=0, soft_max=0.05, max=10, default=6e-4, precision=5, subtype="DISTANCE"
+        name="Height",
+        description="How far the layer rises and sinks",
+        min=0,
+        soft_max=0.05,
+        max=10,
+        default=6e-4,
+        precision=5,
+        subtype="DISTANCE",
     )
-    style: StringProperty(name="Style", description="A style's name, or as JSON a blend of names by weight or a code; empty for the first")
-    mask: StringProperty(name="Mask", description="Map of the surface that says where the layer may act; empty for everywhere")
+    style: StringProperty(
+        name="Style", description="A style's name, or as JSON a blend of names by weight or a code; empty for the first"
+    )
+    mask: StringProperty(
+        name="Mask", description="Map of the surface that says where the layer may act; empty for everywhere"
+    )
     invert_mask: BoolProperty(name="Invert Mask", description="Act where the mask is black")
     exposure: PointerProperty(type=SABI_PG_exposure)
 
@@ -83,8 +128,12 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Size", description="Size of the images", items=SIZES)
     mode: EnumProperty(name="Mode", description="Whether the object's place in the scene matters", items=MODES)
-    gravity: FloatVectorProperty(name="Gravity", description="Which way water runs", default=(0, 0, -1), subtype="DIRECTION")
-    use_ground: BoolProperty(name="Set Ground", description="Give the ground's height instead of taking the lowest point")
+    gravity: FloatVectorProperty(
+        name="Gravity", description="Which way water runs", default=(0, 0, -1), subtype="DIRECTION"
+    )
+    use_ground: BoolProperty(
+        name="Set Ground", description="Give the ground's height instead of taking the lowest point"
+    )
     ground: FloatProperty(name="Ground", description="Height of the ground against gravity", subtype="DISTANCE")
 
 
@@ -93,7 +142,9 @@ def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
     if not settings.layers:
         raise BadRecipe("The recipe has no layers.", "Add a layer or load a preset.")
     networks = json.loads(settings.networks) if settings.networks else {}
-    return words.Recipe(tuple(layer_of(layer) for layer in settings.layers), frame_of(settings), networks, settings.recipe_name)
+    return words.Recipe(
+        tuple(layer_of(layer) for layer in settings.layers), frame_of(settings), networks, settings.recipe_name
+    )
 
 
 def frame_of(settings: SABI_PG_scene) -> words.Frame:
@@ -103,9 +154,14 @@ def frame_of(settings: SABI_PG_scene) -> words.Frame:
 
 def layer_of(layer: SABI_PG_layer) -> words.Layer:
     weights = {name: plain(getattr(layer.exposure, name)) for name in words.Exposure.__dataclass_fields__}
-    plain = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief", "mask", "invert_mask")}
+    plain = {
+        name: plain(getattr(layer, name))
+        for name in ("age", "feature_size", "opacity", "relief", "mask", "invert_mask")
+    }
     seed = layer.seed % 2**32  # Blender's integers are signed
-    return words.Layer(words.Effect(layer.effect), exposure=words.Exposure(**weights), style=_style(layer.style), seed=seed, **plain)
+    return words.Layer(
+        words.Effect(layer.effect), exposure=words.Exposure(**weights), style=_style(layer.style), seed=seed, **plain
+    )
 
 
 def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The backend that this Blender talks to: a process of its own, started when first needed, or a server elsewhere. No bpy in here."""
+"""The backend that this Blender talks to: a process of its own, started at need, or a server. No bpy in here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..backend.protocol.spawn import Backend, start
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Which backend to use. `server` is an address, or empty for a process of our own, run by `python` (empty for the embedded one)."""
+    """Which backend to use: a `server` by address, else a process of our own run by `python` (empty: the embedded one)."""
 
     server: str = ""
     token: str = ""
@@ -25,7 +25,7 @@ class ServiceSettings:
 
 
 class Service:
-    """At most one backend process, and a client to it. Every method may be called from any thread; `connect` and `stop` may block."""
+    """At most one backend process, and a client to it. Methods are for any thread; `connect` and `stop` may block."""
 
     def __init__(self, start: Callable[..., Backend] = start) -> None:
         self._start = start
@@ -45,7 +45,9 @@ class Service:
             if self._backend is not None and not self._usable(settings):
                 self._end()
             if self._backend is None:
-                self._backend = self._start(settings.python or None, device=settings.device, threads=settings.threads or None)
+                self._backend = self._start(
+                    settings.python or None, device=settings.device, threads=settings.threads or None
+                )
                 self._settings, self._doubted = settings, False
                 self.health = self._backend.client.health()
             return self._backend.client
@@ -55,7 +57,7 @@ class Service:
         self._doubted = True
 
     def stop(self) -> None:
-        """Ends the process and waits until it is gone; it holds the extension's files. Does nothing where there is none."""
+        """Ends the process, if there is one, and waits until it is gone: it holds the extension's files."""
         with self._lock:
             self._end()
 

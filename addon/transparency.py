@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How opaque a tree of shaders is, as an expression of sockets, so that weathering laid over it lets through what it lets through."""
+"""How opaque a tree of shaders is, as an expression of sockets, so that what is laid over it lets through as much."""
 
 from __future__ import annotations
 
@@ -78,7 +78,11 @@ def _alpha(source: bpy.types.NodeSocket | None, scope: Scope, material: bpy.type
 
 def _inside(node: bpy.types.Node, source: bpy.types.NodeSocket, scope: Scope, material: bpy.types.Material) -> Opacity:
     """The opacity of a node group's output, its inputs replaced by what they are outside."""
-    inner = {socket.identifier: _number(socket, scope, material) for socket in node.inputs if socket.type in ("VALUE", "RGBA")}
+    inner = {
+        socket.identifier: _number(socket, scope, material)
+        for socket in node.inputs
+        if socket.type in ("VALUE", "RGBA")
+    }
     leave = next((n for n in node.node_tree.nodes if n.bl_idname == "NodeGroupOutput" and n.is_active_output), None)
     if leave is None:
         return 1.0
@@ -116,7 +120,9 @@ def _value(opacity: Opacity, add: AddNode) -> bpy.types.NodeSocket | float:
     return opacity if isinstance(opacity, float) else opacity.build(add)
 
 
-def _math(add: AddNode, operation: str, *values: bpy.types.NodeSocket | float, clamp: bool = False) -> bpy.types.NodeSocket:
+def _math(
+    add: AddNode, operation: str, *values: bpy.types.NodeSocket | float, clamp: bool = False
+) -> bpy.types.NodeSocket:
     node = add("ShaderNodeMath")
     node.operation, node.use_clamp, node.hide = operation, clamp, True
     for value, socket in zip(values, node.inputs, strict=False):

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Sabi is doing in this Blender: one piece of work at a time, stepped by a timer in a window, or run to its end without one.
+"""What Sabi is doing in this Blender: one piece of work at a time, stepped by a timer, or run to its end without a window.
 
-A piece of work is a generator on the main thread that yields Progress often, raises SabiError to fail, and returns what to tell the
-artist. Closing it cancels it: its `finally` clauses put back what it had touched.
+A piece of work is a generator on the main thread that yields Progress often, raises SabiError to fail, and returns what to
+tell the artist. Closing it cancels it: its `finally` clauses put back what it had touched.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import bpy
 from bpy.app.handlers import persistent
@@ -18,18 +19,27 @@ from bpy.app.handlers import persistent
 from ..backend.protocol.errors import Busy, Cancelled, SabiError
 from .jobs import Estimate, Progress, unforeseen
 
-Steps = Generator[Progress, None, str]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a piece of work, in a sentence for the artist, and what should be said besides."""
+
+    message: str
+    warnings: tuple[str, ...] = ()
+
+
+Steps = Generator[Progress, None, Outcome]
 INTERVAL = 0.05  # seconds between steps
 
 
 @dataclass
 class Work:
-    """One piece of work and how it stands; `error` or `message` is set when it has ended."""
+    """One piece of work and how it stands; `error` or `outcome` is set when it has ended."""
 
     title: str
     steps: Steps
-    progress: Progress = Progress("Starting")
-    message: str = ""
+    progress: Progress = field(default_factory=lambda: Progress("Starting"))
+    outcome: Outcome | None = None
     error: SabiError | None = None
     ended: bool = False
 
@@ -43,23 +53,29 @@ class Work:
         try:
             progress = next(self.steps)
         except StopIteration as stop:
-            self.message, self.ended = stop.value or "", True
+            self.outcome, self.ended = stop.value, True
         except SabiError as error:
-            self.error, self.ended = error, True
+            self._fail(error)
         except Exception as error:
-            self.error, self.ended = unforeseen(error), True
+            traceback.print_exception(error)  # on the console, for whoever mends it
+            self._fail(unforeseen(error))
         else:
             estimated = self._estimate.seconds_left(progress.fraction)
             self.progress = progress if progress.seconds_left is not None else replace(progress, seconds_left=estimated)
 
     def cancel(self) -> None:
         if not self.ended:
-            self.error, self.ended = Cancelled(), True
+            self._fail(Cancelled())
             with suppress(Exception):  # what fails while putting things back must not keep a file from loading
                 self.steps.close()
 
+    def _fail(self, error: SabiError) -> None:
+        self.error, self.ended = error, True
+        note(error)
+
 
 _current: Work | None = None
+_failure: SabiError | None = None
 _listener: Callable[[Progress], None] | None = None
 
 
@@ -78,6 +94,16 @@ def listen(listener: Callable[[Progress], None] | None) -> None:
     _listener = listener
 
 
+def note(error: SabiError | None) -> None:
+    """Remembers what failed last, for diagnostics and for scripts, to which an operator gives only a RuntimeError."""
+    global _failure
+    _failure = error
+
+
+def failure() -> SabiError | None:
+    return _failure
+
+
 def start(title: str, steps: Steps) -> Work:
     """Begins work that a timer steps. Raises Busy while another is in flight."""
     work = _begin(title, steps)
@@ -85,8 +111,8 @@ def start(title: str, steps: Steps) -> Work:
     return work
 
 
-def run(title: str, steps: Steps) -> str:
-    """Does the work to its end and returns its message; raises its error. Timers never fire without a window, so this needs none."""
+def run(title: str, steps: Steps) -> Outcome:
+    """Does the work to its end, for where timers never fire, and returns what became of it; raises its error."""
     work = _begin(title, steps)
     try:
         while not work.ended:
@@ -99,7 +125,8 @@ def run(title: str, steps: Steps) -> str:
         work.cancel()
     if work.error is not None:
         raise work.error
-    return work.message
+    assert work.outcome is not None
+    return work.outcome
 
 
 def cancel() -> bool:

@@ -236,6 +236,9 @@ def test_time_left():
     assert estimate.seconds_left(0.0) is None  # begun anew
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (8, "8 s"), (89, "89 s"), (170, "3 min"), (4800, "80 min"), (8100, "2 h 15 min")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (8, "8 s"), (89, "89 s"), (170, "3 min"), (4800, "80 min"), (8100, "2 h 15 min")],
+)
 def test_in_words(seconds, words):
     assert in_words(seconds) == words

@@ -17,7 +17,7 @@ def plane(material: bpy.types.Material | None = None) -> bpy.types.Object:
 
 
 def bake_socket(obj: bpy.types.Object, socket: bpy.types.NodeSocket, size: int = 32) -> np.ndarray:
-    """float32 [size, size, 3], row 0 at the top, of an output in the tree of one of the object's materials. Leaves the tree as it was."""
+    """What an output in the tree of one of the object's materials gives: float32 [size, size, 3], row 0 at the top."""
     tree = socket.id_data
     output = tree.get_output_node("CYCLES")
     before = output.inputs["Surface"].links[0].from_socket if output.inputs["Surface"].is_linked else None

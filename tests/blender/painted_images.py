@@ -32,7 +32,9 @@ def covering_layer(size: int = 32) -> PaintedLayer:
     return PaintedLayer(thin, thick, grown)
 
 
-def images_of(layer: PaintedLayer, label: str = "Rust", age: float = 0.5, opacity: float = 1.0, relief: float = 0.001) -> PaintedImages:
+def images_of(
+    layer: PaintedLayer, label: str = "Rust", age: float = 0.5, opacity: float = 1.0, relief: float = 0.001
+) -> PaintedImages:
     return PaintedImages(
         _image("thin", layer.thin, "sRGB"),
         _image("thick", layer.thick, "sRGB"),
@@ -44,11 +46,16 @@ def images_of(layer: PaintedLayer, label: str = "Rust", age: float = 0.5, opacit
     )
 
 
-def weathered_values(base: dict[str, np.ndarray], layers: list[PaintedLayer], age: float, opacity: float) -> dict[str, np.ndarray]:
+def weathered_values(
+    base: dict[str, np.ndarray], layers: list[PaintedLayer], age: float, opacity: float
+) -> dict[str, np.ndarray]:
     """albedo (scene-linear), roughness, metallic and coverage of all layers by growth.py, over a base of the same names."""
     out = {**base, "coverage": np.zeros_like(base["roughness"])}
     for layer in layers:
-        value = {name: layer.channel(name).astype(np.float32) / 255 for name in ("exposure", "threshold", "softness", "roughness", "metallic")}
+        value = {
+            name: layer.channel(name).astype(np.float32) / 255
+            for name in ("exposure", "threshold", "softness", "roughness", "metallic")
+        }
         depth = growth.depth(value["exposure"], value["threshold"], age)
         cover = growth.coverage(depth, value["softness"], opacity)
         thick = growth.key_position(depth)[..., None]

@@ -45,11 +45,16 @@ def mixed_material(name="Two"):
 
 def apply(obj, *layers, **keys):
     slots = tuple(range(len(obj.material_slots)))
-    material.apply(obj, [material.Painting(slots, [images_of(layer, **keys) for layer in layers], "UVMap")], '{"sabi_recipe": 1}')
+    material.apply(
+        obj, [material.Painting(slots, [images_of(layer, **keys) for layer in layers], "UVMap")], '{"sabi_recipe": 1}'
+    )
 
 
 def links(made):
-    return sorted((l.from_node.name, l.from_socket.identifier, l.to_node.name, l.to_socket.identifier) for l in made.node_tree.links)
+    return sorted(
+        (l.from_node.name, l.from_socket.identifier, l.to_node.name, l.to_socket.identifier)
+        for l in made.node_tree.links
+    )
 
 
 @pytest.mark.parametrize("age", [0.0, 0.25, 0.5, 0.75, 1.0])
@@ -63,7 +68,12 @@ def test_nodes_show_the_formula(age):
     group, ones = group_node(made), np.ones((32, 32), np.float32)
     base = {"albedo": np.float32((0.2, 0.35, 0.5)) * ones[..., None], "roughness": 0.25 * ones, "metallic": 0.6 * ones}
     expected = weathered_values(base, layers, age, 0.9)
-    for name, socket in {"albedo": "Base Color", "roughness": "Roughness", "metallic": "Metallic", "coverage": "Coverage"}.items():
+    for name, socket in {
+        "albedo": "Base Color",
+        "roughness": "Roughness",
+        "metallic": "Metallic",
+        "coverage": "Coverage",
+    }.items():
         shown = bake_socket(obj, group.outputs[socket])
         shown = shown if name == "albedo" else shown[..., 0]
         assert np.abs(inside_blocks(shown - expected[name])).max() <= TOLERANCE, name
@@ -276,7 +286,11 @@ def test_one_age_for_all_materials_of_an_object():
     bpy.context.evaluated_depsgraph_get().update()
     assert layer_inputs(second)[0]["Age"].default_value == pytest.approx(0.9)
     material.revert(obj)
-    assert not [slot for slot in obj.material_slots if slot.material.node_tree.animation_data and slot.material.node_tree.animation_data.drivers]
+    assert not [
+        slot
+        for slot in obj.material_slots
+        if slot.material.node_tree.animation_data and slot.material.node_tree.animation_data.drivers
+    ]
 
 
 def test_one_material_with_two_paintings():

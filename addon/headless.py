@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weathers a model without a window, through the extension's own operators: what `sabi weather model.gltf` runs.
+
+    python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]
+
+in a Python that has bpy. The package this file lies in is linked into a temporary user folder as an extension and enabled
+there, so the operators are the real ones and nobody's settings are touched. Standard output is JSON lines: {"stage",
+"fraction"} while it works, at the end {"files", "warnings", "networks"} or {"error": {"code", "message", "hint"}}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from ..backend.protocol.errors import BadFile, SabiError, SceneError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+EXTENSION = "bl_ext.user_default.sabi"
+IMPORTERS = {
+    ".gltf": ("import_scene", "gltf"),
+    ".glb": ("import_scene", "gltf"),
+    ".fbx": ("import_scene", "fbx"),
+    ".obj": ("wm", "obj_import"),
+    **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), ("wm", "usd_import")),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    given = _arguments(words)
+    lines = _own_stdout()
+
+    def say(**what: object) -> None:
+        print(json.dumps(what), file=lines, flush=True)
+
+    try:
+        with extension() as bpy:
+            addon("work").listen(
+                lambda progress: say(stage=progress.stage, fraction=round(0.05 + 0.85 * progress.fraction, 4))
+            )
+            say(stage="Opening the model", fraction=0.0)
+            open_model(bpy, given.model)
+            say(**weather(bpy, given))
+    except SabiError as error:
+        say(error=error.to_dict())
+        return 1
+    return 0
+
+
+def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
+    """Weathers what is open into given.out; returns the files, warnings and networks. Raises SabiError's children."""
+    blend = given.out / f"{given.model.stem}.blend"
+    given.out.mkdir(parents=True, exist_ok=True)
+    _save(bpy, blend)  # so that images have a place beside it
+    bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
+    objects = choose(bpy, given.object)
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj in objects)
+    operate(bpy.ops.sabi.weather, recipe_json=given.recipe.read_text(encoding="utf-8"), size=given.texels)
+    applied = [addon("material").weathered(obj) for obj in objects]
+    networks = {name: digest for a in applied if a for name, digest in json.loads(a.recipe_json)["networks"].items()}
+    warnings = addon("work").current().outcome.warnings
+    _save(bpy, blend)
+    files = [str(path.relative_to(given.out)) for path in sorted(given.out.rglob("*")) if path.is_file()]
+    return {"files": files, "warnings": list(warnings), "networks": networks}
+
+
+def open_model(bpy: ModuleType, path: Path) -> None:
+    """Opens a .blend, or imports another model into an empty scene. Raises BadFile."""
+    if not path.is_file():
+        raise BadFile(f"{path} is missing.", "Check the path.")
+    try:
+        if path.suffix.lower() == ".blend":
+            bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False)
+            return
+        if path.suffix.lower() not in IMPORTERS:
+            raise BadFile(
+                f"{path.name} is no model that Blender reads here.", f"Give one of .blend, {', '.join(IMPORTERS)}."
+            )
+        group, name = IMPORTERS[path.suffix.lower()]
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        getattr(getattr(bpy.ops, group), name)(filepath=str(path))
+    except RuntimeError as error:
+        raise BadFile(f"Blender cannot open {path.name}: {_first_line(error)}", "The file may be damaged.") from error
+
+
+def choose(bpy: ModuleType, names: Sequence[str]) -> list:
+    """The mesh objects of these names, or all that renders show. Raises SceneError."""
+    meshes = {obj.name: obj for obj in bpy.context.view_layer.objects if obj.type == "MESH"}
+    if missing := [name for name in names if name not in meshes]:
+        raise SceneError(
+            f"There is no mesh object '{missing[0]}'.", f"Mesh objects: {', '.join(sorted(meshes)) or 'none'}."
+        )
+    chosen = [meshes[name] for name in names] or [obj for obj in meshes.values() if not obj.hide_render]
+    if not chosen:
+        raise SceneError("The model has no mesh object.", "Sabi weathers meshes.")
+    return chosen
+
+
+def operate(operator, **properties: object) -> None:  # type: ignore[no-untyped-def]
+    """Calls an operator; what it reports as an error is raised as the SabiError it was."""
+    try:
+        operator(**properties)
+    except RuntimeError as error:
+        failure = addon("work").failure()
+        if failure is not None:
+            raise SabiError.from_dict(failure.to_dict()) from None
+        raise SceneError(f"Blender refused: {_first_line(error)}") from error
+
+
+@contextmanager
+def extension() -> Iterator[ModuleType]:
+    """bpy, with the package linked into a temporary user folder and enabled; its backend has ended when this ends."""
+    with tempfile.TemporaryDirectory(prefix="sabi-user-", ignore_cleanup_errors=True) as folder:
+        os.environ["BLENDER_USER_RESOURCES"] = folder  # read once, when bpy is first imported
+        place = Path(folder) / "extensions" / "user_default"
+        place.mkdir(parents=True)
+        link = _link(place / "sabi")
+        try:
+            bpy = importlib.import_module("bpy")
+            bpy.ops.wm.read_factory_settings(use_empty=True)
+            bpy.ops.preferences.addon_enable(module=EXTENSION)
+            try:
+                yield bpy
+            finally:
+                bpy.ops.preferences.addon_disable(module=EXTENSION)
+        finally:
+            link.rmdir() if os.name == "nt" else link.unlink()
+
+
+def addon(name: str) -> ModuleType:
+    """A module of the enabled extension; the same file imported as `sabi` would be a second copy."""
+    return importlib.import_module(f"{EXTENSION}.addon.{name}")
+
+
+def _link(place: Path) -> Path:
+    if os.name == "nt":  # junctions need no rights there
+        importlib.import_module("_winapi").CreateJunction(str(PACKAGE), str(place))
+    else:
+        place.symlink_to(PACKAGE, target_is_directory=True)
+    return place
+
+
+def _save(bpy: ModuleType, path: Path) -> None:
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False, relative_remap=True)
+    except RuntimeError as error:
+        raise BadFile(
+            f"{path} cannot be written: {_first_line(error)}", "Check the folder and the free space."
+        ) from error
+
+
+def _own_stdout():  # type: ignore[no-untyped-def]
+    """Standard output for our lines alone: what Blender prints, from C too, goes to standard error."""
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return ours
+
+
+def _first_line(error: Exception) -> str:
+    return next(
+        (line.removeprefix("Error: ").strip() for line in str(error).splitlines() if line.strip()), "it did not say why"
+    )
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sabi.addon.headless", description="Weather a model with Blender, without a window."
+    )
+    parser.add_argument("model", type=Path, help="a .blend, glTF, FBX, USD or OBJ file")
+    parser.add_argument("--recipe", type=Path, required=True, help="a recipe file")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the .blend and its maps")
+    parser.add_argument("--texels", type=int, default=0, help="texels a side of the maps; 0 chooses")
+    parser.add_argument(
+        "--object", action="append", default=[], help="a mesh object to weather; may be given again; default all"
+    )
+    given = parser.parse_args(words)
+    given.model, given.out = given.model.resolve(), given.out.resolve()
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an artist or a script can ask of Sabi. Each operator polls, reports and calls one function.
+
+In a window `weather`, `weather_frame` and `flatten` return at once and work goes on beside the artist (Esc or Cancel ends
+it); without a window, or with wait=True, they return when the result is there. A script gets a RuntimeError with message
+and hint when they fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from ..backend.protocol.errors import SabiError
+from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
+from . import diagnostics, material, work
+from .preferences import service, service_settings
+from .properties import EFFECTS, frame_of, plain, recipe_of
+from .weathering import capture_settings, weather_objects
+
+ERROR = {"ERROR"}
+
+
+def _reporting(execute):  # type: ignore[no-untyped-def]
+    """An execute or invoke whose SabiErrors become reports, and then CANCELLED."""
+
+    def reported(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
+        work.note(None)
+        try:
+            return execute(self, context)
+        except SabiError as error:
+            work.note(error)
+            self.report(ERROR, error.for_artist)
+            return {"CANCELLED"}
+
+    reported.__doc__, reported.__name__ = execute.__doc__, execute.__name__
+    return reported
+
+
+def tell(operator: bpy.types.Operator, outcome: work.Outcome) -> None:
+    for warning in outcome.warnings:
+        operator.report({"WARNING"}, warning)
+    operator.report({"INFO"}, outcome.message)
+
+
+def selected_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
+    return [obj for obj in context.selected_objects if obj.type == "MESH"]
+
+
+class _Working:
+    """Operators whose work goes on in the background of a window; they stay only to hear Esc and to report the end."""
+
+    _work: work.Work
+    _timer: bpy.types.Timer
+
+    def begin(self, title: str, steps: work.Steps, wait: bool) -> set[str]:
+        if bpy.app.background or wait:
+            tell(self, work.run(title, steps))
+        else:
+            self._work = work.start(title, steps)
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        result = self.execute(context)
+        if result != {"FINISHED"} or not work.busy():
+            return result
+        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self._work.cancel()
+        if not self._work.ended:
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        if self._work.error is not None:
+            self.report(ERROR if self._work.error.code != "cancelled" else {"INFO"}, self._work.error.for_artist)
+            return {"CANCELLED"}
+        tell(self, self._work.outcome)
+        return {"FINISHED"}
+
+
+class _WithRecipe:
+    """What a script may give in place of the scene's recipe: `bpy.ops.sabi.weather(effect="rust", age=0.7)`."""
+
+    effect: EnumProperty(name="Effect", description="One layer of this effect", items=EFFECTS, options={"SKIP_SAVE"})
+    preset: StringProperty(name="Preset", description="A preset that ships with Sabi", options={"SKIP_SAVE"})
+    recipe_json: StringProperty(name="Recipe", description="A recipe as JSON", options={"SKIP_SAVE"})
+    age: FloatProperty(
+        name="Age", description="Age of every layer", min=0, max=1, subtype="FACTOR", options={"SKIP_SAVE"}
+    )
+    seed: IntProperty(
+        name="Seed", description="Seed of the first layer; the others follow", min=0, options={"SKIP_SAVE"}
+    )
+    feature_size: FloatProperty(
+        name="Feature Size",
+        description="Metres across one flake, tuft or stain",
+        min=0,
+        subtype="DISTANCE",
+        options={"SKIP_SAVE"},
+    )
+    size: IntProperty(
+        name="Size",
+        description="Texels a side of the images; 0 for the scene's choice",
+        min=0,
+        max=8192,
+        options={"SKIP_SAVE"},
+    )
+    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
+
+    def recipe(self, context: bpy.types.Context) -> Recipe:
+        """The scene's recipe, or the one that was given, with the age, seed and feature size that were given."""
+        given = self.properties.is_property_set
+        if given("recipe_json"):
+            recipe = Recipe.from_json(self.recipe_json)
+        elif given("preset"):
+            recipe = load_preset(self.preset)
+        elif given("effect"):
+            recipe = Recipe((Layer(Effect(self.effect)),), frame_of(context.scene.sabi))
+        else:
+            recipe = recipe_of(context.scene.sabi)
+        if given("age"):
+            recipe = recipe.at_age(plain(self.age))
+        layers = recipe.layers
+        if given("seed"):
+            layers = tuple(replace(layer, seed=self.seed + index) for index, layer in enumerate(layers))
+        if given("feature_size"):
+            layers = tuple(replace(layer, feature_size=plain(self.feature_size)) for layer in layers)
+        return replace(recipe, layers=layers)
+
+
+class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
+    """Weather the selected objects with the recipe; the original material is kept"""
+
+    bl_idname = "sabi.weather"
+    bl_label = "Weather"
+    bl_options = {"REGISTER"}  # the undo step belongs to the moment results are applied, not to pressing the button
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if work.busy():
+            cls.poll_message_set("Sabi is at work already")
+            return False
+        if not selected_meshes(context):
+            cls.poll_message_set("Select a mesh object")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the present mode for Object Mode first")
+            return False
+        return True
+
+    @_reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        recipe = self.recipe(context)
+        steps = weather_objects(selected_meshes(context), recipe, capture_settings(context.scene, recipe, self.size))
+        return self.begin("Weathering", steps, self.wait)
+
+
+class SABI_OT_cancel(bpy.types.Operator):
+    """End what Sabi is doing; nothing in the file changes"""
+
+    bl_idname = "sabi.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if not work.busy():
+            cls.poll_message_set("Sabi is not at work")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        work.cancel()
+        return {"FINISHED"}
+
+
+class _OnWeathered:
+    """Operators on selected objects that carry Sabi's work."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if work.busy():
+            cls.poll_message_set("Sabi is at work already")
+            return False
+        if not any(material.touched(obj) for obj in selected_meshes(context)):
+            cls.poll_message_set("Select an object that Sabi has weathered")
+            return False
+        return True
+
+
+class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
+    """Take Sabi's work off the selected objects; what you changed since stays"""
+
+    bl_idname = "sabi.revert"
+    bl_label = "Revert"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @_reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        count = sum(material.revert(obj) for obj in selected_meshes(context))
+        self.report({"INFO"}, f"Reverted {count} object{'s' * (count != 1)}")
+        return {"FINISHED"}
+
+
+class SABI_OT_start_backend(bpy.types.Operator):
+    """Start the backend, or reach the server, and say what it runs on"""
+
+    bl_idname = "sabi.start_backend"
+    bl_label = "Start Backend"
+
+    @_reporting
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        service.connect(service_settings())
+        self.report({"INFO"}, f"The backend runs on {diagnostics.device_of(service.health)}")
+        return {"FINISHED"}
+
+
+class SABI_OT_stop_backend(bpy.types.Operator):
+    """End the backend process; the next job starts it anew"""
+
+    bl_idname = "sabi.stop_backend"
+    bl_label = "Stop Backend"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if service.process_id is None:
+            cls.poll_message_set("No backend runs here")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        work.cancel()
+        service.stop()
+        return {"FINISHED"}
+
+
+class SABI_OT_copy_diagnostics(bpy.types.Operator):
+    """Copy versions, machine and the last error to the clipboard, for a report"""
+
+    bl_idname = "sabi.copy_diagnostics"
+    bl_label = "Copy Diagnostics"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.clipboard = "\n".join(diagnostics.lines(service, service_settings()))
+        self.report({"INFO"}, "Diagnostics copied")
+        return {"FINISHED"}
+
+
+_CLASSES = (
+    SABI_OT_weather,
+    SABI_OT_cancel,
+    SABI_OT_revert,
+    SABI_OT_start_backend,
+    SABI_OT_stop_backend,
+    SABI_OT_copy_diagnostics,
+)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

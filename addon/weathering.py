@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From objects to weathered objects: capture, the backend, then all of them wired at once, as steps of one piece of work.
+
+Nothing in the file changes before the last step. Between steps the artist may delete, rename or edit anything, so objects
+are known by their session's number and looked up again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import bpy
+
+from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, SabiError, SceneError
+from ..backend.protocol.painted import CHANNELS, IS_DATA
+from ..backend.protocol.recipe import Recipe
+from ..backend.protocol.surface import ColorSpace
+from . import images, material, work
+from .capture import Capture, CapturedObject, CaptureSettings
+from .growth_nodes import PaintedImages
+from .jobs import Job, PaintedFiles, Progress
+from .preferences import preferences, service, service_settings
+from .properties import EFFECT_NAMES
+
+T = TypeVar("T")
+CAPTURE_SHARE = 0.4  # of the time an object takes, as the progress bar has it
+
+
+@dataclass(frozen=True)
+class Target:
+    """An object that may be renamed or deleted while work goes on."""
+
+    session_uid: int
+    name: str
+
+    @staticmethod
+    def of(obj: bpy.types.Object) -> Target:
+        return Target(obj.session_uid, obj.name)
+
+    def find(self) -> bpy.types.Object:
+        """Raises SceneError when it is gone."""
+        for obj in bpy.data.objects:
+            if obj.session_uid == self.session_uid:
+                return obj
+        raise SceneError(f"'{self.name}' was deleted while Sabi weathered it.", "Its result was dropped.")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An object's result, waiting for the others'."""
+
+    target: Target
+    captured: CapturedObject
+    painted: PaintedFiles
+
+
+def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> CaptureSettings:
+    """How to capture for a recipe; `size` 0 takes the scene's choice."""
+    chosen = 0 if scene.sabi.size == "AUTO" else int(scene.sabi.size)
+    return CaptureSettings(size=size or chosen, mode=recipe.frame.mode)
+
+
+def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, settings: CaptureSettings) -> work.Steps:
+    """Steps that weather these objects and end in one undo step.
+
+    An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
+    A backend that fails ends the work with nothing changed.
+    """
+    targets = [Target.of(obj) for obj in objects]
+    folder = Path(tempfile.mkdtemp(prefix="sabi-"))
+    ready: list[Ready] = []
+    failed: list[SabiError] = []
+    loaded: list[
+        list[int]
+    ] = []  # images by their session's number: an undo between steps would leave dangling references
+    try:
+        for index, target in enumerate(targets):
+            begin, span = index / len(targets), 1 / len(targets)
+            try:
+                ready.append(
+                    (
+                        yield from _share(
+                            _weather_one(target, recipe, settings, folder / str(index)), begin, begin + span
+                        )
+                    )
+                )
+            except (BackendError, Cancelled):
+                raise
+            except SabiError as error:
+                failed.append(error)
+        for result in ready:
+            loaded.append([])
+            yield from _load(result, loaded[-1])
+        applied = []
+        for result, uids in zip(ready, loaded, strict=True):
+            try:
+                _apply(result, uids)
+                applied.append(result)
+                uids.clear()
+            except SabiError as error:
+                failed.append(error)
+        if not applied:
+            raise failed[0]
+        work.undo_step("Weather")
+        return _outcome(applied, failed)
+    finally:
+        _discard([uid for uids in loaded for uid in uids])
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _weather_one(
+    target: Target, recipe: Recipe, settings: CaptureSettings, folder: Path
+) -> Generator[Progress, None, Ready]:
+    captured = yield from _share(_capture(target, settings), 0.0, CAPTURE_SHARE)
+    folder.mkdir()
+    chosen = service_settings()
+    job = Job(lambda: service.connect(chosen), captured.surface, recipe, folder)
+    try:
+        while not job.wait(0.0):
+            yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
+        return Ready(target, captured, job.result())
+    except BackendGone:
+        service.doubt()
+        raise
+    finally:
+        job.cancel()
+
+
+def _share(steps: Generator[Progress, None, T], begin: float, end: float) -> Generator[Progress, None, T]:
+    """Steps as a part of longer ones, from fraction `begin` to `end`."""
+    try:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield replace(progress, fraction=begin + (end - begin) * progress.fraction)
+    finally:
+        steps.close()
+
+
+def _capture(target: Target, settings: CaptureSettings) -> Generator[Progress, None, CapturedObject]:
+    """Blocking where there is no window; else in Blender's own bake jobs, which Esc stops."""
+    capture = Capture(bpy.context, target.find(), settings)
+    if not _has_window():
+        yield Progress("Baking")
+        return capture.run()
+    try:
+        capture.start()
+        while not capture.poll():
+            yield Progress(capture.stage, capture.fraction)
+        assert capture.captured is not None
+        return capture.captured
+    finally:
+        capture.cancel()
+
+
+def _load(ready: Ready, loaded: list[int]) -> Generator[Progress, None, None]:
+    """Loads an object's images, one a step because each is a copy on the main thread; adds their numbers to `loaded`."""
+    for files, layer in zip(ready.painted.layers, ready.painted.recipe.layers, strict=True):
+        for name in CHANNELS:
+            space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
+            image = images.load_png(
+                files[name], f"{ready.target.name} {EFFECT_NAMES[layer.effect.value]} {name}", space
+            )
+            loaded.append(image.session_uid)
+            _keep(image)
+            yield Progress("Loading the images", 1.0)
+
+
+def _discard(loaded: Sequence[int]) -> None:
+    bpy.data.batch_remove([image for image in bpy.data.images if image.session_uid in loaded])
+
+
+def _keep(image: bpy.types.Image) -> None:
+    """Packs an image or saves it beside the .blend, as the preference says."""
+    image[material.IMAGE] = True
+    if preferences().storage == "FILES" and bpy.data.filepath:
+        images.save_beside(image)
+    else:
+        images.pack(image)
+
+
+def _apply(ready: Ready, loaded: Sequence[int]) -> None:
+    """Wires one object's layers, with these images. Raises SceneError, with nothing changed, where it is not what it was."""
+    obj, captured = ready.target.find(), ready.captured
+    if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
+        raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
+    there = {image.session_uid: image for image in bpy.data.images}
+    if not all(uid in there for uid in loaded):
+        raise SceneError(f"The images of '{obj.name}' were removed while Sabi loaded them.", "Weather it again.")
+    found = iter([there[uid] for uid in loaded])
+    layers = [
+        PaintedImages(
+            *(next(found) for _ in CHANNELS), EFFECT_NAMES[layer.effect.value], layer.age, layer.opacity, layer.relief
+        )
+        for layer in ready.painted.recipe.layers
+    ]
+    painting = material.Painting(
+        tuple(range(len(obj.material_slots))), layers, captured.uv_map, any(captured.surface.wrap)
+    )
+    material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
+
+
+def _has_window() -> bool:
+    return not bpy.app.background and bool(bpy.context.window_manager.windows)
+
+
+def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError]) -> work.Outcome:
+    names = [result.target.name for result in ready]
+    said = names[0] if len(names) == 1 else f"{len(names)} objects"
+    warnings = [warning for result in ready for warning in (*result.captured.warnings, *result.painted.warnings)]
+    return work.Outcome(f"Weathered {said}", tuple(dict.fromkeys((*warnings, *(error.for_artist for error in failed)))))

@@ -12,7 +12,7 @@
 set -euo pipefail
 suite=${SUITE:-trixie}
 root=${REAL_BLENDER_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/real-blender}/$suite
-packages="blender python3 python3-numpy xvfb xdotool x11-utils imagemagick libgl1-mesa-dri libegl1"
+packages="blender python3 python3-numpy python3-requests python3-cattr xvfb xdotool x11-utils imagemagick libgl1-mesa-dri libegl1"
 
 setup() {
   [[ $(cat "$root/.packages" 2>/dev/null) == "$packages" ]] && { echo "ready: $root"; return; }

@@ -231,10 +231,10 @@ def painted_steel() -> bpy.types.Material:
 
 def unwrap(thing: bpy.types.Object) -> None:
     """One UV map without overlaps, every island at the same scale."""
-    view_layer = bpy.context.view_layer
-    for other in view_layer.objects:
-        other.select_set(other == thing)
-    view_layer.objects.active = thing
+    bpy.context.view_layer.update()
+    bpy.ops.object.select_all(action="DESELECT")
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
     thing.data.uv_layers.new(name="UVMap")
     bpy.ops.object.mode_set(mode="EDIT")
     bpy.ops.mesh.select_all(action="SELECT")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many items, one after another or over a Ray cluster: found in folders, dealt out by shards, skipped when done, reported one by one."""
+"""Many items, one after another or over a Ray cluster: in shards, skipped when done, reported one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 from .files import IMAGE_SUFFIXES
 from .files.names import read_name
-from .items import MODEL_SUFFIXES, SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
+from .items import SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
+from .models import MODEL_SUFFIXES
 from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
 

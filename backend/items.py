@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -26,18 +20,17 @@ from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_f
 from .files.frame import is_frame
 from .files.image import writable_suffix
 from .files.whole import WholeFiles
+from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
 from .protocol.client import Client
-from .protocol.errors import BadFile, Cancelled, FileExists, SabiError, SceneError
+from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.surface import Surface
-from .weathering import shading
+from .weathering.passes import inspect
 from .weathering.pipeline import weather
 
-MODEL_SUFFIXES = frozenset((".blend", ".gltf", ".glb", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj"))
 SIDECAR = ".sabi.json"
 SIDECAR_VERSION = 1
-_HEADLESS = "sabi.addon.headless"
 Progress = Callable[[str, float], None]
 
 
@@ -165,13 +158,22 @@ def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine,
     sidecar = sidecar_of(target)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
-    if kind is Kind.MODEL:
-        return _weather_model(path, target, recipe, settings, progress)
     with WholeFiles(settings.overwrite) as files:
-        weather_one = _weather_frame if kind is Kind.FRAME else _weather_images
-        paths, warnings, networks = weather_one(path, target, recipe, settings, engine, files, progress)
+        if kind is Kind.MODEL:
+            paths, warnings, networks = _weather_model(path, target, recipe, settings, progress)
+        else:
+            weather_one = _weather_frame if kind is Kind.FRAME else _weather_images
+            paths, warnings, networks = weather_one(path, target, recipe, settings, engine, files, progress)
         used = replace(recipe, networks=networks)
-        report = describe(path, kind, used, paths, warnings, time.monotonic() - began)
+        report = {
+            "sabi_item": SIDECAR_VERSION,
+            "kind": kind.value,
+            "input": {"name": path.name, "sha256": digest(path)},
+            "recipe": json.loads(used.to_json()),
+            "files": [p.relative_to(sidecar.parent).as_posix() for p in paths],
+            "warnings": warnings,
+            "seconds": round(time.monotonic() - began, 3),
+        }
         files.add_text(sidecar, json.dumps(report, indent=2) + "\n")
     return Written((*paths, sidecar), used, tuple(warnings), seconds=time.monotonic() - began)
 
@@ -190,21 +192,6 @@ def already_done(path: Path, recipe: Recipe, settings: Settings) -> Written | No
     except (OSError, ValueError, KeyError, TypeError, SabiError):
         return None
     return None
-
-
-def describe(
-    path: Path, kind: Kind, recipe: Recipe, paths: list[Path], warnings: list[str], seconds: float
-) -> dict[str, object]:
-    """The sidecar: enough to make the same result again, and to see whether it must be."""
-    return {
-        "sabi_item": SIDECAR_VERSION,
-        "kind": kind.value,
-        "input": {"name": path.name, "sha256": digest(path)},
-        "recipe": json.loads(recipe.to_json()),
-        "files": [p.name for p in paths],
-        "warnings": warnings,
-        "seconds": round(seconds, 3),
-    }
 
 
 def digest(path: Path) -> str:
@@ -237,9 +224,7 @@ def _weather_images(
     warnings: list[str] = []
     networks: dict[str, str] = {}
     for number, asset in enumerate(assets):
-        done, networks = engine(
-            asset.surface, recipe, lambda stage, f, n=number: progress(stage, (n + f) / len(assets))
-        )  # type: ignore[misc]
+        done, networks = engine(asset.surface, recipe, _part_of(progress, number, len(assets)))
         paths += write_asset(asset, done.surface, target, files, suffix=settings.suffix, new_maps=settings.new_maps)
         warnings += [w for w in (*asset.warnings, *done.warnings) if w not in warnings]
     if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and not settings.suffix:
@@ -249,113 +234,41 @@ def _weather_images(
     return paths, warnings, networks
 
 
+def _part_of(progress: Progress, number: int, count: int) -> Progress:
+    return lambda stage, fraction: progress(stage, (number + fraction) / count)
+
+
 def _weather_frame(
     path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
 ) -> tuple[list[Path], list[str], dict[str, str]]:
     frame = read_frame(
         path, layer=settings.view_layer, object_name=settings.object_name, object_index=settings.object_index
     )
-    noticed = shading.inspect(frame.surface, frame.passes)
+    noticed = inspect(frame.surface, frame.passes)
     done, networks = engine(frame.surface, recipe, progress)
     files.add(target, lambda temporary: write_frame(frame, done.surface, temporary))
     return [target], list(dict.fromkeys((*noticed, *done.warnings))), networks
 
 
-def _weather_model(path: Path, target: Path, recipe: Recipe, settings: Settings, progress: Progress) -> Written:
-    """Runs the add-on without a window in a Python that has bpy; it writes the result, the maps and the sidecar."""
-    began = time.monotonic()
-    if not path.is_file():
-        raise BadFile(f"{path} is missing.", "Check the path.")
-    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-        recipe_file = Path(folder) / "recipe.json"
-        recipe_file.write_text(recipe.to_json(), encoding="utf-8")
-        command = [
-            python_with_bpy(settings),
-            "-m",
-            _HEADLESS,
-            str(path),
-            "--recipe",
-            str(recipe_file),
-            "--out",
-            str(target),
-        ]
-        command += ["--overwrite"] if settings.overwrite else []
-        command += ["--texels", str(settings.texels)] if settings.texels else []
-        command += ["--object", settings.object_name] if settings.object_name else []
-        environment = dict(os.environ)
-        for name, value in (
-            ("SABI_SERVER", settings.server),
-            ("SABI_TOKEN", settings.token),
-            ("SABI_DEVICE", settings.device),
-        ):
-            if value:
-                environment[name] = value
-        if settings.threads:
-            environment["SABI_THREADS"] = str(settings.threads)
-        said = _run_headless(command, environment, progress)
-    paths = [Path(p) for p in said.get("files", [])] or [p for p in sorted(target.rglob("*")) if p.is_file()]
-    networks = said.get("networks", {})
-    used = replace(recipe, networks={**networks, **recipe.networks})
-    warnings = [str(w) for w in said.get("warnings", [])]
-    sidecar = sidecar_of(target)
-    with WholeFiles(overwrite=True) as files:
-        report = describe(path, Kind.MODEL, used, paths, warnings, time.monotonic() - began)
-        report["files"] = [p.relative_to(target).as_posix() if p.is_relative_to(target) else str(p) for p in paths]
-        files.add_text(sidecar, json.dumps(report, indent=2) + "\n")
-    return Written((*paths, sidecar), used, tuple(warnings), seconds=time.monotonic() - began)
-
-
-def _run_headless(command: list[str], environment: dict[str, str], progress: Progress) -> dict:  # type: ignore[type-arg]
-    """Runs the add-on's own script: JSON lines on its standard output are progress, an error, or the result that ends them."""
-    lines: list[str] = []
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=noise, env=environment, text=True, errors="replace"
-        ) as process:
-            assert process.stdout is not None
-            result: dict = {}  # type: ignore[type-arg]
-            try:
-                for line in process.stdout:
-                    message = _json_object(line)
-                    lines.append(line.rstrip())
-                    if "error" in message:
-                        result = {"error": message["error"]}
-                    elif "fraction" in message:
-                        progress(str(message.get("stage", "")), float(message["fraction"]))
-                    elif message:
-                        result = message
-            except KeyboardInterrupt:
-                process.terminate()
-                raise Cancelled from None
-        noise.seek(0)
-        last = [line.strip() for line in (noise.read().splitlines() or lines) if line.strip()][-1:]
-    if "error" in result:
-        raise SabiError.from_dict(result["error"])
-    if process.returncode:
-        raise SceneError(
-            f"Blender ended with exit status {process.returncode}.", f"Its last words: {''.join(last) or 'none'}"
-        )
-    return result
-
-
-def _json_object(line: str) -> dict:  # type: ignore[type-arg]
-    try:
-        message = json.loads(line) if line.lstrip().startswith("{") else {}
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def python_with_bpy(settings: Settings) -> str:
-    """A Python that can import bpy; raises SceneError with what to install."""
-    asked = settings.blender_python or os.environ.get("SABI_BLENDER_PYTHON", "")
-    if asked:
-        if found := shutil.which(asked):
-            return found
-        raise SceneError(f"There is no Python at '{asked}'.", "Name a Python whose environment has bpy and Sabi.")
-    if find_spec("bpy") is not None:
-        return sys.executable
-    raise SceneError(
-        "Models need Blender, and this Python has no bpy.",
-        'pip install "sabi-weathering[blender]", or name a Python that has bpy with --blender-python or SABI_BLENDER_PYTHON.',
+def _weather_model(
+    path: Path, target: Path, recipe: Recipe, settings: Settings, progress: Progress
+) -> tuple[list[Path], list[str], dict[str, str]]:
+    options = ["--texels", str(settings.texels)] if settings.texels else []
+    options += ["--object", settings.object_name] if settings.object_name else []
+    environment = {
+        "SABI_SERVER": settings.server,
+        "SABI_TOKEN": settings.token,
+        "SABI_DEVICE": settings.device or "",
+        "SABI_THREADS": str(settings.threads or ""),
+    }
+    answer = weather_model(
+        path,
+        target,
+        recipe,
+        python=settings.blender_python,
+        options=options,
+        environment={name: value for name, value in environment.items() if value},
+        overwrite=settings.overwrite,
+        progress=progress,
     )
+    return list(answer.files), list(answer.warnings), dict(answer.networks)

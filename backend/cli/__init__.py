@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `sabi weather | batch | serve | doctor | demo | effects`. One file a command; the only user of typer and rich."""
+"""The command line: `sabi weather | batch | serve | doctor | demo | effects`. One file a command.
+
+The only user of typer and rich.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`sabi demo`: the project's own model weathered in Blender, before and after. Runs the add-on's program in a Python that has bpy."""
+"""`sabi demo`: the project's own model weathered in Blender, before and after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 import typer
 
-from ..items import Settings, python_with_bpy
+from ..models import python_with_bpy
 
 
 def command(context: typer.Context) -> None:
@@ -15,5 +15,5 @@ def command(context: typer.Context) -> None:
 
     All arguments go to the demo: try `sabi demo --help`.
     """
-    command = [python_with_bpy(Settings()), "-m", "sabi.addon.demo", *context.args]
+    command = [python_with_bpy(), "-m", "sabi.addon.demo", *context.args]
     raise typer.Exit(subprocess.run(command, check=False).returncode)

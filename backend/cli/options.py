@@ -232,21 +232,24 @@ def _apply(data: dict[str, Any], change: str) -> None:
     except ValueError:
         value = text.strip()
     if path[0] == "frame":
-        targets, path, known = [data["frame"]], path[1:], Frame
+        targets, path, names = [data["frame"]], path[1:], _names(Frame)
     else:
-        targets, known = data["layers"], Layer
+        targets, names = data["layers"], _names(Layer)
         if path[0].isdecimal():
             number = int(path[0])
             if not 1 <= number <= len(targets):
                 raise BadRecipe(f"The recipe has no layer {number}.", f"It has {len(targets)}, counted from 1.")
             targets, path = [targets[number - 1]], path[1:]
         if path[:1] == ["exposure"] and len(path) == 2:
-            targets, path, known = [layer["exposure"] for layer in targets], path[1:], Exposure
-    names = sorted(f.name for f in fields(known))
+            targets, path, names = [layer["exposure"] for layer in targets], path[1:], _names(Exposure)
     if len(path) != 1 or path[0] not in names:
         raise BadRecipe(f"The recipe has no field '{key}'.", f"Fields here: {', '.join(names)}.")
     for target in targets:
         target[path[0]] = value
+
+
+def _names(kind: type) -> list[str]:
+    return sorted(f.name for f in fields(kind))
 
 
 def parse_wrap(text: str) -> tuple[bool, bool] | None:

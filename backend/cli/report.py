@@ -20,11 +20,17 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+_HINTS = {
+    "bad_recipe": "`sabi weather --help` says what each setting does, `sabi effects` what there is to choose from.",
+    "backend": "Check the address and that `sabi serve` runs there.",
+}
+
+
 def show_error(error: SabiError, prefix: str = "") -> None:
     """One sentence, a hint, a code."""
     err.print(f"[bold red]Error:[/] {escape(prefix + error.message)}")
-    if error.hint:
-        err.print(f"[dim]Hint:[/]  {escape(error.hint)}")
+    hint = error.hint or _HINTS.get(error.code, "`sabi COMMAND --help` says what each option does.")
+    err.print(f"[dim]Hint:[/]  {escape(hint)}")
     err.print(f"[dim]Code:[/]  {error.code}")
 
 

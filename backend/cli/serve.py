@@ -23,7 +23,8 @@ def command(
         typer.Option(
             "--address",
             metavar="HOST:PORT",
-            help="Where to listen: 127.0.0.1 only for this machine, 0.0.0.0 for all who reach it (needs a token); port 0 takes a free one.",
+            help="Where to listen: 127.0.0.1 only for this machine, 0.0.0.0 for all who reach it (needs a token); "
+            "port 0 takes a free one.",
         ),
     ] = f"127.0.0.1:{serve.PORT}",
     token: Annotated[
@@ -31,7 +32,7 @@ def command(
         typer.Option(
             "--token",
             envvar="SABI_TOKEN",
-            help="A secret that clients must give. Better set in SABI_TOKEN, where others cannot read it.",
+            help="A secret that clients must give. Better set in SABI_TOKEN, which others cannot read.",
         ),
     ] = "",
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate file (PEM), for https.")] = None,

@@ -78,14 +78,12 @@ def read_assets(
     tiles: dict[int | None, list[tuple[Path, NamedFile]]] = {}
     for file, name in named:
         tiles.setdefault(name.tile, []).append((file, name))
+    title = (path.resolve().name if path.is_dir() else Path(path.name.replace("<UDIM>", "")).stem).strip(
+        "._ "
+    ) or "surface"
     assets = []
     for tile in sorted(tiles, key=lambda t: t or 0):
-        name = (
-            path.name.replace("<UDIM>", "").strip("._ ")
-            if path.is_dir()
-            else Path(path.name.replace("<UDIM>", "")).stem
-        )
-        asset = _read_tile(tiles[tile], name or "surface", tile)
+        asset = _read_tile(tiles[tile], title, tile)
         width = asset.surface.size[1]
         surface = asset.surface
         wraps = seems_to_wrap(surface["albedo"]) if wrap is None and tile is None else wrap or (False, False)
@@ -95,7 +93,7 @@ def read_assets(
             wraps,
             texels_per_metre=width / width_metres,
             height_scale=height_scale,
-            name=name or "surface",
+            name=title,
         )
         assets.append(Asset(surface, asset.files, tile, (*warnings, *asset.warnings)))
         warnings = ()
@@ -104,20 +102,19 @@ def read_assets(
 
 def seems_to_wrap(albedo: Map) -> tuple[bool, bool]:
     """Whether (rows, columns) continue at the opposite border: borders differ little more than neighbours within do."""
-    height, width = albedo.size
-    if min(height, width) < 16:
+    if min(albedo.size) < 16:
         return False, False
-    rows = albedo.floats((np.linspace(0, height - 2, 64).astype(int), slice(None)))
-    below = albedo.floats((np.linspace(0, height - 2, 64).astype(int) + 1, slice(None)))
-    edge = np.abs(albedo.floats((slice(0, 1), slice(None))) - albedo.floats((slice(-1, None), slice(None)))).mean()
-    columns = albedo.floats((slice(None), np.linspace(0, width - 2, 64).astype(int)))
-    beside = albedo.floats((slice(None), np.linspace(0, width - 2, 64).astype(int) + 1))
-    side = np.abs(albedo.floats((slice(None), slice(0, 1))) - albedo.floats((slice(None), slice(-1, None)))).mean()
-    least = 0.5 / 255
-    return (
-        bool(edge <= _WRAP_RATIO * max(float(np.abs(rows - below).mean()), least)),
-        bool(side <= _WRAP_RATIO * max(float(np.abs(columns - beside).mean()), least)),
-    )
+    return _continues(albedo.array), _continues(albedo.array.swapaxes(0, 1))
+
+
+def _continues(rows: np.ndarray) -> bool:
+    chosen = np.linspace(0, len(rows) - 2, 64).astype(int)
+
+    def apart(first: np.ndarray, second: np.ndarray) -> float:
+        return float(np.abs(Map(first).floats() - Map(second).floats()).mean())
+
+    within = apart(rows[chosen], rows[chosen + 1])
+    return apart(rows[:1], rows[-1:]) <= _WRAP_RATIO * max(within, 0.5 / 255)
 
 
 def _in_folder(folder: Path) -> tuple[list[tuple[Path, NamedFile]], tuple[str, ...]]:

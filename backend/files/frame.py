@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 
 from ..protocol.errors import BadFile, BadSurface
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from .chosen import Passes, cryptomatte_names, object_mask
 from .image import keep_exact, open_image, read_pixels, write_parts
 
 # What Blender calls each pass in its user interface, and in files up to 4.x and from 5.0 on.
@@ -49,7 +49,6 @@ _COMPONENTS = (
     | {c: i for i, c in enumerate("rgba")}
     | {"V": 0}
 )
-Passes = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def read_frame(
         layers = _layers(source)
         name = _choose_layer(path, layers, layer)
         passes = _read(source, path, layers[name])
-        manifest = _cryptomatte_names(source)
+        manifest = cryptomatte_names(source)
     finally:
         source.close()
     maps = {
@@ -111,7 +110,7 @@ def read_frame(
         maps["ambient_occlusion"] = Map(np.ascontiguousarray(passes["Ambient Occlusion"][..., :1]))
     if passes["Combined"].shape[2] == 4:
         maps["alpha"] = Map(np.ascontiguousarray(passes["Combined"][..., 3:]))
-    maps["object_mask"] = Map(_object_mask(path, passes, manifest, object_name, object_index))
+    maps["object_mask"] = Map(object_mask(path, passes, manifest, object_name, object_index))
     surface = Surface(maps, Space.IMAGE, name=path.stem)
     surface.check_values()
     evidence = {k: v for k, v in passes.items() if k.startswith("Crypto") or k in _EVIDENCE}
@@ -144,18 +143,18 @@ def write_frame(frame: RenderedFrame, weathered: Surface, target: Path) -> None:
                 layer, name, component = _split(_full_name(spec, full))
                 if (layer, name) == (frame.layer, "Combined") and component < 3:
                     pixels[..., channel][changed] = new[..., component][changed].astype(pixels.dtype)
-            spec = oiio.ImageSpec(spec)
+            spec = OpenImageIO.ImageSpec(spec)
             keep_exact(spec)
             parts.append((spec, pixels))
     finally:
         source.close()
-    output = oiio.ImageOutput.create(str(target))
+    output = OpenImageIO.ImageOutput.create(str(target))
     if output is None:
         raise BadFile(f"Frames cannot be written as '{target.suffix}'.", "Choose exr.")
     write_parts(output, target, parts)
 
 
-def _parts(source: oiio.ImageInput) -> Iterator[tuple[int, oiio.ImageSpec]]:
+def _parts(source: OpenImageIO.ImageInput) -> Iterator[tuple[int, OpenImageIO.ImageSpec]]:
     """Stands at each part in turn."""
     index = 0
     while source.seek_subimage(index, 0):
@@ -164,7 +163,7 @@ def _parts(source: oiio.ImageInput) -> Iterator[tuple[int, oiio.ImageSpec]]:
     source.geterror()
 
 
-def _full_name(spec: oiio.ImageSpec, channel: str) -> str:
+def _full_name(spec: OpenImageIO.ImageSpec, channel: str) -> str:
     """`layer.pass.component`, also where a file keeps the first two in the part's name."""
     part = spec.getattribute("oiio:subimagename")
     return channel if channel.count(".") >= 2 or not part else f"{part}.{channel.rsplit('.', 1)[-1]}"
@@ -180,7 +179,7 @@ def _split(full: str) -> tuple[str, str, int]:
     return layer, _WORD_TO_PASS.get(word, word), component
 
 
-def _layers(source: oiio.ImageInput) -> dict[str, dict[str, list[tuple[int, int, int]]]]:
+def _layers(source: OpenImageIO.ImageInput) -> dict[str, dict[str, list[tuple[int, int, int]]]]:
     """view layer -> pass -> (part, channel, component)."""
     layers: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
     for part, spec in _parts(source):
@@ -206,7 +205,7 @@ def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted
     return best
 
 
-def _read(source: oiio.ImageInput, path: Path, places: Mapping[str, list[tuple[int, int, int]]]) -> Passes:
+def _read(source: OpenImageIO.ImageInput, path: Path, places: Mapping[str, list[tuple[int, int, int]]]) -> Passes:
     """The passes that Sabi looks at, [H, W, C] each, halves kept as halves. Reads part by part."""
     wanted = {
         name: sorted(at, key=lambda p: p[2])
@@ -236,7 +235,7 @@ def _read(source: oiio.ImageInput, path: Path, places: Mapping[str, list[tuple[i
     return passes
 
 
-def _one_type(path: Path, spec: oiio.ImageSpec) -> str:
+def _one_type(path: Path, spec: OpenImageIO.ImageSpec) -> str:
     """The type that holds every channel of a part without loss."""
     kinds = {str(spec.channelformat(c)) for c in range(spec.nchannels)}
     if not kinds <= {"half", "float"}:
@@ -253,66 +252,3 @@ def _colour(array: np.ndarray) -> np.ndarray:
 
 def _sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return first[..., :3].astype(np.float32) + second[..., :3].astype(np.float32)
-
-
-def _cryptomatte_names(source: oiio.ImageInput) -> dict[str, str]:
-    """Object name -> hash as eight hex digits, of the cryptomatte over objects."""
-    source.seek_subimage(0, 0)
-    for attribute in source.spec().extra_attribs:
-        if (
-            attribute.name.startswith("cryptomatte/")
-            and attribute.name.endswith("/name")
-            and "CryptoObject" in str(attribute.value)
-        ):
-            text = source.spec().getattribute(attribute.name[: -len("name")] + "manifest")
-            try:
-                names = json.loads(str(text))
-                return {str(k): str(v) for k, v in names.items()}
-            except (ValueError, AttributeError):
-                return {}
-    return {}
-
-
-def _object_mask(
-    path: Path, passes: Passes, manifest: Mapping[str, str], object_name: str, object_index: int | None
-) -> np.ndarray:
-    """Coverage by the object chosen, float32 [H, W, 1] in 0..1; where nothing has a position, 0."""
-    solid = (passes["Normal"][..., :3] != 0).any(axis=2) | (passes["Position"][..., :3] != 0).any(axis=2)
-    mask = solid.astype(np.float32)
-    if object_name:
-        ranks = [passes[name] for name in sorted(passes) if name.startswith("CryptoObject")]
-        if not ranks:
-            raise BadFile(
-                f"{path.name} has no Cryptomatte of objects to find '{object_name}' by.",
-                "Enable Cryptomatte > Object, and render again.",
-            )
-        if object_name not in manifest:
-            raise BadFile(
-                f"{path.name} shows no object '{object_name}'.", f"Objects: {', '.join(sorted(manifest)[:20])}."
-            )
-        wanted = np.uint32(int(manifest[object_name], 16))
-        mask = np.zeros_like(mask)
-        for rank in ranks:
-            identity = np.ascontiguousarray(rank.astype(np.float32)).view(np.uint32)
-            for c in range(0, rank.shape[2] - 1, 2):
-                mask += np.where(identity[..., c] == wanted, rank[..., c + 1], 0).astype(np.float32)
-        mask = np.clip(mask, 0, 1) * solid
-    elif object_index is not None:
-        if "Object Index" not in passes:
-            raise BadFile(
-                f"{path.name} lacks the pass Object Index.",
-                "Enable it in View Layer Properties > Passes, and render again.",
-            )
-        mask = (np.round(passes["Object Index"][..., 0]) == object_index).astype(np.float32) * solid
-    if not mask.any():
-        what = (
-            f"'{object_name}'"
-            if object_name
-            else "an object"
-            if object_index is None
-            else f"an object with index {object_index}"
-        )
-        raise BadSurface(
-            f"{path.name} does not show {what}.", "Choose another object, or look at the frame's Position pass."
-        )
-    return np.ascontiguousarray(mask[..., None])

@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 
 from ..protocol.errors import BadFile, BadSurface, DiskFull
 from ..protocol.surface import check_size
 
-IMAGE_SUFFIXES = frozenset(".png .jpg .jpeg .tif .tiff .exr .tga .bmp .hdr .webp .dpx .psd".split())
+IMAGE_SUFFIXES = frozenset(
+    [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".tga", ".bmp", ".hdr", ".webp", ".dpx", ".psd"]
+)
 LOSSY_SUFFIXES = frozenset((".jpg", ".jpeg", ".webp"))
 _READ_ONLY_SUFFIXES = frozenset((".psd",))  # OpenImageIO reads them but cannot write them
 _LOSSY_COMPRESSION = ("dwaa", "dwab", "b44", "b44a", "pxr24", "jpeg", "lossy")
@@ -39,7 +41,7 @@ _DEPTHS = {  # what a format can hold, the finest first
 }
 
 
-def read_spec(path: Path) -> oiio.ImageSpec:
+def read_spec(path: Path) -> OpenImageIO.ImageSpec:
     """Size, type, channel names and attributes. Raises BadFile, TooLarge; reads no texels."""
     source = open_image(path)
     try:
@@ -48,7 +50,7 @@ def read_spec(path: Path) -> oiio.ImageSpec:
         source.close()
 
 
-def open_image(path: Path) -> oiio.ImageInput:
+def open_image(path: Path) -> OpenImageIO.ImageInput:
     """An open reader whose size is within the limits. Raises BadFile (missing, empty, not an image), TooLarge."""
     if not path.is_file():
         raise BadFile(f"{path} is {'a folder' if path.is_dir() else 'missing'}.", "Check the path.")
@@ -59,12 +61,13 @@ def open_image(path: Path) -> oiio.ImageInput:
             pass
     except OSError as error:
         raise BadFile(f"{path} may not be read: {error.strerror}.", "Check the file's permissions.") from None
-    config = oiio.ImageSpec()
+    config = OpenImageIO.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)  # colours as stored, not multiplied by alpha
-    source = oiio.ImageInput.open(str(path), config)
+    source = OpenImageIO.ImageInput.open(str(path), config)
     if source is None:
         raise BadFile(
-            f"{path} cannot be read as an image.", f"OpenImageIO says: {oiio.geterror().strip() or 'unknown format'}."
+            f"{path} cannot be read as an image.",
+            f"OpenImageIO says: {OpenImageIO.geterror().strip() or 'unknown format'}.",
         )
     spec = source.spec()
     if spec.width < 1 or spec.height < 1 or spec.nchannels < 1:
@@ -79,7 +82,7 @@ def open_image(path: Path) -> oiio.ImageInput:
     return source
 
 
-def read_pixels(source: oiio.ImageInput, path: Path, dtype: str = "") -> np.ndarray:
+def read_pixels(source: OpenImageIO.ImageInput, path: Path, dtype: str = "") -> np.ndarray:
     """All texels [H, W, C] of the part the reader stands at, in their stored type. Raises BadFile, BadSurface."""
     spec = source.spec()
     kind = dtype or str(spec.format)
@@ -88,7 +91,7 @@ def read_pixels(source: oiio.ImageInput, path: Path, dtype: str = "") -> np.ndar
             f"{path} holds texels of type {kind}.", "Save it with 8 or 16 bit integers, half or single floats."
         )
     where = source.current_subimage()
-    pixels = source.read_image(where, 0, 0, spec.nchannels, oiio.TypeDesc("float" if kind == "double" else kind))
+    pixels = source.read_image(where, 0, 0, spec.nchannels, OpenImageIO.TypeDesc("float" if kind == "double" else kind))
     if pixels is None or source.has_error:
         raise BadFile(
             f"{path} is damaged or cut short.", f"OpenImageIO says: {source.geterror().strip().splitlines()[0]}."
@@ -96,7 +99,7 @@ def read_pixels(source: oiio.ImageInput, path: Path, dtype: str = "") -> np.ndar
     return np.ascontiguousarray(pixels.reshape(spec.height, spec.width, spec.nchannels))
 
 
-def read_image(path: Path) -> tuple[np.ndarray, oiio.ImageSpec]:
+def read_image(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
     """A single image: texels [H, W, C], row 0 at the top, and what the file says of them."""
     source = open_image(path)
     try:
@@ -110,7 +113,7 @@ def writable_suffix(suffix: str) -> str:
     return ".png" if suffix.lower() in LOSSY_SUFFIXES | _READ_ONLY_SUFFIXES else suffix
 
 
-def write_image(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None = None) -> None:
+def write_image(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | None = None) -> None:
     """Writes texels [H, W, C] in the type they have, or the nearest that the format holds; attributes come from `like`.
 
     Raises DiskFull, BadFile. Meant for temporary names: a failure leaves a damaged file.
@@ -121,14 +124,16 @@ def write_image(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None = No
         raise DiskFull(
             f"The disk is full: {path.parent} has no room for {raw >> 20} MB."
         )  # libjpeg ends the process instead
-    target = oiio.ImageOutput.create(str(path))
+    target = OpenImageIO.ImageOutput.create(str(path))
     if target is None:
-        oiio.geterror()
+        OpenImageIO.geterror()
         raise BadFile(f"Images of type '{path.suffix}' cannot be written.", "Choose png, exr or tif.")
     write_parts(target, path, [(spec, pixels)])
 
 
-def write_parts(target: oiio.ImageOutput, path: Path, parts: list[tuple[oiio.ImageSpec, np.ndarray]]) -> None:
+def write_parts(
+    target: OpenImageIO.ImageOutput, path: Path, parts: list[tuple[OpenImageIO.ImageSpec, np.ndarray]]
+) -> None:
     """Writes one or more parts (subimages) and closes. Raises DiskFull, BadFile."""
     specs = [spec for spec, _ in parts]
     opened = target.open(str(path), specs[0]) if len(specs) == 1 else target.open(str(path), specs)
@@ -154,14 +159,14 @@ def write_parts(target: oiio.ImageOutput, path: Path, parts: list[tuple[oiio.Ima
     )
 
 
-def spec_for(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None) -> oiio.ImageSpec:
+def spec_for(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | None) -> OpenImageIO.ImageSpec:
     height, width, channels = pixels.shape
     depth = depth_for(path.suffix, pixels.dtype)
     if like is None:
-        spec = oiio.ImageSpec(width, height, channels, depth)
+        spec = OpenImageIO.ImageSpec(width, height, channels, depth)
     else:
-        spec = oiio.ImageSpec(like)
-        spec.set_format(oiio.TypeDesc(depth))
+        spec = OpenImageIO.ImageSpec(like)
+        spec.set_format(OpenImageIO.TypeDesc(depth))
         if spec.nchannels != channels:
             spec.nchannels = channels
             spec.channelnames = ("Y",) if channels == 1 else ("R", "G", "B", "A")[:channels]
@@ -171,7 +176,7 @@ def spec_for(path: Path, pixels: np.ndarray, like: oiio.ImageSpec | None) -> oii
     return spec
 
 
-def keep_exact(spec: oiio.ImageSpec) -> None:
+def keep_exact(spec: OpenImageIO.ImageSpec) -> None:
     """Replaces a lossy compression by a lossless one, so that texels that are not weathered stay as they are."""
     if str(spec.getattribute("compression") or "").split(":")[0].lower() in _LOSSY_COMPRESSION:
         spec.attribute("compression", "zip")

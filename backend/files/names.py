@@ -9,20 +9,23 @@ from dataclasses import dataclass
 # Words as texture libraries and exporters write them (Poly Haven, ambientCG, Substance, Quixel, Blender, glTF).
 # Two words in a row are tried before one; a packed file names a map a channel.
 _ROLES: dict[tuple[str, ...], tuple[str, ...]] = {
-    **{(w,): ("albedo",) for w in "albedo basecolor basecolour diff diffuse color colour col bc".split()},
+    **{
+        (w,): ("albedo",)
+        for w in ["albedo", "basecolor", "basecolour", "diff", "diffuse", "color", "colour", "col", "bc"]
+    },
     **{("base", w): ("albedo",) for w in ("color", "colour", "col")},
     **{("diffuse", w): ("albedo",) for w in ("color", "colour")},
-    **{(w,): ("roughness",) for w in "roughness rough rgh".split()},
-    **{(w,): ("metallic",) for w in "metallic metalness metal mtl".split()},
-    **{(w,): ("normal",) for w in "normal normals nor nrm norm".split()},
-    **{(w, "gl"): ("normal",) for w in "normal nor nrm norm".split()},
-    **{(w, "dx"): ("normal_dx",) for w in "normal nor nrm norm".split()},
-    **{(w, "opengl"): ("normal",) for w in "normal nor".split()},
-    **{(w, "directx"): ("normal_dx",) for w in "normal nor".split()},
-    **{(w,): ("height",) for w in "height disp displacement bump".split()},
-    **{(w,): ("ambient_occlusion",) for w in "ao occlusion ambientocclusion".split()},
+    **{(w,): ("roughness",) for w in ["roughness", "rough", "rgh"]},
+    **{(w,): ("metallic",) for w in ["metallic", "metalness", "metal", "mtl"]},
+    **{(w,): ("normal",) for w in ["normal", "normals", "nor", "nrm", "norm"]},
+    **{(w, "gl"): ("normal",) for w in ["normal", "nor", "nrm", "norm"]},
+    **{(w, "dx"): ("normal_dx",) for w in ["normal", "nor", "nrm", "norm"]},
+    **{(w, "opengl"): ("normal",) for w in ["normal", "nor"]},
+    **{(w, "directx"): ("normal_dx",) for w in ["normal", "nor"]},
+    **{(w,): ("height",) for w in ["height", "disp", "displacement", "bump"]},
+    **{(w,): ("ambient_occlusion",) for w in ["ao", "occlusion", "ambientocclusion"]},
     ("ambient", "occlusion"): ("ambient_occlusion",),
-    **{(w,): ("alpha",) for w in "opacity alpha transparency".split()},
+    **{(w,): ("alpha",) for w in ["opacity", "alpha", "transparency"]},
     **{(w,): ("ambient_occlusion", "roughness", "metallic") for w in ("arm", "orm")},
     ("occlusion", "roughness", "metallic"): ("ambient_occlusion", "roughness", "metallic"),
     ("metallic", "roughness"): ("", "roughness", "metallic"),  # glTF's own packing
@@ -49,9 +52,8 @@ def read_name(stem: str) -> NamedFile:
     `metal_01` names no map.
     """
     tile = None
-    if match := _TILE.match(stem):
-        if 1001 <= (number := int(match[2])) <= 1999 and match[1]:
-            stem, tile = match[1], number
+    if (match := _TILE.match(stem)) and 1001 <= (number := int(match[2])) <= 1999 and match[1]:
+        stem, tile = match[1], number
     words = [(m.group(), m.span()) for m in _WORD.finditer(stem)]
     lowered = [word.lower() for word, _ in words]
     for end in range(len(words), 0, -1):

@@ -19,6 +19,8 @@ import numpy as np
 from ..protocol.errors import BadSurface, MissingMap
 from ..protocol.recipe import Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from .frame_material import DIELECTRIC, DIFFUSE_KNOWN, MATTE_SHARE, base_material
+from .passes import bands, inspect
 
 if TYPE_CHECKING:
     from .pipeline import Weathered
@@ -32,11 +34,7 @@ FRAME_MAPS = (
     "position",
     "world_normal",
 )
-DIFFUSE_KNOWN = 0.02  # diffuse colour above which Blender's diffuse light is believed
-DIELECTRIC = 0.04  # what a dielectric mirrors head on, at an index of refraction of 1.5
-MATTE_SHARE = 0.935  # the share of the base colour that Principled's diffuse colour keeps beneath its gloss, in Blender 4.2 to 5.0
 BRIGHTEST_GLOSS = 8.0  # the gloss factor's limit, reached where something mirrors that hardly did before
-_BAND = 256  # rows computed at a time
 _SAMPLES = 60_000  # texels that the fit looks at
 
 
@@ -109,43 +107,6 @@ def weather_frame(
     return replace(painted, surface=result, warnings=tuple(warnings))
 
 
-def base_material(surface: Surface) -> Surface:
-    """The frame's own material as a surface that can be painted: albedo (scene-linear) and metallic, roughness when an AOV gives it.
-
-    Metallic is how much of the colour is in the gloss: a dielectric mirrors every colour alike, a metal its own. What a texel
-    mirrors beyond a dielectric is metal. albedo * (1 - metallic) * MATTE_SHARE is the frame's diffuse colour; albedo may so come
-    to lie a little above 1. Geometry, masks and names are passed on; curvature is seen from normals and positions where it lacks.
-    """
-    height, width = surface.size
-    albedo = np.empty((height, width, 3), np.float32)
-    metallic = np.empty((height, width, 1), np.float32)
-    for rows in _bands(height):
-        diffuse, gloss = (surface[n].floats((rows, slice(None))) for n in ("diffuse_colour", "glossy_colour"))
-        if "metallic" in surface:
-            metal = np.clip(surface["metallic"].floats((rows, slice(None))), 0, 1)
-        else:
-            metal = _estimate_metallic(diffuse, gloss)
-        matte = diffuse / (np.maximum(1 - metal, 0.05) * np.float32(MATTE_SHARE))
-        albedo[rows] = np.clip(np.where(metal > 0.95, gloss, matte), 0, 1 / MATTE_SHARE)
-        metallic[rows] = np.where(metal > 0.95, 1, metal)
-    kept = (
-        "position",
-        "world_normal",
-        "object_mask",
-        "ambient_occlusion",
-        "curvature",
-        "down",
-        "texels_per_metre",
-        "mask",
-        "roughness",
-    )
-    maps = {name: surface[name] for name in kept if name in surface}
-    maps |= {"albedo": Map(albedo, ColorSpace.LINEAR), "metallic": Map(metallic)}
-    if "curvature" not in maps:
-        maps["curvature"] = Map(_curvature(surface))
-    return Surface(maps, Space.IMAGE, pose=surface.pose, texels_per_metre=surface.texels_per_metre, name=surface.name)
-
-
 def diffuse_light(surface: Surface) -> Light:
     """The frame's diffuse light, with a warning where it had to be fitted because nothing shows it.
 
@@ -174,8 +135,9 @@ def diffuse_light(surface: Surface) -> Light:
         low[channel], high[channel] = np.percentile(values, (0.5, 99.5))
     share = _unknown_share(surface)
     warning = (
-        f"{share:.0%} of the object has no diffuse colour (metal), so its light there is fitted over the surface directions of the rest of the "
-        "frame: shadows cast on it are missing. Weather it from inside Blender, or render a White Diffuse pass, for its true light."
+        f"{share:.0%} of the object has no diffuse colour (metal), so its light there is fitted over the surface directions "
+        "of the rest of the frame: shadows cast on it are missing. Weather it from inside Blender, or "
+        "render a White Diffuse pass, for its true light."
     )
     full = usable & (colour > DIFFUSE_KNOWN).all(axis=1)
     tint = np.maximum(light[full].mean(axis=0) if full.any() else light[usable].mean(axis=0), 1e-6)
@@ -190,11 +152,11 @@ def relight(surface: Surface, base: Surface, weathered: Surface, light: Light) -
     `combined`. `base` and `weathered` differ where coverage is above 0 and nowhere else.
     """
     source = surface["combined"]
-    if not any(material_changed(base, weathered, rows).any() for rows in _bands(surface.size[0])):
+    if not any(material_changed(base, weathered, rows).any() for rows in bands(surface.size[0])):
         return surface
     result = source.array.copy()
     top = np.finfo(result.dtype).max if result.dtype.kind == "f" else None
-    for rows in _bands(surface.size[0]):
+    for rows in bands(surface.size[0]):
         window = (rows, slice(None))
         changed = material_changed(base, weathered, rows)
         if not changed.any():
@@ -228,69 +190,6 @@ def material_changed(base: Surface, weathered: Surface, rows: slice) -> np.ndarr
     return changed
 
 
-def inspect(surface: Surface, passes: Mapping[str, np.ndarray] | None = None) -> tuple[str, ...]:
-    """Warnings about passes that do not say what one texel looks like: denoised, blurred by motion or by depth of field.
-
-    `passes` are further passes of the file by Blender's names, as files.read_frame gives them.
-    """
-    passes = passes or {}
-    warnings = []
-    if "Noisy Image" in passes or _violates_sum(surface, passes):
-        warnings.append(
-            "The picture was denoised or changed after its passes were rendered, so they no longer add up to it: weathered places may look "
-            "noisier than their surroundings. Render with denoising off (or with more samples) and denoise the weathered frame."
-        )
-    if _is_blurred(surface, passes):
-        warnings.append(
-            "The frame seems to have motion blur or depth of field (many texels show several places at once), so weathering may speckle "
-            "there. Render without them, and blur the weathered frame."
-        )
-    return tuple(warnings)
-
-
-def _estimate_metallic(diffuse: np.ndarray, gloss: np.ndarray) -> np.ndarray:
-    def spread(colour: np.ndarray) -> np.ndarray:
-        return colour.max(axis=2, keepdims=True) - colour.min(axis=2, keepdims=True)
-
-    diffuse = diffuse / np.float32(MATTE_SHARE)
-    in_gloss, in_diffuse = spread(gloss), spread(diffuse)
-    tinted = in_gloss + in_diffuse
-    by_colour = in_gloss / np.maximum(tinted, 1e-6)
-    level = np.maximum(gloss.mean(axis=2, keepdims=True) - 1.6 * DIELECTRIC, 0)
-    by_level = level / np.maximum(level + diffuse.mean(axis=2, keepdims=True), 1e-6)
-    trust = np.clip((tinted - 0.03) / 0.1, 0, 1)  # grey has no colour to tell by
-    metal = by_colour * trust + by_level * (1 - trust)
-    bare = diffuse.max(axis=2, keepdims=True) <= DIFFUSE_KNOWN
-    return np.where(bare & (level > DIELECTRIC), 1, metal).astype(np.float32)
-
-
-def _curvature(surface: Surface) -> np.ndarray:
-    """How the surface bends within a few texels of the picture, [H, W, 1] in 0..1: 0.5 flat, above at convex edges, below in creases.
-
-    From how normals turn along the way between neighbours; where the next texel lies much further off, it is another surface.
-    """
-    height, width = surface.size
-    normal, position = (surface[n].array.astype(np.float32) for n in ("world_normal", "position"))
-    bend = np.zeros((height, width), np.float32)
-    for axis in (0, 1):
-        way = np.diff(position, axis=axis)
-        length = np.linalg.norm(way, axis=2)
-        solid = normal.any(axis=2)
-        joined = solid & np.roll(solid, -1, axis)
-        joined = (joined[:-1] if axis == 0 else joined[:, :-1]) & (length > 0)
-        if not joined.any():
-            continue
-        joined &= length < 6 * np.median(length[joined])
-        turn = (np.diff(normal, axis=axis) * way).sum(axis=2) / np.maximum(length, 1e-9)
-        turn = np.where(joined, turn, 0)
-        for end in (slice(0, -1), slice(1, None)):
-            bend[(end, slice(None)) if axis == 0 else (slice(None), end)] += turn
-    padded = np.pad(bend, 2)  # an edge is a line in the picture: two texels to each side
-    rows = sum(padded[i : i + height] for i in range(5)) / np.float32(5)
-    spread = sum(rows[:, i : i + width] for i in range(5)) / np.float32(5)
-    return np.clip(0.5 + spread, 0, 1).astype(np.float32)[..., None]
-
-
 def _diffuse_colour(material: Surface, window: tuple[slice, slice]) -> np.ndarray:
     return _linear_albedo(material, window) * ((1 - material["metallic"].floats(window)) * np.float32(MATTE_SHARE))
 
@@ -307,8 +206,9 @@ def _gloss_factor(
 ) -> np.ndarray:
     """How much brighter the gloss gets: by what the surface mirrors, and by what a rougher surface mirrors from.
 
-    A rough surface mirrors a wide piece of the scene, towards what a matte one receives; so where roughness is known and grows, the
-    mirrored light moves from `light` towards `diffuse`, in the measure that the lobe's width (roughness squared) goes to 1.
+    A rough surface mirrors a wide piece of the scene, towards what a matte one receives; so where roughness is known and
+    grows, the mirrored light moves from `light` towards `diffuse`, in the measure that the lobe's width (roughness squared)
+    goes to 1.
     """
     mirrors = [_mirrored(m, window) for m in (base, weathered)]
     factor = np.clip(mirrors[1] / np.maximum(mirrors[0], DIELECTRIC / 4), 0, BRIGHTEST_GLOSS)
@@ -363,7 +263,7 @@ def _light_from_gloss(surface: Surface, chosen: np.ndarray) -> Light:
 def _unknown_share(surface: Surface) -> float:
     """The share of the object's texels whose diffuse light cannot be read."""
     unknown = total = 0
-    for rows in _bands(surface.size[0]):
+    for rows in bands(surface.size[0]):
         window = (rows, slice(None))
         solid = surface["world_normal"].floats(window).any(axis=2)
         if "object_mask" in surface:
@@ -374,77 +274,8 @@ def _unknown_share(surface: Surface) -> float:
     return unknown / total if total else 0.0
 
 
-def _violates_sum(surface: Surface, passes: Mapping[str, np.ndarray]) -> bool:
-    """Whether combined is not the sum of its passes in more than 5% of the frame. A rest that is not in the file may only add."""
-    bad = total = 0
-    complete = (
-        all(f"Transmission {p}" in passes for p in ("Color", "Direct", "Indirect"))
-        and {"Emission", "Environment"} <= passes.keys()
-    )
-    for rows in _bands(surface.size[0]):
-        window = (rows, slice(None))
-        combined = surface["combined"].floats(window)
-        total_light = surface["diffuse_colour"].floats(window) * surface["diffuse_light"].floats(window)
-        total_light += surface["glossy_colour"].floats(window) * surface["glossy_light"].floats(window)
-        if complete:
-            through = (
-                passes["Transmission Direct"][rows, :, :3].astype(np.float32)
-                + passes["Transmission Indirect"][rows, :, :3]
-            )
-            total_light += passes["Transmission Color"][rows, :, :3] * through
-            total_light += passes["Emission"][rows, :, :3].astype(np.float32) + passes["Environment"][rows, :, :3]
-        rest = combined - total_light
-        tolerance = 2e-3 + 4e-3 * np.abs(combined)  # halves carry 11 bits, and three of them are multiplied
-        wrong = (np.abs(rest) > tolerance) if complete else (rest < -tolerance)
-        bad += int(wrong.any(axis=2).sum())
-        total += wrong.shape[0] * wrong.shape[1]
-    return bad > 0.05 * total
-
-
-def _is_blurred(surface: Surface, passes: Mapping[str, np.ndarray]) -> bool:
-    """Bands of texels, wider than antialiasing makes them, that show two objects at once; or positions that jump to and fro.
-
-    The second needs no cryptomatte: Cycles keeps the position of a texel's first sample, so where a texel shows two places,
-    neighbours tell of one or the other by chance.
-    """
-    solid = surface["world_normal"].array.any(axis=2)
-    if not solid.any():
-        return False
-    if "CryptoObject00" in passes:
-        first = passes["CryptoObject00"][..., 1].astype(np.float32)
-        mixed = (first > 0.02) & (first < 0.98)
-        for _ in range(2):
-            mixed = _eroded(mixed)
-        if mixed.sum() > 0.005 * solid.sum():
-            return True
-    position = surface["position"].array.astype(np.float32)
-    jumps = np.zeros(solid.shape, bool)
-    near = np.median(np.linalg.norm(np.roll(position, -1, 0) - np.roll(position, 1, 0), axis=2)[solid])
-    for axis in (0, 1):
-        before, after = np.roll(position, 1, axis), np.roll(position, -1, axis)
-        apart = np.linalg.norm(after - before, axis=2)
-        off = np.linalg.norm(position - (before + after) / 2, axis=2)
-        jumps |= (off > 4 * apart) & (off > 4 * near) & solid & np.roll(solid, 1, axis) & np.roll(solid, -1, axis)
-    return bool(jumps.sum() > 0.01 * solid.sum())
-
-
-def _eroded(mask: np.ndarray) -> np.ndarray:
-    """Binary erosion by 3x3; what lies outside counts as 0."""
-    padded = np.pad(mask, 1)
-    height, width = mask.shape
-    result = mask.copy()
-    for y in range(3):
-        for x in range(3):
-            result &= padded[y : y + height, x : x + width]
-    return result
-
-
 def _texels(map_: Map, chosen: np.ndarray) -> np.ndarray:
     """Some texels by their number in reading order, float32 [n, C]."""
     picked = map_.array.reshape(-1, map_.array.shape[2])[chosen]
     scale = np.float32(1 / np.iinfo(picked.dtype).max) if picked.dtype.kind == "u" else np.float32(1)
     return picked.astype(np.float32) * scale
-
-
-def _bands(height: int) -> list[slice]:
-    return [slice(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]

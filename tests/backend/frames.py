@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
 
@@ -110,11 +110,11 @@ def write_frame_4(path: Path, passes: dict[str, np.ndarray], *, half: bool = Tru
             formats.append("half" if half and name not in DATA else "float")
             channels.append(array[..., c])
     height, width = channels[0].shape
-    spec = oiio.ImageSpec(width, height, len(names), "float")
+    spec = OpenImageIO.ImageSpec(width, height, len(names), "float")
     spec.channelnames = tuple(names)
-    spec.channelformats = tuple(oiio.TypeDesc(f) for f in formats)
+    spec.channelformats = tuple(OpenImageIO.TypeDesc(f) for f in formats)
     _stamp(spec)
-    out = oiio.ImageOutput.create(str(path))
+    out = OpenImageIO.ImageOutput.create(str(path))
     assert out.open(str(path), spec)
     assert out.write_image(np.stack(channels, -1).astype(np.float32))
     assert out.close()
@@ -125,14 +125,14 @@ def write_frame_5(path: Path, passes: dict[str, np.ndarray], *, half: bool = Tru
     specs, arrays = [], []
     for name, array in passes.items():
         kind = "half" if half and name not in DATA else "float"
-        spec = oiio.ImageSpec(array.shape[1], array.shape[0], array.shape[2], kind)
+        spec = OpenImageIO.ImageSpec(array.shape[1], array.shape[0], array.shape[2], kind)
         spec.channelnames = tuple(f"{layer}.{name}.{letter}" for letter in _letters(name, array))
         spec.attribute("oiio:subimagename", f"{layer}.{name}")
         if not specs:
             _stamp(spec)
         specs.append(spec)
         arrays.append(array.astype(np.float16 if kind == "half" else np.float32))
-    out = oiio.ImageOutput.create(str(path))
+    out = OpenImageIO.ImageOutput.create(str(path))
     assert out.open(str(path), specs)
     for index, (spec, array) in enumerate(zip(specs, arrays, strict=True)):
         assert not index or out.open(str(path), spec, "AppendSubimage")
@@ -144,7 +144,7 @@ def _letters(name: str, array: np.ndarray) -> str:
     return ("XYZW" if name in DATA else "RGBA")[: array.shape[2]]
 
 
-def _stamp(spec: oiio.ImageSpec) -> None:
+def _stamp(spec: OpenImageIO.ImageSpec) -> None:
     spec.attribute("BlenderMultiChannel", "Blender V2.55.1 and newer")
     spec.attribute("RenderTime", "00:00.02")
     spec.attribute("compression", "zip")

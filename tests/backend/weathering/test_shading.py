@@ -12,7 +12,7 @@ from frames import Scene, light_from
 from sabi.backend.protocol.errors import MissingMap
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
-from sabi.backend.weathering import pipeline, shading
+from sabi.backend.weathering import passes, pipeline, shading
 
 RUST = (0.25, 0.09, 0.04)
 
@@ -178,32 +178,32 @@ def test_edges_and_creases_are_seen_in_normals_and_positions():
 
 
 def test_clean_passes_are_not_warned_about():
-    assert shading.inspect(Scene().surface(), {}) == ()
-    assert shading.inspect(Scene().surface(np.float16), {}) == ()
+    assert passes.inspect(Scene().surface(), {}) == ()
+    assert passes.inspect(Scene().surface(np.float16), {}) == ()
 
 
 def test_denoised_frames_are_recognised():
     noisy = Scene().surface()
     rng = np.random.default_rng(0)
     noisy["diffuse_light"].array[:] *= 1 + 0.2 * rng.standard_normal((64, 64, 1)).astype(np.float32)
-    assert "denoised" in shading.inspect(noisy, {})[0]
-    assert "denoised" in shading.inspect(Scene().surface(), {"Noisy Image": np.zeros((64, 64, 4), np.float32)})[0]
+    assert "denoised" in passes.inspect(noisy, {})[0]
+    assert "denoised" in passes.inspect(Scene().surface(), {"Noisy Image": np.zeros((64, 64, 4), np.float32)})[0]
 
 
 def test_blurred_frames_are_recognised():
     surface = Scene().surface()
     coverage = np.ones((64, 64, 4), np.float32)
-    assert shading.inspect(surface, {"CryptoObject00": coverage}) == ()
+    assert passes.inspect(surface, {"CryptoObject00": coverage}) == ()
     coverage[20:40, 10:20, 1] = np.linspace(0.9, 0.1, 10)
-    assert "motion blur" in shading.inspect(surface, {"CryptoObject00": coverage})[0]
+    assert "motion blur" in passes.inspect(surface, {"CryptoObject00": coverage})[0]
     thin = np.ones((64, 64, 4), np.float32)
     thin[20:40, 10:12, 1] = 0.5  # antialiasing
-    assert shading.inspect(surface, {"CryptoObject00": thin}) == ()
+    assert passes.inspect(surface, {"CryptoObject00": thin}) == ()
 
     jumping = Scene().surface()
     chosen = ball(jumping) & (np.random.default_rng(0).random((64, 64)) < 0.1)
     jumping["position"].array[chosen] += (0, 2, 0)
-    assert "motion blur" in shading.inspect(jumping, {})[0]
+    assert "motion blur" in passes.inspect(jumping, {})[0]
 
 
 def test_a_frame_needs_its_passes():

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models (.blend, glTF, FBX, USD, OBJ): weathered by the add-on in a Python that has bpy, run as a process of its own.
+
+The process is `python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]`. Its standard output
+is JSON lines: {"stage", "fraction"} while it works, at the end {"files", "warnings", "networks"} or {"error": {...}}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .files.whole import explain
+from .protocol.errors import BadFile, Cancelled, FileExists, SabiError, SceneError
+from .protocol.recipe import Recipe
+
+MODEL_SUFFIXES = frozenset((".blend", ".gltf", ".glb", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj"))
+HEADLESS = "sabi.addon.headless"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the add-on said: the files it wrote, warnings, and name -> sha256 of the networks used."""
+
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    networks: Mapping[str, str]
+
+
+def weather_model(
+    path: Path,
+    target: Path,
+    recipe: Recipe,
+    *,
+    python: str = "",
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, float], None],
+) -> Answer:
+    """Weathers a model into the folder `target`, which appears whole or not at all.
+
+    Raises BadFile, FileExists, SceneError, or whatever error the add-on reports.
+    """
+    if not path.is_file():
+        raise BadFile(f"{path} is missing.", "Check the path.")
+    if target.exists() and not overwrite:
+        raise FileExists(f"{target} exists already.")
+    interpreter = python_with_bpy(python)
+    making = target.parent / f".{target.name[:80]}.{secrets.token_hex(4)}.sabi"
+    try:
+        making.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+            recipe_file = Path(folder) / "recipe.json"
+            recipe_file.write_text(recipe.to_json(), encoding="utf-8")
+            command = [interpreter, "-m", HEADLESS, str(path.resolve())]
+            command += ["--recipe", str(recipe_file), "--out", str(making.resolve()), *options]
+            said = _run(command, {**os.environ, **(environment or {})}, progress)
+        made = sorted(p.relative_to(making) for p in making.rglob("*") if p.is_file())
+        if not made:
+            raise SceneError(
+                f"Nothing was written for {path.name}.", "Look at the model in Blender: it may have no mesh."
+            )
+        _put_folder(making, target, made)
+    except OSError as error:
+        raise explain(error, target) from None
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    files = tuple(target / name for name in made)
+    return Answer(files, tuple(str(w) for w in said.get("warnings", ())), dict(said.get("networks", {})))
+
+
+def python_with_bpy(asked: str = "") -> str:
+    """A Python that can import bpy: the one asked for, that of SABI_BLENDER_PYTHON, or this one. Raises SceneError."""
+    asked = asked or os.environ.get("SABI_BLENDER_PYTHON", "")
+    if asked:
+        if found := shutil.which(asked):
+            return found
+        raise SceneError(f"There is no Python at '{asked}'.", "Name a Python whose environment has bpy and Sabi.")
+    if find_spec("bpy") is not None:
+        return sys.executable
+    raise SceneError(
+        "Models need Blender, and this Python has no bpy.",
+        'pip install "sabi-weathering[blender]", or name a Python that has it with --blender-python or SABI_BLENDER_PYTHON.',
+    )
+
+
+def _put_folder(making: Path, target: Path, files: Sequence[Path]) -> None:
+    if not target.exists():
+        making.rename(target)
+        return
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(making / name, target / name)
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], progress: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """Runs the add-on; its last message, or the error that it reports."""
+    result: dict[str, Any] = {}
+    last = ""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=noise, env=dict(environment), text=True, errors="replace"
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    message = _json_object(line)
+                    last = line.strip() or last
+                    if "error" in message or "files" in message:
+                        result = message
+                    elif "fraction" in message:
+                        progress(str(message.get("stage", "")), float(message["fraction"]))
+            except BaseException as error:
+                process.terminate()
+                if isinstance(error, KeyboardInterrupt):
+                    raise Cancelled from None
+                raise
+        noise.seek(0)
+        said = [line.strip() for line in noise.read().splitlines() if line.strip()]
+    if "error" in result:
+        raise SabiError.from_dict(result["error"])
+    if process.returncode:
+        raise SceneError(
+            f"Blender ended with exit status {process.returncode}.", f"It last said: {(said or [last])[-1]}"
+        )
+    return result
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    message = None
+    if line.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError):
+            message = json.loads(line)
+    return message if isinstance(message, dict) else {}

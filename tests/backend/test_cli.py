@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line as a user runs it: a process, real files, exit statuses, one sentence when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from frames import Scene, write_frame_4, write_frame_5
+
+from sabi.backend.cli import main, options
+from sabi.backend.cli.serve import parse_address
+from sabi.backend.files import read_frame
+from sabi.backend.files.image import read_image, write_image
+from sabi.backend.protocol.errors import BackendError, BadFile, BadRecipe
+from sabi.backend.protocol.recipe import Effect, FrameMode, Recipe, load_preset, preset_names
+
+
+def sabi(*arguments, cwd=None, status=0, **environment):
+    """Runs the command line; asserts its exit status and that it never shows a traceback."""
+    names = ("SABI_SERVER", "SABI_DEVICE", "SABI_THREADS", "SABI_TOKEN", "SABI_NETWORKS", "SABI_BLENDER_PYTHON")
+    clean = {k: v for k, v in os.environ.items() if k not in names}
+    done = subprocess.run(
+        [sys.executable, "-m", "sabi.backend", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean, "COLUMNS": "200", "SABI_THREADS": "1", **environment},
+        timeout=180,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.returncode == status, done.stderr + done.stdout
+    return done
+
+
+def steel(path: Path, dtype=np.uint8, size=96) -> Path:
+    rng = np.random.default_rng(0)
+    top = np.iinfo(dtype).max
+    pixels = (np.array([0.5, 0.52, 0.55]) + 0.02 * rng.standard_normal((size, size, 1))) * top
+    write_image(path, pixels.astype(dtype))
+    return path
+
+
+# --- weather
+
+
+def test_weather_an_image(tmp_path):
+    path = steel(tmp_path / "steel.png", np.uint16)
+    arguments = ["weather", path, "--effect", "rust", "--age", "0.7", "--size", "0.3", "--seed", "3"]
+    done = sabi(*arguments)
+    target = tmp_path / "steel_weathered.png"
+    assert str(target) in done.stdout
+    before, after = read_image(path)[0], read_image(target)[0]
+    assert after.dtype == np.uint16
+    changed = (before != after).any(axis=2)
+    assert 0.05 < changed.mean() < 1
+    said = json.loads((tmp_path / "steel_weathered.sabi.json").read_text())
+    assert said["recipe"]["layers"][0]["seed"] == 3
+    assert re.fullmatch("[0-9a-f]{64}", said["recipe"]["networks"]["painter"])
+
+    done = sabi(*arguments, status=1)
+    assert "weathered already" in done.stderr
+    assert "file_exists" in done.stderr
+    first = target.read_bytes()
+    done = sabi(*arguments, "--overwrite", "--json")
+    assert json.loads(done.stdout)["status"] == "done"
+    assert target.read_bytes() == first, "same in, same out"
+
+    said["recipe"]["layers"][0]["age"] = 0.0
+    (tmp_path / "new.json").write_text(json.dumps(said["recipe"]))
+    sabi("weather", path, "--recipe", tmp_path / "new.json", "--out", tmp_path / "new.png")
+    assert np.array_equal(read_image(tmp_path / "new.png")[0], before)
+
+
+def test_weather_a_folder_of_maps_by_a_preset(tmp_path):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    steel(folder / "door_basecolor.png")
+    write_image(folder / "door_orm.png", np.full((96, 96, 3), (255, 80, 255), np.uint8))
+    preset = preset_names()[0]
+    done = sabi("weather", folder, "--recipe", preset, "--age", "0.9", "--set", "feature_size=0.3", "--width", "1")
+    target = tmp_path / "maps_weathered"
+    assert {"door_basecolor.png", "door_orm.png", "sabi.json"} <= set(os.listdir(target))
+    orm = read_image(target / "door_orm.png")[0]
+    assert (orm[..., 0] == 255).all()
+    assert (orm[..., 1] != 80).any()
+    assert str(target / "sabi.json") in done.stdout
+
+
+@pytest.mark.parametrize("layout", [write_frame_4, write_frame_5], ids=["4.x", "5.x"])
+def test_weather_a_frame(tmp_path, layout):
+    layout(tmp_path / "frame.exr", Scene(metallic=1.0).passes())
+    done = sabi("weather", "frame.exr", "--object-index", "3", "--age", "1", "--size", "0.2", cwd=tmp_path)
+    assert "no diffuse colour" in done.stderr, "what was fitted is said"
+    before = read_frame(tmp_path / "frame.exr", object_index=3).surface
+    after = read_frame(tmp_path / "frame_weathered.exr").surface
+    changed = (before["combined"].array != after["combined"].array).any(axis=2)
+    ball = before["object_mask"].array[..., 0] > 0
+    assert changed[ball].mean() > 0.2
+    assert not changed[~ball].any()
+    sabi("weather", "frame.exr", "--age", "0", "--out", "same.exr", cwd=tmp_path)
+    same = read_frame(tmp_path / "same.exr").surface
+    assert np.array_equal(same["combined"].array.view(np.uint16), before["combined"].array.view(np.uint16))
+
+
+def test_several_inputs_go_on_after_a_failure(tmp_path):
+    steel(tmp_path / "a.png", size=32)
+    steel(tmp_path / "b.png", size=32)
+    done = sabi("weather", tmp_path / "a.png", tmp_path / "no.png", tmp_path / "b.png", "--json", status=1)
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["done", "failed", "done"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["no.png"], "bad_file"),
+        (["a.png", "--effect", "lava"], "bad_recipe"),
+        (["a.png", "--age", "1.5"], "bad_recipe"),
+        (["a.png", "--recipe", "nothing"], "bad_recipe"),
+        (["a.png", "--recipe", "no.json"], "bad_file"),
+        (["a.png", "--recipe", "a.png"], "bad_recipe"),
+        (["a.png", "--recipe", "light_rust", "--effect", "rust"], "bad_recipe"),
+        (["a.png", "--set", "agee=1"], "bad_recipe"),
+        (["a.png", "--set", "age"], "bad_recipe"),
+        (["a.png", "--format", "doc"], "bad_file"),
+        (["a.png", "--wrap", "round"], "bad_recipe"),
+        (["a.png", "--width", "0"], "bad_file"),
+        (["a.png", "--texels", "100"], "bad_file"),
+        (["a.png", "--device", "abacus"], "device"),
+        (["a.png", "--server", "127.0.0.1:9"], "backend"),
+        (["text.png"], "bad_file"),
+        (["plain.exr"], "bad_file"),
+        (["a.txt"], "bad_file"),
+        (["empty"], "bad_file"),
+        (["a.png", "--style", "no such style"], "bad_recipe"),
+    ],
+)
+def test_bad_input_gets_a_sentence_a_hint_and_a_code(tmp_path, monkeypatch, capsys, arguments, code):
+    steel(tmp_path / "a.png", size=32)
+    (tmp_path / "text.png").write_text("text")
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "empty").mkdir()
+    passes = Scene().passes()
+    del passes["Position"]
+    write_frame_4(tmp_path / "plain.exr", passes)
+    before = sorted(os.listdir(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sabi", "weather", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.strip().splitlines()
+    assert lines[0].startswith("Error: ")
+    assert lines[-2].startswith("Hint: ")
+    assert lines[-1].split()[:1] == ["Code:"]
+    assert lines[-1].split()[1].startswith(code)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_wrong_usage_is_status_2():
+    assert "No such option" in sabi("weather", "--colour", "x", status=2).stderr
+    assert sabi("weather", status=2)
+    assert sabi("weather", "a.png", "--age", "old", status=2)
+
+
+# --- batch
+
+
+def test_batch_resumes_and_reports_line_by_line(tmp_path):
+    (tmp_path / "in").mkdir()
+    steel(tmp_path / "in" / "a.png", size=32)
+    (tmp_path / "in" / "b.png").write_text("not an image")
+    arguments = ["batch", tmp_path / "in", "--out", tmp_path / "out", "--age", "0.5"]
+    listed = [json.loads(line) for line in sabi(*arguments, "--dry-run").stdout.splitlines()]
+    assert [Path(entry["destination"]).name for entry in listed] == ["a_weathered.png", "b_weathered.png"]
+    assert not (tmp_path / "out").exists()
+
+    lines = [json.loads(line) for line in sabi(*arguments, status=1).stdout.splitlines()]
+    assert [(Path(entry["item"]).name, entry["status"]) for entry in lines] == [("a.png", "done"), ("b.png", "failed")]
+    assert lines[1]["error"]["code"] == "bad_file"
+    steel(tmp_path / "in" / "b.png", size=32)
+    lines = [json.loads(line) for line in sabi(*arguments).stdout.splitlines()]
+    assert [entry["status"] for entry in lines] == ["skipped", "done"]
+    shards = [sabi(*arguments, "--shard", f"{i}/2").stdout.splitlines() for i in (1, 2)]
+    assert len(shards[0]) + len(shards[1]) == 2
+
+
+def test_batch_says_what_is_wrong_before_it_starts(tmp_path):
+    assert "is missing" in sabi("batch", tmp_path / "nowhere", status=1).stderr
+    assert "is not a shard" in sabi("batch", tmp_path, "--shard", "3/2", status=1).stderr
+    steel(tmp_path / "a.png", size=32)
+    done = sabi("batch", tmp_path, "--ray", "auto", status=1, PYTHONPATH=str(without_ray(tmp_path)))
+    assert "Ray is not installed" in done.stderr
+
+
+def without_ray(folder: Path) -> Path:
+    (folder / ".path" / "ray").mkdir(parents=True)
+    (folder / ".path" / "ray" / "__init__.py").write_text("raise ImportError('not here')")
+    return folder / ".path"
+
+
+# --- serve, and weathering on a server
+
+
+def test_serve_and_weather_there(tmp_path):
+    path = steel(tmp_path / "a.png", size=64)
+    environment = {**os.environ, "SABI_TOKEN": "secret", "SABI_THREADS": "1", "SABI_SPOOL": str(tmp_path)}
+    environment.pop("SABI_SERVER", None)
+    command = [sys.executable, "-m", "sabi.backend", "serve", "--address", "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as server:
+        try:
+            port = json.loads(server.stdout.readline())["port"]
+            address = f"127.0.0.1:{port}"
+            sabi("weather", path, "--age", "0.8", "--server", address, SABI_TOKEN="secret")
+            there = read_image(tmp_path / "a_weathered.png")[0]
+            sabi("weather", path, "--age", "0.8", "--out", tmp_path / "here.png")
+            assert np.array_equal(there, read_image(tmp_path / "here.png")[0])
+            done = sabi("weather", path, "--overwrite", "--server", address, SABI_TOKEN="wrong", status=1)
+            assert "unauthorized" in done.stderr
+            report = json.loads(sabi("doctor", "--json", "--server", address, SABI_TOKEN="secret").stdout)
+            assert report["server"]["address"] == address
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_serve_refuses_what_is_not_safe(tmp_path):
+    assert "open to everyone" in sabi("serve", "--address", "0.0.0.0:0", status=1).stderr
+    assert "certificate and a key" in sabi("serve", "--tls-cert", tmp_path / "x.pem", status=1).stderr
+    assert "is not an address" in sabi("serve", "--address", "127.0.0.1:http", status=1).stderr
+
+
+def test_addresses():
+    assert parse_address("127.0.0.1:80") == ("127.0.0.1", 80)
+    assert parse_address(":80") == ("127.0.0.1", 80)
+    assert parse_address("[::1]:80") == ("::1", 80)
+    assert parse_address("0.0.0.0") == ("0.0.0.0", 7224)
+    with pytest.raises(BackendError):
+        parse_address("host:port")
+
+
+# --- doctor, effects, demo, help
+
+
+def test_doctor(tmp_path):
+    done = sabi("doctor")
+    assert "Device" in done.stdout
+    assert "Everything that weathering needs is here" in done.stdout
+    report = json.loads(sabi("doctor", "--json").stdout)
+    assert report["device"]["used"] == "cpu"
+    assert report["trouble"] == []
+    done = sabi("doctor", "--json", status=1, SABI_NETWORKS=str(tmp_path))
+    assert json.loads(done.stdout)["trouble"][0]["code"] == "network"
+
+
+def test_effects():
+    data = json.loads(sabi("effects", "--json").stdout)
+    assert set(data["effects"]) == {e.value for e in Effect}
+    assert all(entry["styles"] for entry in data["effects"].values())
+    assert set(data["presets"]) == set(preset_names())
+    by_effect = [effect for entry in data["presets"].values() for effect in set(entry["effects"])]
+    assert all(by_effect.count(e.value) >= 2 for e in Effect), "two presets an effect"
+    assert preset_names()[0] in sabi("effects").stdout
+
+
+def test_demo_passes_its_arguments_on(tmp_path):
+    if sys.platform == "win32":
+        pytest.fail("write this stand-in for Windows")
+    launcher = tmp_path / "python"
+    launcher.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
+    launcher.chmod(0o755)
+    done = sabi("demo", "--out", "x", "--help", status=7, SABI_BLENDER_PYTHON=str(launcher))
+    assert done.stdout.split() == ["-m", "sabi.addon.demo", "--out", "x", "--help"]
+    assert "no Python at" in sabi("demo", status=1, SABI_BLENDER_PYTHON="/no/python").stderr
+
+
+def test_help_and_version():
+    text = sabi("--help").stdout
+    for command in ("weather", "batch", "serve", "doctor", "demo", "effects"):
+        assert command in text
+    assert re.match(r"sabi \d+\.\d+\.\d+", sabi("--version").stdout)
+    assert "0 leaves the picture as it is" in " ".join(sabi("weather", "--help").stdout.replace("│", " ").split())
+    assert "complete" in sabi("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+
+
+# --- recipes from options
+
+
+def recipe(*, name=None, effect=None, age=None, seed=None, style=None, size=None, changes=None):
+    return options.build_recipe(name, effect, age, seed, style, size, changes)
+
+
+def test_options_make_a_recipe():
+    assert recipe().layers[0].effect is Effect.RUST
+    made = recipe(effect="Peeling-Paint", age=0.3, seed=7, size=0.02).layers[0]
+    assert (made.effect, made.age, made.seed, made.feature_size) == (Effect.PEELING_PAINT, 0.3, 7, 0.02)
+    changed = recipe(effect="moss", changes=["exposure.up=0", "opacity=0.5", "frame.mode=scene", "frame.ground=-1.5"])
+    assert changed.layers[0].exposure.up == 0
+    assert changed.layers[0].exposure.ground > 0
+    assert changed.layers[0].opacity == 0.5
+    assert changed.frame.mode is FrameMode.SCENE
+    assert changed.frame.ground == -1.5
+
+
+def test_layers_are_changed_one_by_one(tmp_path):
+    name = next(n for n in preset_names() if len(load_preset(n).layers) > 1)
+    before, after = load_preset(name), recipe(name=name, changes=["2.age=0.11"])
+    assert after.layers[1].age == 0.11
+    assert after.layers[0] == before.layers[0]
+    assert {layer.age for layer in recipe(name=name, age=0.9).layers} == {0.9}
+    (tmp_path / "r.json").write_text(before.to_json())
+    assert recipe(name=str(tmp_path / "r.json")) == Recipe.from_json(before.to_json())
+    with pytest.raises(BadRecipe, match="no layer 9"):
+        recipe(name=name, changes=["9.age=0.1"])
+    with pytest.raises(BadFile):
+        recipe(name=str(tmp_path / "no.json"))

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many items: found, dealt out, skipped when done, carried on after a failure, spread over Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sabi.backend import farm
+from sabi.backend.files.image import write_image
+from sabi.backend.items import Engine, Kind, Settings, already_done, destination, digest, kind_of, weather_item
+from sabi.backend.protocol.errors import BackendError, BadFile, BadRecipe, FileExists, NetworkError, SceneError
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.surface import Map
+
+RUST = Recipe((Layer(Effect.RUST, age=0.7),))
+
+
+def image(path: Path, seed=0, channels=3, size=32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.random.default_rng(seed).integers(0, 255, (size, size, channels), dtype=np.uint8))
+    return path
+
+
+class Darkens(Engine):
+    """Stands in for the networks, whose looks do not matter here; counts what it was asked."""
+
+    def __init__(self, fails_on: str = ""):
+        super().__init__(Settings())
+        self.asked: list[str] = []
+        self.fails_on = fails_on
+
+    def __call__(self, surface, recipe, progress):
+        self.asked.append(surface.name)
+        if self.fails_on == surface.name:
+            raise NetworkError("The network failed.")
+        if self.fails_on == f"!{surface.name}":
+            raise ZeroDivisionError("a bug")
+        progress("paint", 0.5)
+        albedo = surface["albedo"]
+        dark = surface.with_maps({"albedo": Map(albedo.array // 2, albedo.color_space)})
+        return types.SimpleNamespace(surface=dark, warnings=("It is dark.",)), {"painter": "ab" * 32}
+
+
+def run(roots, settings=None, engine=None, recipe=RUST):
+    items = farm.find_items(roots)
+    return list(farm.run(items, recipe, settings or Settings(), farm.Shard(), engine or Darkens()))
+
+
+# --- finding
+
+
+def test_items_are_found_in_a_tree(tmp_path):
+    image(tmp_path / "wall.png")
+    image(tmp_path / "steel" / "steel_albedo.png")
+    image(tmp_path / "steel" / "steel_rough.png", channels=1)
+    image(tmp_path / "photos" / "a.png")
+    image(tmp_path / "photos" / "b.tif")
+    for tile in (1001, 1002):
+        image(tmp_path / "udim" / f"hull.{tile}.png")
+    image(tmp_path / "wall_weathered.png")
+    image(tmp_path / "steel_weathered" / "steel_albedo.png")
+    image(tmp_path / ".hidden" / "c.png")
+    (tmp_path / "scene.blend").touch()
+    (tmp_path / "notes.txt").touch()
+    found = {item.relative_to(tmp_path).as_posix() for item, root in farm.find_items([tmp_path])}
+    assert found == {"wall.png", "steel", "photos/a.png", "photos/b.tif", "udim/hull.<UDIM>.png", "scene.blend"}
+
+
+def test_shards_share_the_items_between_them(tmp_path):
+    for number in range(20):
+        image(tmp_path / f"{number}.png", size=16)
+    items = list(farm.find_items([tmp_path]))
+    parts = [{i.name for i, r in items if farm.Shard(n, 3).has(i, r)} for n in range(3)]
+    assert sum(map(len, parts)) == 20
+    assert set.union(*parts) == {f"{n}.png" for n in range(20)}
+    assert min(map(len, parts)) > 2
+    (tmp_path / "0.png").unlink()
+    again = list(farm.find_items([tmp_path]))
+    assert {i.name for i, r in again if farm.Shard(1, 3).has(i, r)} == parts[1] - {"0.png"}
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3", ""])
+def test_shards_that_are_none_are_refused(text):
+    with pytest.raises(BadRecipe, match="is not a shard"):
+        farm.Shard.parse(text)
+
+
+def test_a_shard_counts_from_one():
+    assert farm.Shard.parse("2/8") == farm.Shard(1, 8)
+
+
+# --- running
+
+
+def test_a_second_run_skips_what_is_done(tmp_path):
+    image(tmp_path / "a.png", 1)
+    image(tmp_path / "b.png", 2)
+    first = run([tmp_path])
+    assert [o.status for o in first] == ["done", "done"]
+    assert first[0].warnings == ("It is dark.",)
+    engine = Darkens()
+    assert [o.status for o in run([tmp_path], engine=engine)] == ["skipped", "skipped"]
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("change", ["input", "recipe", "result", "sidecar"])
+def test_what_has_changed_is_not_skipped(tmp_path, change):
+    path = image(tmp_path / "a.png", 1)
+    run([path])
+    recipe = RUST.at_age(0.2) if change == "recipe" else RUST
+    if change == "input":
+        image(path, 2)
+    elif change == "result":
+        (tmp_path / "a_weathered.png").unlink()
+    elif change == "sidecar":
+        (tmp_path / "a_weathered.sabi.json").write_text("{")
+    assert already_done(path, recipe, Settings()) is None
+    (outcome,) = run([path], Settings(overwrite=True), recipe=recipe)
+    assert outcome.status == "done"
+    assert already_done(path, recipe, Settings()) is not None
+
+
+def test_a_failure_stops_no_other_item(tmp_path):
+    for name in "abcd":
+        image(tmp_path / f"{name}.png")
+    (tmp_path / "b.png").write_bytes(b"not an image")
+    outcomes = {Path(o.item).name: o for o in run([tmp_path], engine=Darkens(fails_on="!c"))}
+    assert {n: o.status for n, o in outcomes.items()} == {
+        "a.png": "done",
+        "b.png": "failed",
+        "c.png": "failed",
+        "d.png": "done",
+    }
+    assert outcomes["b.png"].error["code"] == "bad_file"
+    assert outcomes["b.png"].error["hint"]
+    assert "ZeroDivisionError" in outcomes["c.png"].error["message"]
+    assert not (tmp_path / "b_weathered.png").exists()
+    assert json.loads(json.dumps(outcomes["b.png"].to_dict()))["status"] == "failed"
+
+
+def test_what_fails_every_item_ends_the_run(tmp_path):
+    for name in "abcd":
+        image(tmp_path / f"{name}.png")
+    outcomes = run([tmp_path], engine=Darkens(fails_on="b"))
+    assert [o.status for o in outcomes] == ["done", "failed"]
+
+
+def test_results_keep_their_places_below_out(tmp_path):
+    image(tmp_path / "in" / "x" / "a.png")
+    image(tmp_path / "in" / "y" / "a.png")
+    run([tmp_path / "in"], Settings(out=tmp_path / "out"))
+    found = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")}
+    assert found == {"x/a_weathered.png", "y/a_weathered.png"}
+    assert sorted(os.listdir(tmp_path / "in" / "x")) == ["a.png"]
+
+
+# --- one item
+
+
+def test_kinds_and_destinations(tmp_path):
+    png = image(tmp_path / "steel.png")
+    jpg = image(tmp_path / "wood.jpg")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "door.glb").touch()
+    cases = [
+        (png, Kind.IMAGE, "steel_weathered.png"),
+        (jpg, Kind.IMAGE, "wood_weathered.png"),
+        (tmp_path / "maps", Kind.FOLDER, "maps_weathered"),
+        (tmp_path / "hull.<UDIM>.png", Kind.IMAGE, "hull_weathered"),
+        (tmp_path / "door.glb", Kind.MODEL, "door_weathered"),
+    ]
+    for path, kind, name in cases:
+        assert kind_of(path) is kind
+        assert destination(path, kind, Settings()) == tmp_path / name
+    assert destination(png, Kind.IMAGE, Settings(suffix=".exr")).name == "steel_weathered.exr"
+    assert destination(png, Kind.IMAGE, Settings(out=tmp_path / "x.tif")) == tmp_path / "x.tif"
+    assert destination(png, Kind.IMAGE, Settings(out=tmp_path / "x")) == tmp_path / "x" / "steel_weathered.png"
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(BadFile, match="nothing Sabi weathers"):
+        kind_of(tmp_path / "a.txt")
+
+
+def test_a_sidecar_repeats_the_result(tmp_path):
+    path = image(tmp_path / "a.png")
+    written = weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
+    said = json.loads((tmp_path / "a_weathered.sabi.json").read_text())
+    assert said["input"] == {"name": "a.png", "sha256": digest(path)}
+    assert Recipe.from_json(json.dumps(said["recipe"])) == written.recipe
+    assert written.recipe.networks == {"painter": "ab" * 32}
+    assert said["files"] == ["a_weathered.png"]
+    with pytest.raises(FileExists, match="weathered already"):
+        weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
+
+
+def test_a_failed_item_leaves_nothing(tmp_path):
+    image(tmp_path / "steel" / "steel_albedo.png")
+    with pytest.raises(NetworkError):
+        weather_item(tmp_path / "steel", RUST, Settings(), Darkens(fails_on="steel"), lambda stage, fraction: None)
+    assert os.listdir(tmp_path) == ["steel"]
+
+
+# --- models, by a stand-in for the add-on's program
+
+
+@pytest.fixture
+def blender(tmp_path, monkeypatch):
+    """Makes `python -m sabi.addon.headless` be this program, by an interpreter that runs it."""
+
+    def make(program: str) -> str:
+        script = tmp_path / "stand_in.py"
+        script.write_text(textwrap.dedent(program))
+        launcher = tmp_path / "python_with_bpy"
+        launcher.write_text(
+            f"#!{sys.executable}\nimport runpy, sys\nsys.argv = sys.argv[2:]\nrunpy.run_path({str(script)!r})\n"
+        )
+        launcher.chmod(0o755)
+        return str(launcher)
+
+    if sys.platform == "win32":
+        monkeypatch.setenv("PATHEXT", os.environ["PATHEXT"] + ";.PY")
+    return make
+
+
+GOOD = """
+    import json, sys
+    from pathlib import Path
+    model, out = sys.argv[1], Path(sys.argv[sys.argv.index("--out") + 1])
+    recipe = json.loads(Path(sys.argv[sys.argv.index("--recipe") + 1]).read_text())
+    print("Blender 4.5")
+    print(json.dumps({"stage": "bake", "fraction": 0.5}))
+    (out / "textures").mkdir()
+    (out / "door.glb").write_text(f"{recipe['layers'][0]['age']} {'--texels' in sys.argv}")
+    (out / "textures" / "a.png").write_text("png")
+    print(json.dumps({"files": ["door.glb"], "warnings": ["No UVs."], "networks": {"painter": "cd" * 32}}))
+"""
+
+
+def test_a_model_is_weathered_by_the_add_on(tmp_path, blender):
+    (tmp_path / "door.glb").write_bytes(b"model")
+    settings = Settings(blender_python=blender(GOOD), texels=1024)
+    stages = []
+    written = weather_item(tmp_path / "door.glb", RUST, settings, Darkens(), lambda stage, f: stages.append((stage, f)))
+    assert (tmp_path / "door_weathered" / "door.glb").read_text() == "0.7 True"
+    assert stages == [("bake", 0.5)]
+    assert written.warnings == ("No UVs.",)
+    said = json.loads((tmp_path / "door_weathered" / "sabi.json").read_text())
+    assert said["files"] == ["door.glb", "textures/a.png"]
+    assert said["recipe"]["networks"] == {"painter": "cd" * 32}
+    assert already_done(tmp_path / "door.glb", RUST, settings)
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "says"),
+    [
+        (
+            'print(\'{"error": {"code": "scene", "message": "No mesh.", "hint": "Add one."}}\'); raise SystemExit(1)',
+            SceneError,
+            "No mesh",
+        ),
+        ('import sys; sys.stderr.write("boom\\n"); raise SystemExit(3)', SceneError, "exit status 3"),
+        ("pass", SceneError, "Nothing was written"),
+    ],
+)
+def test_a_model_that_fails_says_why_and_leaves_nothing(tmp_path, blender, program, error, says):
+    model = tmp_path / "models" / "door.glb"
+    model.parent.mkdir()
+    model.write_bytes(b"model")
+    with pytest.raises(error, match=says):
+        weather_item(model, RUST, Settings(blender_python=blender(program)), Darkens(), lambda stage, fraction: None)
+    assert os.listdir(model.parent) == ["door.glb"]
+
+
+def test_models_without_blender_are_refused_with_a_hint(tmp_path, monkeypatch):
+    (tmp_path / "door.glb").write_bytes(b"model")
+    monkeypatch.delenv("SABI_BLENDER_PYTHON", raising=False)
+    monkeypatch.setattr("sabi.backend.models.find_spec", lambda name: None)
+    with pytest.raises(SceneError, match="no bpy") as caught:
+        weather_item(tmp_path / "door.glb", RUST, Settings(), Darkens(), lambda stage, fraction: None)
+    assert "pip install" in caught.value.hint
+    with pytest.raises(SceneError, match="no Python at"):
+        weather_item(tmp_path / "door.glb", RUST, Settings(blender_python="/no/python"), Darkens(), lambda s, f: None)
+
+
+# --- Ray, by a stand-in that keeps its promises in one process
+
+
+def test_ray_is_asked_for_when_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BackendError, match="Ray is not installed") as caught:
+        list(farm.run_on_ray([], RUST, Settings(), farm.Shard(), "auto"))
+    assert "sabi-weathering[ray]" in caught.value.hint
+
+
+class FakeRay(types.ModuleType):
+    """ray's calls that farm makes, carried out at once, with arguments pickled as Ray would."""
+
+    def __init__(self, gpus=2):
+        super().__init__("ray")
+        self.options: dict = {}
+        self.actors = 0
+        self.gpus = gpus
+        self.util = types.SimpleNamespace(ActorPool=self.pool)
+
+    def init(self, address, **_):
+        if address == "nowhere":
+            raise ConnectionError("refused\nby nobody")
+
+    def cluster_resources(self):
+        return {"CPU": 16.0, **({"GPU": float(self.gpus)} if self.gpus else {})}
+
+    def remote(self, **options):
+        import pickle
+
+        self.options = options
+
+        def decorate(cls):
+            def make(*arguments):
+                self.actors += 1
+                worker = cls(*pickle.loads(pickle.dumps(arguments)))
+                worker.engine = Darkens()
+                call = types.SimpleNamespace(
+                    remote=lambda *a: pickle.loads(pickle.dumps(worker.run(*pickle.loads(pickle.dumps(a)))))
+                )
+                return types.SimpleNamespace(run=call)
+
+            return types.SimpleNamespace(remote=make)
+
+        return decorate
+
+    @staticmethod
+    def pool(actors):
+        def map_unordered(call, values):
+            yield from (call(actors[i % len(actors)], value) for i, value in reversed(list(enumerate(values))))
+
+        return types.SimpleNamespace(map_unordered=map_unordered)
+
+
+@pytest.mark.parametrize(("gpus", "actors"), [(2, 2), (0, 4)])
+def test_items_are_spread_over_ray(tmp_path, monkeypatch, gpus, actors):
+    ray = FakeRay(gpus)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in "abc":
+        image(tmp_path / "in" / f"{name}.png")
+    settings = Settings(out=tmp_path / "out")
+    outcomes = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), RUST, settings, farm.Shard(), "auto"))
+    assert sorted(o.status for o in outcomes) == ["done"] * 3
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [f"{n}_weathered.png" for n in "abc"]
+    assert ray.actors == actors
+    assert ray.options["num_gpus"] == (1 if gpus else 0), "one session a GPU"
+    again = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), RUST, settings, farm.Shard(), "auto"))
+    assert [o.status for o in again] == ["skipped"] * 3
+    with pytest.raises(BackendError, match="No Ray cluster answers at nowhere"):
+        list(farm.run_on_ray([], RUST, settings, farm.Shard(), "nowhere"))

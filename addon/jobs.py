@@ -71,18 +71,18 @@ def in_words(seconds: float) -> str:
 
 
 _STAGES = {
-    "queued": "Waiting for the backend",
-    "exposure": "Reading the shape",
+    "waiting": "Waiting for the backend",
+    "survey": "Surveying the surface",
     "paint": "Painting",
-    "degree": "Ageing",
     "composite": "Laying the layers",
-    "encode": "Encoding the images",
+    "encoding": "Encoding the images",
 }
 
 
 def stage_in_words(stage: str) -> str:
-    """A stage of the backend as an artist reads it."""
-    return _STAGES.get(stage, stage.replace("_", " ").capitalize())
+    """A stage of the backend as an artist reads it; `paint moss` becomes `Painting moss`."""
+    verb, _, what = stage.partition(" ")
+    return " ".join(filter(None, (_STAGES.get(verb, verb.capitalize()), what.replace("_", " "))))
 
 
 def unforeseen(error: Exception) -> SabiError:

@@ -116,8 +116,9 @@ def run(title: str, steps: Steps) -> Outcome:
     work = _begin(title, steps)
     try:
         while not work.ended:
+            told = work.progress
             work.step()
-            if _listener is not None:
+            if _listener is not None and work.progress != told:
                 _listener(work.progress)
             if not work.ended:
                 time.sleep(INTERVAL / 5)

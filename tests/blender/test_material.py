@@ -52,8 +52,8 @@ def apply(obj, *layers, **keys):
 
 def links(made):
     return sorted(
-        (l.from_node.name, l.from_socket.identifier, l.to_node.name, l.to_socket.identifier)
-        for l in made.node_tree.links
+        (one.from_node.name, one.from_socket.identifier, one.to_node.name, one.to_socket.identifier)
+        for one in made.node_tree.links
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 
@@ -54,13 +55,30 @@ def in_view():
     return bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region)
 
 
+def screen() -> np.ndarray:
+    """What the artist sees now, uint8 [height, width, 3]."""
+    window = bpy.context.window_manager.windows[0]
+    raw = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], check=True, capture_output=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(window.height, window.width, 3)
+
+
 def photograph(name: str) -> Steps:
-    """Lets Blender draw, then takes the whole screen as the artist sees it."""
+    """Takes the screen once the object is there and nothing moves any more: shaders compile in the background."""
     _, area, _ = view()
-    for _ in range(3):
+    left, top, right, bottom = report["box"]
+    last, quiet, until = None, 0, time.monotonic() + 120.0
+    while quiet < 3 and time.monotonic() < until:
         area.tag_redraw()
-        yield 0.5
-    subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)
+        yield 0.7
+        now = screen()
+        box = now[top:bottom, left:right].astype(np.int16)
+        there = (np.abs(box - now[report["window"][3] - 4, left]).max(axis=2) > 8).mean() > 0.15
+        quiet = quiet + 1 if there and last is not None and np.array_equal(last, now) else 0
+        last = now
+    size = f"{last.shape[1]}x{last.shape[0]}"
+    subprocess.run(
+        ["convert", "-size", size, "-depth", "8", "rgb:-", str(OUT / f"{name}.png")], input=last.tobytes(), check=True
+    )
 
 
 def press(key: str) -> None:

@@ -14,9 +14,12 @@ import numpy as np
 
 from ..protocol.errors import MissingMap
 from ..protocol.recipe import Frame, FrameMode, Layer
-from ..protocol.surface import Surface
+from ..protocol.surface import Space, Surface
 from . import drips, geometry, noise, relief
 from .grid import Grid, reduced
+from .gutters import band
+from .levels import levelled, smoothstep
+from .seams import Seams, find_seams
 from .voxels import Nodes, nodes
 
 POINTS = 70_000  # of the surface that runs are followed from, about
@@ -98,7 +101,8 @@ class Survey:
             bare *= 1 - cause
         score = 1 - bare
         score += np.float32(NOISE_GAIN * weights["noise"]) * self.patches(layer)
-        return ExposureField(self.grid, levelled(score, self.grid.inside, layer), warnings)
+        score = self._over_seams(score, layer.feature_size)
+        return ExposureField(self.grid, levelled(score, self.grid.inside, layer.exposure), warnings)
 
     @cached_property
     def occlusion(self) -> np.ndarray:
@@ -202,6 +206,29 @@ class Survey:
         assert grid.position is not None
         return grid, grid.position[grid.inside], _normals(grid)[grid.inside]
 
+    @cached_property
+    def _seams(self) -> Seams | None:
+        grid = self.grid
+        if grid.position is None or self.surface.space is not Space.TEXTURE:
+            return None
+        return find_seams(grid.inside, grid.position, self.normals, reach=1, share=1)
+
+    def _over_seams(self, score: np.ndarray, feature: float) -> np.ndarray:
+        """`score` brought together where islands meet, over a feature: the faces of a sharp edge look different ways."""
+        seams = self._seams
+        if seams is None or not (seams.partner >= 0).any():
+            return score
+        met = np.flatnonzero(seams.partner >= 0)
+        rim = seams.rim[met]
+        half = (score.ravel()[seams.rim[seams.partner[met]]] - score.ravel()[rim]) / 2
+        depth = int(np.clip(feature / self.grid.spacing, 6, 32))
+        beside = band(self.grid.inside, rim, depth, inside=True)
+        shift = np.zeros(score.size, np.float32)
+        shift[beside.texels] = half[beside.nearest] * smoothstep(1 - beside.distance / (depth + 1))
+        shift = self.grid.smooth(shift.reshape(score.shape), 1).ravel()
+        shift[rim] = half
+        return score + shift.reshape(score.shape)
+
     def _creep(self, sources: np.ndarray, feature: float) -> np.ndarray:
         """`sources` [h, w] spread over the surface by about a feature, across UV seams; the most reached counts as full."""
         at_nodes = self._nodes.spread(self._nodes.mean(sources[self.grid.inside]), CREEP * feature)
@@ -249,38 +276,3 @@ def _normals(grid: Grid) -> np.ndarray:
     x, y, z = np.moveaxis(normals, -1, 0)
     normals /= np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))[..., None]
     return normals
-
-
-def levelled(score: np.ndarray, inside: np.ndarray, layer: Layer) -> np.ndarray:
-    """Exposure 0..1 from a score: half by rank, half by value, so that few edges still stand out and no object stays new.
-
-    Monotone in the score. `layer.exposure.amount` sets the mean (0.15 to 0.95), `contrast` how far the extremes lie apart.
-    """
-    settings = layer.exposure
-    sample = score[inside][:: max(1, int(inside.sum()) // 100_000)]
-    if not len(sample):
-        return np.zeros(score.shape, np.float32)
-    shares = np.linspace(0, 100, 65)
-    knots = np.percentile(sample, shares)
-    low, high = np.percentile(sample, (5, 98))
-    by_value = np.clip((knots - low) / max(high - low, 1e-6), 0, 1)
-    curve = 0.5 * by_value + 0.5 * shares / 100
-    curve = np.clip(0.5 + (curve - 0.5) * settings.contrast, 0, 1)
-    target = 0.15 + 0.8 * settings.amount
-    gamma = _gamma(np.interp(sample, knots, curve), target)
-    if high - low < 1e-4:
-        return np.full(score.shape, np.float32(target))
-    return np.interp(score, knots, curve**gamma).astype(np.float32)
-
-
-def smoothstep(t: np.ndarray) -> np.ndarray:
-    return t * t * (3 - 2 * t)
-
-
-def _gamma(values: np.ndarray, target: float) -> float:
-    """The power that gives `values` (0..1) the mean `target`, between 1/8 and 8."""
-    low, high = -3.0, 3.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        low, high = (middle, high) if (values ** (2.0**middle)).mean() > target else (low, middle)
-    return 2.0**low

@@ -7,7 +7,7 @@ place on the object, so islands that lie closer than a cell do not bleed into ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,12 +119,8 @@ class Grid:
         c0, c1, left = self._between(columns, 1)
         more = (1,) * (values.ndim - 2)
         v, u = up.reshape(-1, 1, *more), left.reshape(-1, *more)
-        if len(rows) * len(self.inside[0]) < len(columns) * len(self.inside):
-            part = values[r0] * (1 - v) + values[r1] * v
-            result = part[:, c0] * (1 - u) + part[:, c1] * u
-        else:
-            part = values[:, c0] * (1 - u) + values[:, c1] * u
-            result = part[r0] * (1 - v) + part[r1] * v
+        part = values[r0] * (1 - v) + values[r1] * v  # rows first, always: windows are the whole's bytes
+        result = part[:, c0] * (1 - u) + part[:, c1] * u
         y, x = np.nonzero(self._mixed[r0][:, c0])
         here = _texel_of(rows, self.surface.size[0]), _texel_of(columns, self.surface.size[1])
         known = geometry.inside(self.surface, (here[0][y], here[1][x]))
@@ -133,7 +129,8 @@ class Grid:
             quad = ((r0[y], c0[x]), (r0[y], c1[x]), (r1[y], c0[x]), (r1[y], c1[x]))
             v, u = up[y], left[x]
             weights = np.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u])
-            result[y, x] = self._near(values, quad, weights, (here[0][y], here[1][x]))
+            steps = [np.stack([v - i, u - j]) for i, j in np.ndindex(2, 2)]
+            result[y, x] = self._near(values, quad, weights, steps, (here[0][y], here[1][x]))
         return result.astype(np.float32, copy=False)
 
     @cached_property
@@ -146,6 +143,7 @@ class Grid:
             below[-1] = self.inside[-1]
         some = self.inside | self._next(self.inside, 0)
         whole = below & self._next(below, 1) & right & self._next(right, 0)
+        whole[self.moved[:2]] = False
         return (some | self._next(some, 1)) & ~whole
 
     def _next(self, values: np.ndarray, axis: int) -> np.ndarray:
@@ -170,20 +168,52 @@ class Grid:
             return first % length, (first + 1) % length, weight
         return np.clip(first, 0, length - 1), np.clip(first + 1, 0, length - 1), weight
 
+    @cached_property
+    def _offset(self) -> np.ndarray:
+        """How far, in cells, each cell's texel lies from the middle of its block: down and right, int8 texels [2, h, w]."""
+        i, j, y, x = self.moved
+        offset = np.zeros((2, *self.inside.shape), np.int8)
+        middle = self.stride // 2
+        offset[:, i, j] = y - (i * self.stride + middle), x - (j * self.stride + middle)
+        return offset
+
     def _near(
-        self, values: np.ndarray, quad: tuple, weights: np.ndarray, texel: tuple[np.ndarray, np.ndarray]
+        self, values: np.ndarray, quad: Sequence, weights: np.ndarray, steps: Sequence, texel: tuple
     ) -> np.ndarray:
-        """Values of scattered texels whose four cells are not one piece: those that lie near on the object count."""
-        belongs = np.stack([self.inside[cell] for cell in quad])
-        weights = (weights + np.float32(0.01)) * belongs
+        """Values of scattered texels whose four cells are not one piece of surface.
+
+        Each cell foretells the texel's place, by its own slope and the `steps` (cells down and right) to it; it counts in so
+        far as it is right.
+        """
+        inside = [self.inside[cell] for cell in quad]
+        trust = weights + np.float32(0.01)
         if self.position is not None:
             place = np.nan_to_num(self.surface["position"].array[texel].astype(np.float32), posinf=0.0, neginf=0.0)
-            apart = np.stack([_squared(self.position[cell] - place) for cell in quad])
-            beyond = apart - np.where(belongs, apart, np.inf).min(axis=0)
-            weights *= np.exp(-np.clip(beyond / np.float32(2 * self.spacing**2), 0, 60))
+            found = [self._foretold(cell, step) for cell, step in zip(quad, steps, strict=True)]
+            error = np.where(inside, [_squared(there - place) for there in found], np.inf)
+            beyond = (error - error.min(axis=0)) / np.float32(0.1 * self.spacing**2)
+            trust *= np.exp(-np.clip(beyond, 0, 60))
+        trust = np.where(inside, trust, 0).astype(np.float32)
+        trust /= np.maximum(trust.sum(axis=0), np.float32(1e-12))
         read = np.stack([values[cell] for cell in quad])
-        weights = weights / np.maximum(weights.sum(axis=0), np.float32(1e-12))
-        return (read * weights.reshape(weights.shape + (1,) * (read.ndim - 2))).sum(axis=0)
+        return (read * trust.reshape(trust.shape + (1,) * (values.ndim - 2))).sum(axis=0)
+
+    def _foretold(self, cell: tuple[np.ndarray, np.ndarray], step: np.ndarray) -> np.ndarray:
+        """Where a cell's own slopes put a texel that lies `step` cells down and right of it: [n, 3] metres."""
+        assert self.position is not None
+        place = self.position[cell]
+        way = step - self._offset[(slice(None), *cell)] / np.float32(self.stride)
+        for axis, joined in ((0, self.below), (1, self.right)):
+            length = self.inside.shape[axis]
+            after, before = (
+                tuple((part + shift) % length if a == axis else part for a, part in enumerate(cell))
+                for shift in (1, -1)
+            )
+            ahead, behind = joined[cell][:, None], joined[before][:, None]
+            slope = np.where(ahead, self.position[after] - self.position[cell], 0)
+            slope += np.where(behind, self.position[cell] - self.position[before], 0)
+            place = place + slope / np.maximum(ahead.astype(np.float32) + behind, 1) * way[axis][:, None]
+        return place
 
 
 def reduced(surface: Surface, longest: int = LONGEST) -> Grid:

@@ -163,7 +163,7 @@ class Client:
                 tell(now)
             return self.result(job, surface, encoding=encoding, part=part)
         finally:
-            with contextlib.suppress(BackendError):  # gone: there is nothing left to forget
+            with contextlib.suppress(SabiError):  # gone, perhaps: there is nothing left to forget
                 self.cancel(job)
 
     def _progress(self, now: dict[str, Any]) -> Progress:

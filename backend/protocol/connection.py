@@ -35,15 +35,15 @@ class Connection:
     """Where a backend is and how it is spoken to. Holds no socket: each request has one of its own, so threads may share it."""
 
     def __init__(self, address: str, token: str | None = None, *, timeout: float = 30.0) -> None:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
         try:
-            port = parts.port
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            host, port = parts.hostname, parts.port
         except ValueError:
-            port = -1
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+            host = None
+        if not host or parts.scheme not in ("http", "https"):
             raise BackendError(f"'{address}' is not the address of a backend.", "Write host:port or https://host:port.")
         self.secure = parts.scheme == "https"
-        self.host = parts.hostname
+        self.host = host
         self.port = port or (443 if self.secure else PORT)
         self.prefix = parts.path.rstrip("/")
         self.token = os.environ.get("SABI_TOKEN", "") if token is None else token

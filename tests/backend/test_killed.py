@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend killed at fifty random points of a job: a clear message each time, nothing lost, and the next job works."""
+
+import random
+import threading
+import time
+
+import numpy as np
+
+from sabi.backend.protocol.client import Client, Progress, Result
+from sabi.backend.protocol.errors import BackendGone
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.spawn import Backend, start
+from sabi.backend.protocol.surface import ColorSpace, Map, Surface
+
+KILLS = 50
+RECIPE = Recipe((Layer(Effect.RUST, age=0.75), Layer(Effect.DIRT, age=0.5)))
+
+
+def surface() -> Surface:
+    albedo = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
+    return Surface({"albedo": Map(albedo, ColorSpace.SRGB)}, texels_per_metre=256.0)
+
+
+def assert_same(result: Result, expected: Result) -> None:
+    for one, other in zip(result.layers, expected.layers, strict=True):
+        assert np.array_equal(one.growth, other.growth)
+    assert np.array_equal(result.surface["albedo"].array, expected.surface["albedo"].array)
+
+
+def test_killed_at_fifty_random_points(networks_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SABI_SPOOL", str(tmp_path))
+    chance = random.Random(0)
+    given = surface()
+    before = given["albedo"].array.copy()
+
+    def begin() -> Backend:
+        return start(networks=networks_folder, device="cpu", threads=1)
+
+    spare, backend = begin(), begin()
+    warm = backend.client.weather(given, RECIPE)
+    began = time.monotonic()
+    expected = backend.client.weather(given, RECIPE)
+    assert_same(warm, expected)
+    whole = time.monotonic() - began
+
+    outcomes = []
+    try:
+        for _ in range(KILLS):
+            client, moment = backend.client, chance.uniform(0, 1.2) * whole
+            outcomes.append(kill_during(client, backend, given, expected, moment))
+            backend.stop()
+            backend, spare = spare, begin()  # as the add-on does: the backend is started anew
+        assert_same(backend.client.weather(given, RECIPE), expected)
+    finally:
+        backend.stop()
+        spare.stop()
+    assert np.array_equal(given["albedo"].array, before)
+    assert list(tmp_path.iterdir()) == []
+    assert {"sending", "running"} <= set(outcomes)  # the points were spread over the job
+
+
+def kill_during(client: Client, backend: Backend, given: Surface, expected: Result, moment: float) -> str:
+    """Kill the process after `moment` seconds of a job. Returns how far the job was, having checked what was said."""
+    stage = "sending"
+    killer = threading.Timer(moment, kill, [backend])
+
+    def tell(now: Progress) -> None:
+        nonlocal stage
+        stage = now.state
+
+    killer.start()
+    said: BackendGone | None = None
+    try:
+        result = client.weather(given, RECIPE, progress=tell)
+        stage = "finished"
+        assert_same(result, expected)  # a result that came is whole
+    except BackendGone as error:  # any other kind of exception fails the test
+        said = error
+    killer.join()
+    assert said is None or (said.message.endswith(".") and "Press Weather again" in said.hint)
+    assert not backend.alive
+    return stage
+
+
+def kill(backend: Backend) -> None:
+    assert backend.process is not None
+    backend.process.kill()
+    backend.process.wait()

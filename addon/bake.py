@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One bake at a time, blocking or as a job of Blender's own, on a stage that leaves the scene as it was.
 
-The stage is a view layer and a collection of Sabi's own in the artist's scene (the scene itself, because Esc stops a bake only while
-it belongs to the scene that the window shows). What is baked is a copy linked there alone: the artist's selection, active object,
-visibility, modes, materials and nodes are never touched, so that there is nothing about them to restore.
+The stage is a view layer and a collection of Sabi's own in the artist's scene (the scene itself, because Esc stops a bake only
+while it belongs to the scene that the window shows). What is baked is a copy linked there alone: the artist's selection, active
+object, visibility, modes, materials and nodes are never touched, so that there is nothing about them to restore.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def stage(
 ) -> Iterator[Stage]:
     """A stage in `scene`; every setting, view layer, object, material, image and group made for it is gone afterwards.
 
-    With `neighbours` the objects of that view layer are on the stage too, but `hidden`. Raises SceneError when Cycles, which bakes,
-    is switched off.
+    With `neighbours` the objects of that view layer are on the stage too, but `hidden`. Raises SceneError when Cycles, which
+    bakes, is switched off.
     """
     saved = Saved()
     before = _data_names()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Captured maps kept on disk while Blender runs, memory-mapped when they are read: a second recipe bakes nothing and holds no copies."""
+"""Captured maps, kept on disk while Blender runs and memory-mapped: a second recipe bakes nothing, and memory holds no copies."""
 
 from __future__ import annotations
 

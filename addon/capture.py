@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An object of the scene to a surface: UVs seen to, textures read where they fit, everything else baked, all of it cached.
 
-`Capture` is one object's capture: blocking (`run`), or in steps between which a window stays awake (`start`, `poll`, `cancel`). What
-the scene and the object had before, they have afterwards, whatever happens.
+`Capture` is one object's capture: blocking (`run`), or in steps between which a window stays awake (`start`, `poll`, `cancel`).
+What the scene and the object had before, they have afterwards, whatever happens.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _Steps = Generator[_Step, object, CapturedObject]
 
 
 class Capture:
-    """The capture of one object. Raises SceneError or BadFile at once for what cannot be captured; nothing has been touched then."""
+    """The capture of one object. Raises SceneError or BadFile at once, with nothing touched, for what cannot be captured."""
 
     def __init__(
         self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()
@@ -321,3 +321,9 @@ def _window(scene: bpy.types.Scene) -> bpy.types.Window:
     """The window that shows the scene, where Esc is heard; else the first."""
     windows = list(bpy.context.window_manager.windows)
     return next((window for window in windows if window.scene == scene), windows[0])
+
+
+def forget() -> None:
+    """Drops every cached capture."""
+    _unwrapped.clear()
+    bake_cache.clear()

@@ -131,15 +131,17 @@ class UVs:
         return bool(self.surface) and self.render == self.surface
 
 
-def prepare(material: bpy.types.Material, uvs: UVs, groups: list[bpy.types.NodeTree]) -> Prepared:
-    """A temporary copy with Sabi's nodes taken out, and what its channels come from. Raises SceneError for what cannot be read.
+def prepare(
+    material: bpy.types.Material, uvs: UVs, groups: list[bpy.types.NodeTree], weathered: bool = False
+) -> Prepared:
+    """A temporary copy and what its channels come from. Raises SceneError for what cannot be read.
 
-    Groups that had to be copied are added to `groups`.
+    Sabi's nodes are taken out unless `weathered`. Groups that had to be copied are added to `groups`.
     """
     copy = mark(material.copy())
     copy.animation_data_clear()
     copy.node_tree.animation_data_clear()
-    mark_group = part(copy)
+    mark_group = None if weathered else part(copy)
     if mark_group is not None and mark_group.users == 0:
         bpy.data.node_groups.remove(mark_group)
     flow = read_flow(copy, material.name, groups)

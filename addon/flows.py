@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Any material tree as flows of values: what its shaders amount to as base colour, roughness, metallic and alpha.
 
-Works on copies of materials only. Every shader of the tree becomes sockets of the same tree (or constants), mixed as the shaders are
-mixed: Mix Shader by its factor, Add Shader by brightness, groups by new sockets on a copy of the group. Emission of these sockets is
-what capture bakes, so that metals, coats and mixtures all give their base.
+Works on copies of materials only. Every shader of the tree becomes sockets of the same tree (or constants), mixed as the shaders
+are mixed: Mix Shader by its factor, Add Shader by brightness, groups by new sockets on a copy of the group. Emission of these
+sockets is what capture bakes, so that metals, coats and mixtures all give their base.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import bpy
 
 from ..backend.protocol.errors import SceneError
-from . import growth_nodes
 
 Socket = bpy.types.NodeSocket
 Value = Socket | float | tuple[float, float, float]
@@ -87,28 +86,6 @@ def read_flow(material: bpy.types.Material, name: str, copies: list[bpy.types.No
 def surface_output(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
     """The Material Output that renders use: Cycles' own if there is one, else EEVEE's."""
     return tree.get_output_node("CYCLES") or tree.get_output_node("EEVEE") or tree.get_output_node("ALL")
-
-
-def bypass(tree: bpy.types.NodeTree) -> None:
-    """Takes Sabi's own nodes out of a copied tree, so that what was there before them is read."""
-    for node in [n for n in tree.nodes if n.type == "GROUP" and n.node_tree and growth_nodes.GROUP_KEY in n.node_tree]:
-        for output in node.outputs:
-            given = node.inputs.get(output.name)
-            for link in list(output.links):
-                target = link.to_socket
-                if given is not None and given.is_linked:
-                    tree.links.new(given.links[0].from_socket, target)
-                    continue
-                tree.links.remove(link)
-                if given is not None and hasattr(target, "default_value") and output.name != "Normal":
-                    target.default_value = given.default_value
-        tree.nodes.remove(node)
-    for node in [n for n in tree.nodes if n.type == "MIX_SHADER" and growth_nodes.GROUP_KEY in n]:
-        below = node.inputs[1].links
-        for link in list(node.outputs[0].links):
-            if below:
-                tree.links.new(below[0].from_socket, link.to_socket)
-        tree.nodes.remove(node)
 
 
 @dataclass
@@ -206,7 +183,6 @@ class _Reader:
         if node.node_tree not in self.copies:
             node.node_tree = node.node_tree.copy()
             self.copies.append(node.node_tree)
-            bypass(node.node_tree)
         inside = _Place(node.node_tree, node, place)
         leave = next((n for n in inside.tree.nodes if n.bl_idname == "NodeGroupOutput" and n.is_active_output), None)
         if leave is None:

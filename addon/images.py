@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blender's images to maps and back: row order, colour space, depth, packing, UDIM tiles.
 
-What `image.pixels` means (measured, 4.2 to 5.2): an image of bytes gives what is stored, encoded in its own colour space; an image
-of floats (every 16-bit file is one) gives scene-linear values, unless its colour space is data. Row 0 is the bottom.
+What `image.pixels` means (measured, 4.2 to 5.2): an image of bytes gives what is stored, encoded in its own colour space; an
+image of floats (every 16-bit file is one) gives scene-linear values, unless its colour space is data. Row 0 is the bottom.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _free_name(folder: Path, stem: str, suffix: str) -> Path:
 
 
 def write(map_: Map, name: str) -> bpy.types.Image:
-    """A new, packed image of these values: bytes stay bytes, everything else becomes floats. Missing channels are grey, alpha 1."""
+    """A new, packed image of these values: bytes stay bytes, all else becomes floats. One channel becomes grey, alpha is 1."""
     height, width, channels = map_.array.shape
     as_float = map_.array.dtype != np.uint8
     image = bpy.data.images.new(

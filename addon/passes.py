@@ -13,7 +13,7 @@ from mathutils import Vector
 from ..backend.protocol.surface import ColorSpace, Map
 from . import channels, geometry_maps, images, rest, versions
 from .bake import Bake, Stage, aim, mark
-from .channels import FLAT, Baked, Constant, Prepared, Source, Texture, UVs
+from .channels import FLAT, Constant, Prepared, Source, Texture, UVs
 
 OCCLUSION_SAMPLES, OCCLUSION_SIDE = (
     16,
@@ -39,6 +39,7 @@ class Subject:
     uvs: UVs  # which UV maps a texture must use to fit
     size: tuple[int, int]  # width, height
     others_occlude: bool
+    weathered: bool = False  # with Sabi's layers as they are now, for flattening; else what lies beneath them
 
 
 class Passes:
@@ -53,7 +54,7 @@ class Passes:
             materials[i] if i in set(np.clip(used, 0, len(materials) - 1)) else None for i in range(len(materials))
         ]
         self.prepared = {
-            material.session_uid: channels.prepare(material, subject.uvs, self.groups)
+            material.session_uid: channels.prepare(material, subject.uvs, self.groups, subject.weathered)
             for material in dict.fromkeys(m for m in self.slots if m is not None)
         }
         self.geometry = _Geometry()
@@ -67,15 +68,19 @@ class Passes:
         normals = yield from self.geometric(self.geometry.normal(), self.subject.size)
         inside = yield lambda: geometry_maps.covered(normals)
         position = yield from self.geometric(self.geometry.position(), self.subject.size)
-        maps = {
-            "island_mask": (yield lambda: Map(geometry_maps.turned(inside)[..., None].astype(np.uint8))),
-            "world_normal": (
-                yield lambda: Map(
-                    geometry_maps.turned(np.where(inside[..., None], normals[..., :3], 0)).astype(np.float16)
-                )
-            ),
-            "position": (yield lambda: Map(geometry_maps.turned(np.where(inside[..., None], position[..., :3], 0)))),
-        }
+        outside = ~inside[..., None]
+        normals, position = normals[..., :3], position[..., :3]
+
+        def geometry() -> dict[str, Map]:
+            normals[np.broadcast_to(outside, normals.shape)] = 0
+            position[np.broadcast_to(outside, position.shape)] = 0
+            return {
+                "island_mask": Map(geometry_maps.turned(inside)[..., None].astype(np.uint8)),
+                "world_normal": Map(geometry_maps.turned(normals).astype(np.float16)),
+                "position": Map(geometry_maps.turned(position)),
+            }
+
+        maps = yield geometry
         del normals
         maps["curvature"] = yield from self.curvature(position, inside)
         del position

@@ -15,8 +15,9 @@ from .bake import Stage, mark
 
 # Modifiers that animate a mesh or decorate it; those that model it stay.
 MOVING = {
-    "ARMATURE", "CLOTH", "COLLISION", "DYNAMIC_PAINT", "EXPLODE", "FLUID", "HOOK", "LAPLACIANDEFORM", "LATTICE", "MESH_CACHE",
-    "MESH_DEFORM", "MESH_SEQUENCE_CACHE", "PARTICLE_INSTANCE", "PARTICLE_SYSTEM", "SOFT_BODY", "SURFACE", "SURFACE_DEFORM", "WAVE",
+    "ARMATURE", "CLOTH", "COLLISION", "DYNAMIC_PAINT", "EXPLODE", "FLUID", "HOOK", "LAPLACIANDEFORM", "LATTICE",
+    "MESH_CACHE", "MESH_DEFORM", "MESH_SEQUENCE_CACHE", "PARTICLE_INSTANCE", "PARTICLE_SYSTEM", "SOFT_BODY", "SURFACE",
+    "SURFACE_DEFORM", "WAVE",
 }  # fmt: skip
 SECOND_UV = "Sabi"  # the UV map that Sabi adds where the artist's own cannot carry a texture
 COPYING = {"ARRAY", "MIRROR", "SCREW", "SOLIDIFY"}  # these give several faces one and the same place in UV space
@@ -110,9 +111,9 @@ def repeats(obj: bpy.types.Object) -> str:
 
 
 def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
-    """A hexadecimal digest of an object's shape, UVs and attributes at rest: what a bake of it depends on besides materials and Sabi's UV map.
+    """A hexadecimal digest of an object's shape, UVs and attributes at rest: what a bake depends on besides materials.
 
-    Modifiers that model are taken by their result, as the artist's view layer has it.
+    Modifiers that model are taken by their result, as the artist's view layer has it. Sabi's own UV map is left out.
     """
     if obj.mode == "EDIT":
         obj.update_from_editmode()

@@ -16,7 +16,9 @@ from ..networks.card import Card
 from ..protocol import growth
 from ..protocol.recipe import Layer
 from ..protocol.surface import ColorSpace, Map, Surface
+from .colour import to_srgb
 from .grid import Grid, parallel
+from .gutters import is_constant
 from .noise import lattice_noise, texel_noise
 from .resample import Axis, weigh
 from .scale import Canvas
@@ -25,7 +27,7 @@ from .seams import Seams
 # What a map that a surface lacks is taken to be, between 0 and 1.
 DEFAULTS = {"albedo": 0.5, "roughness": 0.5, "metallic": 0.0, "height": 0.5}
 STRIP = 1 << 19  # texels of a map in float at a time
-COARSE = 4  # canvas texels between those at which `down` is read: it is smooth
+COARSE = 8  # canvas texels between those at which `down` is read: it is smooth
 
 Read = Callable[[slice, slice], np.ndarray]
 
@@ -58,15 +60,16 @@ class Conditions:
         for name, default in DEFAULTS.items():
             depth = 3 if name == "albedo" else 1
             part = out[first : first + depth]
-            if name in self.surface:
-                self._read(self.surface[name], rows, columns, part)
-            else:
+            if name not in self.surface:
                 part[:] = default
+            else:
+                self._read(self.surface[name], rows, columns, part)
+                if self.surface[name].color_space is ColorSpace.LINEAR:
+                    part[:] = to_srgb(part)
+                elif self.surface[name].array.dtype.kind == "f":
+                    np.clip(part, 0, 1, out=part)
             first += depth
-        if "albedo" in self.surface and self.surface["albedo"].color_space is ColorSpace.LINEAR:
-            out[:3] = encode(out[:3])
-        np.nan_to_num(out, copy=False, nan=0.5)
-        return np.clip(out, 0, 1, out=out)
+        return out
 
     def susceptibility(self, rows: slice, columns: slice) -> np.ndarray:
         """Rate and onset of the formula, from exposure."""
@@ -117,18 +120,36 @@ class Conditions:
     def _read(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
         """A window of a map on the canvas into `out` [C, h, w]: gutters filled, not decoded."""
         across, down = self._axes()
+        if is_constant(map_.array):
+            out[:] = map_.floats((slice(0, 1), slice(0, 1)))[0, 0, :, None, None]
+            return
         left, right, across_from, across_by = across.taps(columns.start, columns.stop)
 
         def strip(part: slice) -> None:
+            target = out[:, part.start - rows.start : part.stop - rows.start]
+            if self.canvas.size == self.surface.size:
+                self._copy(map_, part, columns, target)
+                return
             top, bottom, down_from, down_by = down.taps(part.start, part.stop)
             block = self._block(map_, down, across, top, bottom, left, right)
             if down.before != down.after:
                 block = weigh(block, 0, down_from, down_by)
             if across.before != across.after:
                 block = weigh(block, 1, across_from, across_by)
-            out[:, part.start - rows.start : part.stop - rows.start] = np.moveaxis(block, -1, 0)
+            target[:] = np.moveaxis(block, -1, 0)
 
         parallel(strip, self._strips(rows, (right - left) * down.before / down.after))
+
+    def _copy(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """A window of a map as it is into `out` [C, h, w], gutters filled."""
+        array = map_.array
+        scale = np.float32(1 / np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)
+        for channel, target in enumerate(out):
+            np.multiply(array[rows, columns, channel], scale, out=target, casting="unsafe", dtype=np.float32)
+        if self.seams is not None:
+            at, texels = self.seams.gutter(rows, columns)
+            for channel, target in enumerate(out):
+                target[at] = array[*texels, channel] * scale
 
     def _block(
         self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int
@@ -141,7 +162,8 @@ class Conditions:
             block = map_.floats(np.ix_(down.within(top, bottom), across.within(left, right)))
         if self.seams is not None:
             view = block[inner[0].start - top : inner[0].stop - top, inner[1].start - left : inner[1].stop - left]
-            self.seams.fill(view, *inner, lambda rows, columns: map_.floats((rows, columns)))
+            at, texels = self.seams.gutter(*inner)
+            view[at] = map_.floats(texels)
         return block
 
     def _place(self, stride: int, rows: slice, columns: slice) -> np.ndarray:
@@ -203,12 +225,6 @@ class Conditions:
         texels = (y[:, None] * self.surface.size[1] + x).ravel()
         at, beyond = self.seams.directions(texels, lambda rows, columns: down[rows // stride, columns // stride])
         block.reshape(-1, 2)[at] = beyond
-
-
-def encode(linear: np.ndarray) -> np.ndarray:
-    """Scene-linear to the sRGB curve."""
-    clipped = np.clip(linear, 0, 1)
-    return np.where(clipped <= 0.0031308, clipped * np.float32(12.92), 1.055 * clipped ** np.float32(1 / 2.4) - 0.055)
 
 
 def _centres(axis: Axis, start: int, stop: int, stride: int) -> np.ndarray:

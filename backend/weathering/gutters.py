@@ -96,5 +96,10 @@ def dilate(array: np.ndarray, rim: np.ndarray, outside: Band, margin: int) -> No
         array[np.divmod(outside.texels[part], width)] = array[np.divmod(rim[outside.nearest[part]], width)]
 
 
+def is_constant(array: np.ndarray) -> bool:
+    """Whether one texel is repeated all over, without memory of its own (np.broadcast_to)."""
+    return array.strides[:2] == (0, 0)
+
+
 def _squared(row: np.ndarray, column: np.ndarray, to_row: np.ndarray, to_column: np.ndarray) -> np.ndarray:
     return (row - to_row) ** 2 + (column - to_column) ** 2

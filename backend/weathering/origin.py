@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..protocol.surface import Map, Surface
-from .gutters import Allocate
+from .gutters import Allocate, is_constant
 
 SHOWN = ("albedo", "height", "normal", "roughness", "metallic", "alpha", "mask", "position")
 FAINT = 1e-6  # share of a map's sum below which its first harmonic is rounding
@@ -42,7 +42,7 @@ def rolled(surface: Surface, shift: tuple[int, int], allocate: Allocate = np.emp
 
 def roll(array: np.ndarray, shift: tuple[int, int], allocate: Allocate = np.empty) -> np.ndarray:
     """np.roll over rows and columns into an array from `allocate`; constants, which have no extent in memory, stay."""
-    if not (shift[0] or shift[1]) or array.strides[:2] == (0, 0):
+    if not (shift[0] or shift[1]) or is_constant(array):
         return array
     out = allocate(array.shape, array.dtype)
     down, right = (step % length for step, length in zip(shift, array.shape[:2], strict=True))
@@ -58,7 +58,7 @@ def roll(array: np.ndarray, shift: tuple[int, int], allocate: Allocate = np.empt
 def _phase(map_: Map, axis: int) -> float | None:
     """Where along an axis the first harmonic of a map peaks, in texels; None where it has none."""
     array = map_.array
-    if array.strides[:2] == (0, 0):
+    if is_constant(array):
         return None
     length = array.shape[axis]
     sums = np.zeros(length)

@@ -64,16 +64,17 @@ def paint(
     painter: Runnable,
     scales: Scales,
     exposure: ExposureField,
+    grid: Grid,
     down: np.ndarray | None,
     seams: Seams | None,
     run: Run,
 ) -> PaintedLayer:
     """One layer painted on `surface`, all its channels 8 bits, gutters dilated. Raises Cancelled between tiles.
 
-    `down` [h, w, 2] is which way gravity pulls in texture space, on the grid of `exposure`. Whole or in tiles, the result is
+    `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`. Whole or in tiles, the result is
     the same but for the order of the network's additions; so it is where a wrapping surface begins and ends.
     """
-    grid, width = exposure.grid, surface.size[1]
+    width = surface.size[1]
     images: Images = {name: run.allocate((*surface.size, 4), np.uint8) for name in CHANNELS}
     stored = images["growth"][..., 0]
 

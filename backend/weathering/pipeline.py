@@ -15,18 +15,20 @@ from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
 from ..protocol.painted import PaintedLayer
-from ..protocol.recipe import Recipe
+from ..protocol.recipe import Frame, Recipe
 from ..protocol.surface import Map, Space, Surface
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite
-from .exposure import Survey, survey
+from .exposure import survey
+from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, rim
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint
 from .scale import densities, scales
 from .seams import Seams, find_seams
 
-GUTTER = 96  # texels outside islands that are filled from across seams, at most: more than the painter heeds strongly
+GUTTER = 48  # canvas texels outside islands that are filled from across seams: more than the painter heeds strongly
+COARSE = 512  # cells along the longer side at which densities and `down` are found
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
 EVEN = 0.02  # densities within this of each other are one
 
@@ -89,7 +91,8 @@ def reage(
         base = shading.base_material(surface)
         return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), shading.diffuse_light(surface))
     result = completed(surface, recipe)
-    density = _density(Survey(surface, recipe.frame, survey(surface, recipe.frame).grid))
+    grid = reduced(surface, COARSE)
+    density = _density(surface, grid, densities(surface, grid))
     for layer, painted in zip(recipe.layers, layers, strict=True):
         result = composite(result, layer, painted, density=density, allocate=allocate)
     if _has_islands(surface):
@@ -106,11 +109,11 @@ def _weather_material(surface: Surface, recipe: Recipe, networks: Networks, repo
     start = origin(surface)
     base = rolled(completed(surface, recipe), (-start[0], -start[1]), run.allocate)
     report("survey", 0.0)
-    ground = survey(base, recipe.frame)
-    density = densities(base, ground.grid)
-    down = _down(ground)
+    ground, grid = survey(base, recipe.frame), reduced(base, COARSE)
+    found = densities(base, grid)
+    density, down = _density(base, grid, found), _down(grid, recipe.frame)
     painter = networks.painter
-    plans = [scales(base, ground.grid, density, layer, painter.card) for layer in recipe.layers]
+    plans = [scales(base, grid, found, layer, painter.card) for layer in recipe.layers]
     if run.cancelled():
         raise Cancelled()
     seams = None
@@ -133,8 +136,8 @@ def _weather_material(surface: Surface, recipe: Recipe, networks: Networks, repo
             warn=warnings.append,
             progress=lambda done, stage=stage, index=index: report(stage, 0.05 + 0.9 * (index + done) / len(plans)),
         )
-        layers.append(paint(result, layer, painter, plan, field, down, seams, share))
-        result = composite(result, layer, layers[-1], density=_density(ground), allocate=run.allocate)
+        layers.append(paint(result, layer, painter, plan, field, grid, down, seams, share))
+        result = composite(result, layer, layers[-1], density=density, allocate=run.allocate)
     if seams is not None:
         for name in MATERIAL:
             if name in result:
@@ -154,26 +157,22 @@ def _seams(surface: Surface, texels: float, allocate: Allocate) -> Seams:
     """Seams of a surface's islands; `texels` of the surface to one of the smallest canvas."""
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
     share = int(np.clip(round(SHARE * texels), 4, 48))
-    reach = int(np.clip(round(GUTTER * texels), MARGIN, GUTTER))
+    reach = int(np.clip(round(GUTTER * texels), MARGIN, 2 * GUTTER))
     mask = surface["island_mask"].array[..., 0]
     return find_seams(mask, position, normal, reach=max(reach, share), share=share, allocate=allocate)
 
 
-def _down(ground: Survey) -> np.ndarray | None:
+def _down(grid: Grid, frame: Frame) -> np.ndarray | None:
     """Which way gravity pulls in texture space, on the grid: the surface's own map, else from position."""
-    surface, grid = ground.surface, ground.grid
-    if "down" in surface:
+    if "down" in grid.surface:
         return grid.texels("down")
     if grid.position is None:
         return None
-    gravity = geometry.gravity_at_rest(surface, ground.frame)
-    return geometry.down(grid.position, grid.inside, gravity, surface.wrap)
+    return geometry.down(grid.position, grid.inside, geometry.gravity_at_rest(grid.surface, frame), grid.surface.wrap)
 
 
-def _density(ground: Survey) -> Density | None:
+def _density(surface: Surface, grid: Grid, values: np.ndarray | None) -> Density | None:
     """Texels per metre row by row: one number where they hardly differ. None where only the surface's own number is known."""
-    surface, grid = ground.surface, ground.grid
-    values = densities(surface, grid)
     if values is None:
         return None
     known = values[(values > 0) & grid.inside]

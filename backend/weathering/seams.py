@@ -4,7 +4,7 @@
 Texels at the rim of an island are paired with those of the rim (of another island or the same) that touch them on the
 object. Each pair unfolds the second island into the plane of the first, so that a gutter texel, outside every island,
 stands for the texel where the surface goes on. What a network should know of an island's surroundings is read through
-that (`fill`); and what it painted on either side of a seam is brought together (`blend`), since a network does not
+that (`gutter`); and what it painted on either side of a seam is brought together (`blend`), since a network does not
 commute with turning its input.
 """
 
@@ -48,11 +48,10 @@ class Seams:
     mirror: np.ndarray
     weight: np.ndarray
 
-    def fill(self, block: np.ndarray, rows: slice, columns: slice, read: Callable) -> None:
-        """Overwrite the gutters in `block` [h, w, C], a window of a map, by the texels they stand for: read(rows, columns)."""
+    def gutter(self, rows: slice, columns: slice) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """The gutter texels in a window: their rows and columns in it, and rows and columns of the texels they stand for."""
         here, at = self.outside.window(rows, columns, self.size[1])
-        if len(here):
-            block[np.divmod(at, columns.stop - columns.start)] = read(*np.divmod(self.source[here], self.size[1]))
+        return np.divmod(at, columns.stop - columns.start), np.divmod(self.source[here], self.size[1])
 
     def directions(self, texels: np.ndarray, read: Callable) -> tuple[np.ndarray, np.ndarray]:
         """Directions in texture space beyond seams: which of `texels` (flat) are gutters, and their directions [M, 2] (x, y).

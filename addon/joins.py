@@ -119,8 +119,13 @@ def aside(materials: Sequence[bpy.types.Material]) -> Iterator[None]:
 
 def _shaders(socket: bpy.types.NodeSocket) -> Iterator[bpy.types.Node]:
     """Every shader node whose closure arrives at this output."""
-    yield socket.node
-    for entry in socket.node.inputs:
+    node = socket.node
+    through = (
+        [link.from_socket for link in node.internal_links if link.to_socket == socket] if node.mute else node.inputs
+    )
+    if not node.mute:
+        yield node
+    for entry in through:
         if entry.type == "SHADER" and (source := feeding(entry)):
             yield from _shaders(source)
 

@@ -179,8 +179,10 @@ def _put_back(obj: bpy.types.Object) -> None:
         slot.material = original
         if now.users == 0:
             group = part(now)
+            ours = [node.image for node in now.node_tree.nodes if IMAGE in (getattr(node, "image", None) or ())]
             bpy.data.materials.remove(now)
             _discard([group])
+            bpy.data.batch_remove([image for image in ours if image.users == 0])
     del obj[SLOTS]
     if changed:
         for material in _materials(obj):

@@ -16,6 +16,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
 from . import diagnostics, material, work
+from .flatten import flatten_objects
 from .preferences import service, service_settings
 from .properties import EFFECTS, frame_of, plain, recipe_of
 from .weathering import capture_settings, weather_objects
@@ -205,6 +206,28 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class SABI_OT_flatten(_Working, _OnWeathered, bpy.types.Operator):
+    """Bake the selected weathered objects, at their present age, to plain image textures for glTF, FBX and USD"""
+
+    bl_idname = "sabi.flatten"
+    bl_label = "Flatten"
+    bl_options = {"REGISTER"}
+
+    size: IntProperty(
+        name="Size",
+        description="Texels a side; 0 for the size of the painted images",
+        min=0,
+        max=8192,
+        options={"SKIP_SAVE"},
+    )
+    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
+
+    @_reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        objects = [obj for obj in selected_meshes(context) if material.weathered(obj)]
+        return self.begin("Flattening", flatten_objects(objects, self.size), self.wait)
+
+
 class SABI_OT_start_backend(bpy.types.Operator):
     """Start the backend, or reach the server, and say what it runs on"""
 
@@ -253,6 +276,7 @@ _CLASSES = (
     SABI_OT_weather,
     SABI_OT_cancel,
     SABI_OT_revert,
+    SABI_OT_flatten,
     SABI_OT_start_backend,
     SABI_OT_stop_backend,
     SABI_OT_copy_diagnostics,

@@ -126,6 +126,7 @@ class SABI_PT_object(_Sidebar, bpy.types.Panel):
         layout.operator("sabi.recipe_from_object", icon="EYEDROPPER")
         row = layout.row(align=True)
         row.operator("sabi.revert", icon="LOOP_BACK")
+        row.operator("sabi.flatten", icon="TEXTURE")
 
 
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:

@@ -40,7 +40,8 @@ class Mixed:
 
 
 Opacity = float | Leaf | Mixed
-Scope = Mapping[str, Opacity] | None  # what a group's inputs are, by identifier; None at the top level
+# What a group's inputs are, by identifier, of shaders their opacity; None at the top level.
+Scope = Mapping[str, Opacity] | None
 
 
 def alpha_of(source: bpy.types.NodeSocket, material: bpy.types.Material) -> Opacity:
@@ -53,8 +54,8 @@ def _alpha(source: bpy.types.NodeSocket | None, scope: Scope, material: bpy.type
         return 1.0  # an empty shader socket is black, and opaque
     node = source.node
     if node.mute:
-        entry = next((socket for socket in node.inputs if socket.type == "SHADER"), None)
-        return _alpha(_source(entry), scope, material) if entry else 1.0
+        entry = next((link.from_socket for link in node.internal_links if link.to_socket == source), None)
+        return _alpha(_source(entry), scope, material) if entry is not None else 1.0
     match node.bl_idname:
         case "NodeReroute":
             return _alpha(_source(node.inputs[0]), scope, material)
@@ -71,17 +72,19 @@ def _alpha(source: bpy.types.NodeSocket | None, scope: Scope, material: bpy.type
             return max(a + b - 1, 0.0) if isinstance(a, float) and isinstance(b, float) else Mixed(None, a, b)
         case "ShaderNodeGroup" if node.node_tree is not None:
             return _inside(node, source, scope, material)
-        case "NodeGroupInput":
-            return 1.0  # a shader handed into a group; its own transparency is not followed
+        case "NodeGroupInput" if scope is not None:
+            return scope.get(source.identifier, 1.0)
     return 1.0
 
 
 def _inside(node: bpy.types.Node, source: bpy.types.NodeSocket, scope: Scope, material: bpy.types.Material) -> Opacity:
     """The opacity of a node group's output, its inputs replaced by what they are outside."""
     inner = {
-        socket.identifier: _number(socket, scope, material)
+        socket.identifier: _alpha(_source(socket), scope, material)
+        if socket.type == "SHADER"
+        else _number(socket, scope, material)
         for socket in node.inputs
-        if socket.type in ("VALUE", "RGBA")
+        if socket.type in ("VALUE", "RGBA", "SHADER")
     }
     leave = next((n for n in node.node_tree.nodes if n.bl_idname == "NodeGroupOutput" and n.is_active_output), None)
     if leave is None:

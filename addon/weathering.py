@@ -83,11 +83,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
             begin, span = index / len(targets), 1 / len(targets)
             try:
                 ready.append(
-                    (
-                        yield from _share(
-                            _weather_one(target, recipe, settings, folder / str(index)), begin, begin + span
-                        )
-                    )
+                    (yield from share(_weather_one(target, recipe, settings, folder / str(index)), begin, begin + span))
                 )
             except (BackendError, Cancelled):
                 raise
@@ -116,7 +112,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
 def _weather_one(
     target: Target, recipe: Recipe, settings: CaptureSettings, folder: Path
 ) -> Generator[Progress, None, Ready]:
-    captured = yield from _share(_capture(target, settings), 0.0, CAPTURE_SHARE)
+    captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
     chosen = service_settings()
     job = Job(lambda: service.connect(chosen), captured.surface, recipe, folder)
@@ -131,7 +127,7 @@ def _weather_one(
         job.cancel()
 
 
-def _share(steps: Generator[Progress, None, T], begin: float, end: float) -> Generator[Progress, None, T]:
+def share(steps: Generator[Progress, None, T], begin: float, end: float) -> Generator[Progress, None, T]:
     """Steps as a part of longer ones, from fraction `begin` to `end`."""
     try:
         while True:
@@ -144,10 +140,9 @@ def _share(steps: Generator[Progress, None, T], begin: float, end: float) -> Gen
         steps.close()
 
 
-def _capture(target: Target, settings: CaptureSettings) -> Generator[Progress, None, CapturedObject]:
-    """Blocking where there is no window; else in Blender's own bake jobs, which Esc stops."""
-    capture = Capture(bpy.context, target.find(), settings)
-    if not _has_window():
+def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
+    """A capture as steps: blocking where there is no window; else in Blender's own bake jobs, which Esc stops."""
+    if not has_window():
         yield Progress("Baking")
         return capture.run()
     try:
@@ -169,7 +164,7 @@ def _load(ready: Ready, loaded: list[int]) -> Generator[Progress, None, None]:
                 files[name], f"{ready.target.name} {EFFECT_NAMES[layer.effect.value]} {name}", space
             )
             loaded.append(image.session_uid)
-            _keep(image)
+            keep(image)
             yield Progress("Loading the images", 1.0)
 
 
@@ -177,7 +172,7 @@ def _discard(loaded: Sequence[int]) -> None:
     bpy.data.batch_remove([image for image in bpy.data.images if image.session_uid in loaded])
 
 
-def _keep(image: bpy.types.Image) -> None:
+def keep(image: bpy.types.Image) -> None:
     """Packs an image or saves it beside the .blend, as the preference says."""
     image[material.IMAGE] = True
     if preferences().storage == "FILES" and bpy.data.filepath:
@@ -207,7 +202,7 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
 
 
-def _has_window() -> bool:
+def has_window() -> bool:
     return not bpy.app.background and bool(bpy.context.window_manager.windows)
 
 

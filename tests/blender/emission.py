@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import bpy
 import numpy as np
 
@@ -46,3 +48,28 @@ def inside_blocks(values: np.ndarray, block: int = 4) -> np.ndarray:
     """Only the texels whose neighbours are all in the same block, where filtering between texels changes nothing."""
     keep = np.isin(np.arange(values.shape[0]) % block, range(1, block - 1))
     return values[keep][:, keep]
+
+
+def render(obj: bpy.types.Object, size: int = 24) -> np.ndarray:
+    """What a camera above the plane sees of it under one sun, scene-linear float32 [size, size, 3]."""
+    scene = bpy.context.scene
+    if scene.camera is None:
+        scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+        scene.camera.data.type, scene.camera.data.ortho_scale = "ORTHO", 1.9
+        scene.camera.location.z = 3
+        sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+        sun.data.energy, sun.data.angle = 3.0, 0.0
+        sun.rotation_euler = (0.6, 0.2, 0)
+        scene.collection.objects.link(scene.camera)
+        scene.collection.objects.link(sun)
+    scene.render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 16, False
+    scene.render.resolution_x = scene.render.resolution_y = size
+    scene.view_settings.view_transform, scene.render.image_settings.file_format = "Raw", "OPEN_EXR"
+    with tempfile.TemporaryDirectory() as folder:
+        scene.render.filepath = f"{folder}/render.exr"
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        values = np.empty(size * size * 4, np.float32)
+        image.pixels.foreach_get(values)
+        bpy.data.images.remove(image)
+    return values.reshape(size, size, 4)[::-1, :, :3]

@@ -9,8 +9,10 @@ from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
 from bl_ext.user_default.sabi.addon.joins import group_node
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
-from blender.emission import bake_socket, inside_blocks, plane
-from blender.painted_images import covering_layer, images_of, synthetic_layer, weathered_values
+from blender.emission import bake_socket, inside_blocks, plane, render
+from blender.painted_images import covering_layer, images_of, linear, synthetic_layer, weathered_values
+from blender.trees import TREES
+from blender.trees import material as tree_material
 
 TOLERANCE = 2 / 255
 
@@ -371,3 +373,44 @@ def test_what_cannot_be_weathered_is_refused_and_left_alone(spoil):
 def test_no_material_is_refused():
     with pytest.raises(SceneError, match="no material"):
         apply(plane(), covering_layer())
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+def test_every_tree_comes_back_as_it_was(tree):
+    made = tree_material(tree)
+    obj = plane(made)
+    before = (fingerprint(made), links(made), len(made.node_tree.nodes))
+    apply(obj, covering_layer(), age=0.5)
+    assert links(made) != before[1]
+    material.revert(obj)
+    assert (fingerprint(made), links(made), len(made.node_tree.nodes)) == before
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+def test_every_tree_is_untouched_at_age_0_and_hidden_under_full_coverage(tree):
+    made = tree_material(tree)
+    obj = plane(made)
+    bare = render(obj)
+    apply(obj, covering_layer(), age=0.0)
+    assert np.abs(render(obj) - bare).max() <= 2e-3 * max(bare.max(), 1)
+    layer_inputs(group_node(made))[0]["Age"].default_value = 1.0
+    covered = render(obj)
+    assert covered.max() > 0.01, "nothing is to be seen: the test proves nothing"
+    assert np.abs(covered - bare).max() > 0.01
+    obj.material_slots[0].material = rust_alone(tree)
+    assert np.abs(render(obj) - covered).max() <= 2e-3
+
+
+def rust_alone(tree):
+    """A plain Principled that looks as `covering_layer` does at age 1, letting through what the tree lets through."""
+    made = bpy.data.materials.new("Rust")
+    made.use_nodes = True
+    shader = principled(made)
+    shader.inputs["Base Color"].default_value = (*linear(np.array((120, 60, 20))), 1)
+    shader.inputs["Roughness"].default_value = 230 / 255
+    if callable(tree.alpha):  # u, in all of them
+        nodes = made.node_tree
+        uv, parts = nodes.nodes.new("ShaderNodeUVMap"), nodes.nodes.new("ShaderNodeSeparateXYZ")
+        nodes.links.new(uv.outputs[0], parts.inputs[0])
+        nodes.links.new(parts.outputs["X"], shader.inputs["Alpha"])
+    return made

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weathered objects baked, as they look now, to plain image textures on a plain Principled, for glTF, FBX and USD."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+
+from ..backend.protocol.errors import SceneError
+from ..backend.protocol.surface import ColorSpace, Map, Surface
+from . import bake, capture, geometry_maps, images, material, rest, work
+from .channels import UVs
+from .jobs import Progress
+from .passes import Passes, Subject
+from .versions import enable_nodes
+from .weathering import Target, capturing, keep, share
+
+MARGIN = 8  # texels around islands
+LOST = {"Emission Strength": "light of its own", "Transmission Weight": "transmission", "Coat Weight": "coat"}
+
+
+class ShownCapture(capture.Capture):
+    """A capture of an object's material as it looks now, Sabi's layers included; never cached."""
+
+    def __init__(self, context: bpy.types.Context, obj: bpy.types.Object, uv_map: str, size: tuple[int, int]) -> None:
+        super().__init__(context, obj, capture.CaptureSettings(size=max(size)))
+        self._uv_map, self._size = uv_map, size
+
+    def _capture(self):  # type: ignore[no-untyped-def]
+        obj = self._obj
+        with bake.stage(self._scene, None, obj) as stage:
+            self.stage = "Baking"
+            subject = Subject(
+                stage,
+                rest.still_copy(stage, obj),
+                rest.place_of(obj),
+                self._uv_map,
+                UVs("", capture.render_uv(obj.data)),  # everything is baked
+                self._size,
+                others_occlude=False,
+                weathered=True,
+            )
+            passes = Passes(subject, [slot.material for slot in obj.material_slots])
+            normals = yield from passes.geometric(passes.geometry.normal(), self._size)
+            inside = yield lambda: geometry_maps.covered(normals)
+            maps = yield from passes.material(inside)
+            maps = yield lambda: {n: Map(bleed(_bytes(m), inside[::-1]), m.color_space) for n, m in maps.items()}
+        return capture.CapturedObject(Surface(maps, name=obj.name), "", self._uv_map, None, ())
+
+
+def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0) -> work.Steps:
+    """Steps that give these weathered objects plain materials, in one undo step; `size` 0 takes that of the painted images.
+
+    Revert leads back to the original material.
+    """
+    targets = [Target.of(obj) for obj in objects]
+    captured = []
+    for index, target in enumerate(targets):
+        obj = target.find()
+        uv_map, texels = _painted_on(obj)
+        scale = size / max(texels) if size else 1.0
+        texels = (max(round(texels[0] * scale), 1), max(round(texels[1] * scale), 1))
+        steps = capturing(ShownCapture(bpy.context, obj, uv_map, texels))
+        captured.append((yield from share(steps, index / len(targets), (index + 1) / len(targets))))
+    warnings: list[str] = []
+    for target, result in zip(targets, captured, strict=True):
+        obj = target.find()
+        warnings += _losses(obj)
+        _wear(obj, _plain_material(obj, result))
+        yield Progress("Writing the images", 1.0)
+    work.undo_step("Flatten")
+    said = targets[0].name if len(targets) == 1 else f"{len(targets)} objects"
+    return work.Outcome(f"Flattened {said}", tuple(dict.fromkeys(warnings)))
+
+
+def bleed(values: np.ndarray, inside: np.ndarray, rounds: int = MARGIN) -> np.ndarray:
+    """[H, W, C] with the islands' texels spread `rounds` texels outward, so that filtering finds no dark border."""
+    values, known = values.copy(), inside.copy()
+    for number in range(rounds):
+        fresh = np.zeros_like(known)
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            source, target = _shifted(axis, step)
+            new = known[source] & ~known[target] & ~fresh[target]
+            values[target][new] = values[source][new]
+            fresh[target] |= new
+        known |= fresh
+        if number and not fresh.any():
+            break
+    return values
+
+
+def _shifted(axis: int, step: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Windows of texels and of their neighbours `step` further along `axis`."""
+    one, other = (slice(None, -1), slice(1, None)) if step > 0 else (slice(1, None), slice(None, -1))
+    whole = slice(None)
+    return ((one, whole), (other, whole)) if axis == 0 else ((whole, one), (whole, other))
+
+
+def _bytes(map_: Map) -> np.ndarray:
+    return map_.array if map_.array.dtype == np.uint8 else np.rint(np.clip(map_.floats(), 0, 1) * 255).astype(np.uint8)
+
+
+def _painted_on(obj: bpy.types.Object) -> tuple[str, tuple[int, int]]:
+    """The UV map and the size of the painted images. Raises SceneError where the object is not weathered."""
+    applied = material.weathered(obj)
+    if applied is None:
+        raise SceneError(f"'{obj.name}' is not weathered.", "Weather it first.")
+    tree = material.group_node(applied.materials[0]).node_tree
+    image = next(node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
+    return next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"), tuple(image.size)
+
+
+def _losses(obj: bpy.types.Object) -> list[str]:
+    """What a plain material does not carry, in sentences."""
+    shaders = [node for made in material.surface_materials(obj) for node in made.node_tree.nodes]
+    return [
+        f"'{obj.name}' had {what}; plain textures do not carry it."
+        for name, what in LOST.items()
+        for shader in shaders
+        if shader.bl_idname == "ShaderNodeBsdfPrincipled"
+        and (shader.inputs[name].is_linked or shader.inputs[name].default_value > 0)
+    ][:3]
+
+
+def _plain_material(obj: bpy.types.Object, captured: capture.CapturedObject) -> bpy.types.Material:
+    """A new material of image textures that are wired straight into a Principled."""
+    made = bpy.data.materials.new(f"{obj.name} weathered")
+    enable_nodes(made)
+    tree = made.node_tree
+    shader = next(node for node in tree.nodes if node.bl_idname == "ShaderNodeBsdfPrincipled")
+    maps = captured.surface.maps
+    see_through = "alpha" in maps and bool((maps["alpha"].floats() < 1).any())
+    base = [maps["albedo"]] + ([maps["alpha"]] if see_through else [])
+    colour = _texture(tree, captured, "albedo", base, ColorSpace.SRGB)
+    tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
+    if see_through:
+        tree.links.new(colour.outputs["Alpha"], shader.inputs["Alpha"])
+    for name in ("roughness", "metallic"):
+        texture = _texture(tree, captured, name, [maps[name]], ColorSpace.DATA)
+        tree.links.new(texture.outputs["Color"], shader.inputs[name.capitalize()])
+    if "normal" in maps:
+        texture, bent = (
+            _texture(tree, captured, "normal", [maps["normal"]], ColorSpace.DATA),
+            tree.nodes.new("ShaderNodeNormalMap"),
+        )
+        bent.uv_map = captured.uv_map
+        tree.links.new(texture.outputs["Color"], bent.inputs["Color"])
+        tree.links.new(bent.outputs["Normal"], shader.inputs["Normal"])
+    return made
+
+
+def _texture(
+    tree: bpy.types.NodeTree, captured: capture.CapturedObject, name: str, maps: Sequence[Map], space: ColorSpace
+) -> bpy.types.Node:
+    image = images.write(
+        Map(np.concatenate([map_.array for map_ in maps], -1), space), f"{captured.surface.name} {name}"
+    )
+    keep(image)
+    node, uv = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeUVMap")
+    node.image, uv.uv_map = image, captured.uv_map
+    tree.links.new(uv.outputs[0], node.inputs["Vector"])
+    return node
+
+
+def _wear(obj: bpy.types.Object, made: bpy.types.Material) -> None:
+    material.keep_slots(obj)
+    made[material.COPY] = material.fingerprint(made)
+    for slot in obj.material_slots:
+        material.give(obj, slot, made)

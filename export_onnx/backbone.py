@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 
 from torch import nn
 
@@ -20,7 +19,5 @@ def tool(folder: Path, name: str) -> Path:
 
 def load(folder: Path) -> nn.Module:
     """The frozen backbone: images [N,3,H,W] sRGB in 0..1 -> feature maps at strides 2, 4, 8, 16, 16."""
-    spec = importlib.util.spec_from_file_location("perceptual", tool(folder, "perceptual"))
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = SourceFileLoader("perceptual", str(tool(folder, "perceptual"))).load_module()
     return module.load(folder / "backbone" / "mobilenet_v2.npz")

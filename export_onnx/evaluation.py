@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The painter's figures, one JSON line: how close its composites come to photographs, and what it must never break.
 
-Composites are made at 512 x 512, the scale of training, on held bases under the degree maps of the real textures; a held base takes
-the mean and the spread of colour of the photograph's clean part, so that the score judges the weathering and not the paint.
-`effects.PROCEDURAL` names the effects whose real pictures are themselves laid by procedure.
+Composites are made at 512 x 512, the scale of training, on held bases under the degree maps of the real textures; a held
+base takes the mean and the spread of colour of the photograph's clean part, so that the score judges the
+weathering and not the paint. `effects.PROCEDURAL` names the effects whose real pictures are themselves laid by procedure.
 """
 
 from __future__ import annotations
@@ -74,8 +74,7 @@ def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[
         base = held[i // len(photographs) % len(held)]
         base = (in_colours_of(base, plate) if plate.over_own_base else base)[None]
         shift = tuple(int(v) for v in rng.integers(0, textures.SIZE, 2))
-        degree = np.roll(plate.degrees[i % len(plate.degrees)], shift, (0, 1))
-        degree = torch.from_numpy(degree.copy())[None, None]
+        degree = torch.roll(torch.from_numpy(plate.degrees[i % len(plate.degrees)]), shift, (0, 1))[None, None]
         age = torch.tensor(max(float(degree.max()) / 1.2, 0.4) ** rng.random()).clamp(max=1).view(1, 1, 1, 1)
         exposure = composite.exposure_for(degree, age)
         painted = brush.paint(base, exposure, brush.style(effect, photograph.style), brush.noise(textures.SIZE, i))
@@ -111,7 +110,7 @@ def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) ->
             base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))[None]
             others.append(real_maps(textures.plate(photograph, at / photograph.folder, HELD_SEED + i), base)[0, :3])
         else:
-            others.append(torch.from_numpy(np.moveaxis(textures.read(at / photograph.folder, "albedo"), -1, 0)))
+            others.append(torch.from_numpy(np.moveaxis(textures.needed(at / photograph.folder, "albedo"), -1, 0)))
     real = [m.real[0] for m in (made if effect in effects.PROCEDURAL else made[: len(photographs)])]
     with tempfile.TemporaryDirectory() as scratch:
         sets = {"real": [r[:3] for r in real], "fake": [m.maps[0, :3] for m in made], "other": others}
@@ -134,7 +133,7 @@ def save_all(pictures: list[Tensor], folder: Path) -> None:
 
 
 def map_agreement(fake: Tensor, real: Tensor) -> dict:
-    """[N,6,S,S] each: Wasserstein-1 of roughness, metallic, height; each one's correlation with albedo luminance less the real one's."""
+    """[N,6,S,S] each. Of roughness, metallic, height: Wasserstein-1; correlation with albedo luminance less the real one."""
     distance, difference = {}, {}
     for i, name in enumerate(("roughness", "metallic", "height"), 3):
         quantiles = [np.quantile(x[:, i].numpy(), np.linspace(0, 1, 513)) for x in (fake, real)]

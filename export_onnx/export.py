@@ -12,7 +12,10 @@ import onnxruntime
 import torch
 
 from ..backend.networks.card import CARD_KEY, Card
+from . import feature_size, training
+from .data import effects
 from .networks import painter as painters
+from .painting import Brush
 
 OPSET = 18  # the CUDA provider lacked Resize and Pad of later sets for years
 MAX_BYTES = 16 << 20
@@ -46,6 +49,18 @@ def painter_card(styles: dict, texels_per_feature: dict, training: dict) -> Card
         styles=styles,
         training=training,
     )
+
+
+def export_checkpoint(checkpoint: Path, path: Path) -> None:
+    """The averaged weights of a training run as `path`: exported once to measure its feature sizes, once more to say them."""
+    painter, styles, made = training.trained(checkpoint)
+    draft = path.with_suffix(".draft.onnx")
+    try:
+        export_painter(painter, painter_card(styles, {}, made), draft)
+        sizes = feature_size.measure(Brush(draft))
+    finally:
+        draft.unlink(missing_ok=True)
+    export_painter(painter, painter_card(styles, sizes, made | {"notes": effects.NOTES}), path)
 
 
 def export_painter(painter: painters.Painter, card: Card, path: Path) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the painter is trained by: statistics of its composites joined with the degree, against the photograph's.
 
-Every distance is a sliced Wasserstein distance: both sets projected on random directions, sorted, compared. The degree is added to
-every projection with a random weight (a spatial tag: Heitz et al. 2021), so that it is the joint distribution that must agree. All
-crops of a call are of one style and are pooled: no crop has to repeat its own photograph.
+Every distance is a sliced Wasserstein distance: both sets projected on random directions, sorted, compared. The degree is added
+to every projection with a random weight (a spatial tag: Heitz et al. 2021), so that it is the joint distribution that must
+agree. All crops of a call are of one style and are pooled: no crop has to repeat its own photograph.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def feature_loss(fake: list[Tensor], real: list[Tensor], degree: Tensor, directi
     for f, r in zip(fake, real, strict=True):
         spread = r.float().std((0, 2, 3), keepdim=True) + 1e-3
         kernel = F.normalize(torch.randn(directions, f.shape[1]), dim=1)[:, :, None, None]
-        at = F.adaptive_avg_pool2d(degree, f.shape[-2:])
+        at = F.adaptive_avg_pool2d(degree, (f.shape[-2], f.shape[-1]))
         total = total + joined(F.conv2d(f.float() / spread, kernel), F.conv2d(r.float() / spread, kernel), at)
     return total / len(fake)
 

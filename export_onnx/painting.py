@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paints held surfaces with an exported painter, as evaluation and contact sheets need it: one graph, its card, numpy in and out."""
+"""Paints held surfaces with an exported painter, as evaluation and contact sheets need it."""
 
 from __future__ import annotations
 
@@ -48,13 +48,10 @@ class Brush:
         """The upper left `tile` texels of what `paint` gives, painted alone with the card's overlap around them."""
         side, pad = base.shape[-1], self.card.overlap
         padded = self._padded(base, exposure, noise, (0, 1))
-        cut = lambda v: v[
-            :,
-            :,
-            : (tile + 2 * pad) * v.shape[-2] // (side + 2 * pad),
-            : (tile + 2 * pad) * v.shape[-1] // (side + 2 * pad),
-        ]  # noqa: E731
-        return self._run({n: np.ascontiguousarray(cut(v)) for n, v in padded.items()}, style)[:, :, pad:-pad, pad:-pad]
+        part = (tile + 2 * pad) / (side + 2 * pad)
+        cut = {n: v[:, :, : round(part * v.shape[2]), : round(part * v.shape[3])] for n, v in padded.items()}
+        painted = self._run({n: np.ascontiguousarray(v) for n, v in cut.items()}, style)
+        return painted[:, :, pad:-pad, pad:-pad]
 
     def _padded(
         self, base: Tensor, exposure: Tensor, noise: dict[str, Tensor], down: tuple[float, float]

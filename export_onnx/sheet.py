@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The contact sheet: per style a row of ages, another seed, other bases, the threshold and the thick layer, beside the photograph."""
+"""The contact sheet: per style a row of ages, another seed, other bases, the threshold and the thick layer, beside the photo."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
 
 
 def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tensor:
-    """A turned surface must be painted with the turned picture: islands of a UV map lie at any angle. On a quarter of one crop."""
+    """A turned surface must be painted with the turned picture: islands of a UV map lie at any angle. On a quarter crop."""
     side = size // 2
     corner = int(torch.randint(size // 2 // 32 + 1, ())) * 32
     turns = int(torch.randint(1, 4, ()))
@@ -143,16 +143,17 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 20, che
 
 
 def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, checkpoint_minutes: float) -> None:
-    """One worker: draws its own batches, averages its gradients with the others'; the first one keeps time, log and checkpoint."""
+    """One worker: draws its own batches, averages its gradients with the others'; the first keeps time, log and checkpoint."""
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     if options.workers > 1:
         meeting = f"file://{(out / 'rendezvous').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=options.workers)
     path = out / "checkpoint.pt"
-    plates, network = Plates(folder, options.seed), backbone.load(folder).to(memory_format=torch.channels_last)
+    plates, network = Plates(folder, options.seed), backbone.load(folder)
     torch.manual_seed(options.seed)
-    model = Trainee(len(plates.styles)).to(memory_format=torch.channels_last)
+    model = Trainee(len(plates.styles))
+    lay_channels_last(model, network)
     average = copy.deepcopy(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
     spent, step = 0.0, 0
@@ -165,10 +166,13 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     rng = np.random.default_rng((options.seed, step, rank))
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     torch.manual_seed(int(rng.integers(2**31)))
-    begun, saved, order = time.monotonic() - 60 * spent, time.monotonic(), []
+    begun, saved = time.monotonic() - 60 * spent, time.monotonic()
+    order: list[int] = []
     sums: dict[str, list[float]] = {}
-    done = spent / options.minutes
+    done, parent = spent / options.minutes, os.getppid()
     while done < 1:
+        if options.workers > 1 and os.getppid() != parent:
+            raise SystemExit("the process that started this worker is gone")
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
@@ -210,12 +214,20 @@ def agree(model: Trainee, done: float, workers: int) -> float:
     """Averages the gradients of all workers, in place, and how much of the budget is done."""
     if workers == 1:
         return done
-    gradients = [p.grad for p in model.parameters()]
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
     flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([done])]) / workers
     distributed.all_reduce(flat)
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients] + [1])[:-1], strict=True):
         gradient.copy_(part.view_as(gradient))
     return float(flat[-1])
+
+
+def lay_channels_last(*modules: nn.Module) -> None:
+    """Lays the convolutions' weights out as they run fastest on CPU."""
+    for module in modules:
+        for weight in [*module.parameters(), *module.buffers()]:
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
 def keep_freed_memory() -> None:

@@ -117,10 +117,11 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
 
 # Clean textures that weathering is laid on in training, and those that only evaluation uses.
 CLEAN = (
-    "metal_clean/metal002", "metal_clean/metal004", "metal_clean/metal007", "metal_clean/metal012", "metal_clean/corrugatedsteel005",
-    "metal_clean/corrugatedsteel006a", "metal_clean/corrugatedsteel00", "concrete_clean/concrete002", "concrete_clean/concrete003",
-    "concrete_clean/concrete020", "concrete_clean/brushed_concrete", "stone_clean/marble_0008", "stone_clean/stone_floor",
-    "brick_clean/brick_wall_02", "plaster_wallpaper/beige_wall_001", "painted_metal_clean/box_profile_metal_sheet",
+    "metal_clean/metal002", "metal_clean/metal004", "metal_clean/metal007", "metal_clean/metal012",
+    "metal_clean/corrugatedsteel005", "metal_clean/corrugatedsteel006a", "metal_clean/corrugatedsteel00",
+    "concrete_clean/concrete002", "concrete_clean/concrete003", "concrete_clean/concrete020",
+    "concrete_clean/brushed_concrete", "stone_clean/marble_0008", "stone_clean/stone_floor", "brick_clean/brick_wall_02",
+    "plaster_wallpaper/beige_wall_001", "painted_metal_clean/box_profile_metal_sheet",
 )  # fmt: skip
 HELD_CLEAN: dict[str, tuple[str, ...]] = {
     "rust": ("metal_clean/metal006", "metal_clean/metal"),
@@ -141,6 +142,13 @@ OTHER: dict[str, tuple[Photograph, ...]] = {
 PROCEDURAL = frozenset(
     {"dirt"}
 )  # effects whose real pictures are laid over bases by procedure, for want of photographs
+
+NOTES = (
+    "dirt: no photograph of dirt on a clean surface; photographs of dirt laid over clean textures by an area grown from noise",
+    "moss: roughness 0.92 and a height above flush that varies with luminance are assumed, not measured",
+    "rust flaking, peeling_paint runs, dirt grime: height from luminance; their own height maps are flat, corrugated, missing",
+    "metallic 0 for moss and dirt",
+)  # what a card must say of maps that no photograph taught
 
 
 def styles() -> list[tuple[str, Photograph]]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A photographed texture -> a plate: photograph, weathered area, degrees and base, all at the painter's scale.
 
-The weathered area comes from the set's own maps, from marked colours, or is grown; smoothed over several features it is the degree
-(the local amount); the base is the clean part, filled in under the weathered one.
+The weathered area comes from the set's own maps, from marked colours, or is grown; smoothed over several features it is
+the degree (the local amount); the base is the clean part, filled in under the weathered one.
 """
 
 from __future__ import annotations
@@ -49,12 +49,20 @@ def data_folder(given: str | None = None) -> Path:
     return folder
 
 
+def needed(folder: Path, name: str) -> np.ndarray:
+    """As `read`; raises FileNotFoundError where the set lacks the map."""
+    values = read(folder, name)
+    if values is None:
+        raise FileNotFoundError(f"{folder} has no {name} map")
+    return values
+
+
 def read(folder: Path, name: str) -> np.ndarray | None:
-    """One map [SIZE, SIZE] or [SIZE, SIZE, 3] float32 in 0..1, or None where the set lacks it."""
+    """One map [SIZE, SIZE], or [SIZE, SIZE, 3] for albedo, float32 in 0..1; None where the set lacks it."""
     found = sorted(p for p in folder.iterdir() if p.stem == name)
     if not found:
         return None
-    image = Image.open(found[0])
+    image: Image.Image = Image.open(found[0])
     if name == "albedo":
         image = image.convert("RGB")
     scale = 65535 if image.mode.startswith("I") else 255
@@ -65,7 +73,7 @@ def read(folder: Path, name: str) -> np.ndarray | None:
 
 def surface_of(folder: Path) -> np.ndarray:
     """A clean texture as base maps [MAPS, SIZE, SIZE]; constants where the set lacks a map."""
-    albedo, roughness, metallic = (read(folder, n) for n in ("albedo", "roughness", "metallic"))
+    albedo, roughness, metallic = needed(folder, "albedo"), read(folder, "roughness"), read(folder, "metallic")
     flat = lambda value: np.full((SIZE, SIZE), value, np.float32)  # noqa: E731
     roughness = flat(BASE_ROUGHNESS) if roughness is None else roughness
     metallic = flat(0) if metallic is None else metallic
@@ -85,9 +93,9 @@ def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
 def weathered_area(photograph: Photograph, folder: Path, albedo: np.ndarray, seed: int) -> np.ndarray:
     """[SIZE, SIZE] in 0..1: 1 where it is weathered."""
     if photograph.area is Area.METALLIC:
-        return 1 - smoothstep(0.35, 0.65, read(folder, "metallic"))
+        return 1 - smoothstep(0.35, 0.65, needed(folder, "metallic"))
     if photograph.area is Area.ROUGHNESS:
-        return smoothstep(0.48, 0.62, read(folder, "roughness"))
+        return smoothstep(0.48, 0.62, needed(folder, "roughness"))
     if photograph.area is Area.MARKS:
         lab = smooth(np.moveaxis(color.rgb2lab(albedo), -1, 0), 0.7)
         to_clean, to_weathered = (distance_to(marks, lab) for marks in (photograph.clean, photograph.weathered))
@@ -103,7 +111,7 @@ def distance_to(marks: Iterable[tuple[int, int, int]], lab: np.ndarray) -> np.nd
 
 
 def grown_area(photograph: Photograph, albedo: np.ndarray, seed: int) -> np.ndarray:
-    """Weathering laid by procedure: a smooth degree past a threshold of noise at several grains and of the texture's luminance."""
+    """Weathering laid by procedure: a smooth degree past a threshold of noise at several grains and of luminance."""
     rng = np.random.default_rng(seed)
     noise = lambda *width: standard(ndimage.gaussian_filter(rng.standard_normal((SIZE, SIZE)), width, mode="wrap"))  # noqa: E731
     stretch = 3.5 if photograph.runs else 1.0
@@ -121,7 +129,7 @@ def standard(values: np.ndarray) -> np.ndarray:
 
 def plate(photograph: Photograph, folder: Path, seed: int = 0) -> Plate:
     """The plate of one texture folder. `seed` matters to grown ones alone."""
-    albedo = read(folder, "albedo")
+    albedo = needed(folder, "albedo")
     area = weathered_area(photograph, folder, albedo, seed).astype(np.float32)
     roughness, metallic, height = (read(folder, n) for n in ("roughness", "metallic", "height"))
     own_base = photograph.area is not Area.GROWN

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The painter: paints a weathering once, for all ages (DESIGN.md, "The painter paints once").
 
-From 1/32 of the resolution to full: at every level the base, the susceptibility, the direction of gravity and fresh noise are added
-by a 1x1 convolution, then 3x3 convolutions, each followed by its activation and by the style's modulation (FiLM), in this order so
-that a convolution and its activation stay one fused operation.
+From 1/32 of the resolution to full: at every level the base, the susceptibility, the direction of gravity and fresh noise
+are added by a 1x1 convolution, then 3x3 convolutions, each followed by its activation and by the style's modulation (FiLM),
+in this order so that a convolution and its activation stay one fused operation.
 """
 
 from __future__ import annotations
@@ -52,9 +52,6 @@ class Level(nn.Module):
             nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inner, *channels), channels, strict=False)
         )
         self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels)
-        for film in self.films:
-            nn.init.normal_(film.weight, std=0.05)
-            nn.init.zeros_(film.bias)
 
     def forward(self, x: Tensor | None, conditions: Tensor, style: Tensor) -> Tensor:
         injected = self.inject(conditions)
@@ -86,13 +83,17 @@ class Painter(nn.Module):
 
         torch's own shrink it at every convolution, so that the finest noise makes the first shapes, and they stay small.
         """
-        for level in self.levels:
-            for conv in level.convs:
-                nn.init.kaiming_normal_(conv.weight, a=0.2)
-                nn.init.zeros_(conv.bias)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.05)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+                nn.init.kaiming_normal_(module.weight, a=0.2)
+                nn.init.zeros_(module.bias)
         nn.init.kaiming_normal_(self.head.weight, a=1.0)
-        with torch.no_grad():
-            self.head.bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
+        bias = torch.zeros(HEAD)
+        bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
+        self.head.bias = nn.Parameter(bias)
 
     def forward(
         self,

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Crops, turned directions and noise are what the painter will meet."""
+
+import numpy as np
+import pytest
+import torch
+
+from sabi.backend.weathering.noise import texel_noise
+from sabi.export_onnx.data import batches
+from sabi.export_onnx.networks.painter import NOISE
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_down_turns_with_the_crop(seed):
+    """In a picture that brightens downward, a turned crop brightens along its `down`."""
+    rng = np.random.default_rng(seed)
+    rows = torch.linspace(0, 2 * np.pi, 257)[:256]
+    picture = torch.stack([rows.sin(), rows.cos()])[:, :, None].expand(2, 256, 256) * 0.25 + 0.5
+    matrix = batches.random_turn(rng)
+    crop = (batches.turned(picture, matrix, 64, rng) - 0.5) / 0.25
+    phase = torch.atan2(crop[0], crop[1])
+    slope = lambda axis: torch.diff(phase, dim=axis).remainder(2 * np.pi)[20:40, 20:40].mean()  # noqa: E731
+    along = [float(torch.sin(slope(axis))) for axis in (1, 0)]
+    down = batches.down_of(matrix, True, 64, rng)[:, 32, 32].numpy()
+    np.testing.assert_allclose(np.array(along) / np.linalg.norm(along), down, atol=0.03)
+
+
+def test_noise_has_unit_variance_and_the_backends_smoothness():
+    noise = batches.lattice_noise(8, 256, torch.Generator().manual_seed(0))
+    assert {n: tuple(v.shape[1:]) for n, v in noise.items()} == {
+        n: (c, 256 // s, 256 // s) for n, (s, c) in NOISE.items()
+    }
+    for name in ("noise_8", "noise_4", "noise_2"):
+        values = noise[name]
+        assert abs(float(values.mean())) < 0.05
+        assert abs(float(values.var()) - 1) < 0.05
+    neighbours = float((noise["noise_2"][..., 1:] * noise["noise_2"][..., :-1]).mean())
+    at = np.arange(128) * 2 + 1.0
+    backend = texel_noise(at, at, 2.3, 0, "test", 2)
+    assert abs(neighbours - float((backend[:, 1:] * backend[:, :-1]).mean())) < 0.25
+
+
+def test_new_paint_keeps_the_weathered_part():
+    base, photograph = torch.full((6, 8, 8), 0.2), torch.full((6, 8, 8), 0.9)
+    area = torch.zeros(1, 8, 8)
+    area[:, 4:] = 1
+    mixed = batches.over(base, photograph, area)
+    torch.testing.assert_close(mixed[:, :4], base[:, :4], atol=1e-3, rtol=0)
+    torch.testing.assert_close(mixed[:, 4:], photograph[:, 4:], atol=1e-3, rtol=0)

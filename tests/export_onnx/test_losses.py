@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The statistics that train the painter tell apart what they must, and forgive what they must."""
+
+import pytest
+import torch
+
+from sabi.export_onnx import losses
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def test_places_do_not_matter_and_values_do():
+    real = torch.randn(8, 200)
+    assert float(losses.sliced_wasserstein(real[:, torch.randperm(200)], real)) == 0
+    assert float(losses.sliced_wasserstein(real + 1, real)) > 0.3
+
+
+def test_degree_is_joined():
+    """The same values at other degrees are far: the marginals alone would call them equal."""
+    degree = torch.linspace(0, 1, 1024).view(1, 1, 32, 32)
+    values = degree.expand(1, 16, -1, -1) + 0.01 * torch.randn(1, 16, 32, 32)
+    same = losses.joined(values + 0.01 * torch.randn_like(values), values, degree)
+    turned = losses.joined(values.flip(2, 3), values, degree)
+    assert float(turned) > 20 * float(same)
+
+
+def test_patches_see_shape_that_single_texels_do_not():
+    stripes = (torch.arange(64) % 8 < 4).float().expand(64, 64)[None, None]
+    shuffled = stripes.flatten()[torch.randperm(64 * 64)].view_as(stripes)
+    degree = torch.full_like(stripes, 0.5)
+    assert float(losses.patch_loss(shuffled, stripes, degree, 9, (1, 2))) > 0.05
+    assert float(losses.patch_loss(stripes.clone(), stripes, degree, 9, (1, 2))) < 1e-6
+
+
+def test_calibration_asks_for_the_mean_not_for_each_place():
+    degree = torch.full((2, 1, 64, 64), 0.5)
+    halves = torch.zeros_like(degree)
+    halves[..., 32:] = 1
+    assert float(losses.calibration_loss(halves, degree)) < 1e-6
+    assert float(losses.calibration_loss(torch.ones_like(degree), degree)) > 0.2
+
+
+def test_layer_is_compared_inside_the_area_only():
+    photograph = torch.zeros(1, 6, 64, 64)
+    photograph[..., 32:] = 0.8
+    area = torch.zeros(1, 1, 64, 64)
+    area[..., 32:] = 1
+    right, wrong = torch.full_like(photograph, 0.8), torch.zeros_like(photograph)
+    assert float(losses.layer_loss(right, photograph, area)) < 0.01 < float(losses.layer_loss(wrong, photograph, area))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_directions_turn_with_the_picture(turns):
+    """The direction from the picture's centre to a bright corner, turned, still leads to the bright corner."""
+    picture = torch.zeros(1, 1, 9, 9)
+    picture[0, 0, 8, 6] = 1  # below the centre, somewhat to the right
+    down = torch.tensor([2.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 9, 9)
+    x, y = losses.quarter_turn_direction(down, turns)[0, :, 4, 4].int().tolist()
+    assert losses.quarter_turn(picture, turns)[0, 0, 4 + y, 4 + x] == 1

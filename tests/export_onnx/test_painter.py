@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The painter's contract, on the network and on the file that ships."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from sabi.backend.networks.card import CARD_KEY, Card
+from sabi.backend.protocol import growth
+from sabi.backend.protocol.recipe import Effect
+from sabi.export_onnx import evaluation, export
+from sabi.export_onnx.networks import painter as painters
+
+SHIPPED = Path(__file__).resolve().parents[2] / "backend" / "networks" / "painter.onnx"
+STYLES = {effect.value: {"plain": [0.0] * painters.STYLE} for effect in Effect}
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return painters.Painter().eval()
+
+
+@torch.no_grad()
+def test_paints_final_values(network):
+    painted = network(**painters.inputs_of(2, 64, 96, torch.Generator().manual_seed(0)))
+    assert painted.shape == (2, len(painters.PAINTED), 64, 96)
+    for channel, low, high in (
+        (0, growth.THRESHOLD_MIN, growth.THRESHOLD_MAX),
+        (1, growth.SOFTNESS_MIN, growth.SOFTNESS_MAX),
+        (slice(2, None), 0, 1),
+    ):
+        assert float(painted[:, channel].min()) >= low
+        assert float(painted[:, channel].max()) <= high
+
+
+@torch.no_grad()
+def test_overlap_holds_the_whole_receptive_field(network):
+    inputs = painters.inputs_of(1, 320, 32, torch.Generator().manual_seed(0))
+    changed = {n: v.clone() for n, v in inputs.items()}
+    for name, value in changed.items():
+        if value.ndim == 4:
+            value[:, :, -(value.shape[2] * painters.OVERLAP // 320) :] += 1 if name.startswith("noise") else 0.1
+    difference = (network(**inputs) - network(**changed)).abs().amax((0, 1, 3))
+    assert float(difference[: 320 - 2 * painters.OVERLAP].max()) == 0
+    assert float(difference[-painters.OVERLAP :].max()) > 0
+
+
+def test_coarse_noise_reaches_the_picture(network):
+    """At the start as much as the finest, or the first shapes are grain and stay it."""
+    inputs = painters.inputs_of(1, 128, 128, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        plain = network(**inputs)[:, :1]
+        moved = {n: (plain - network(**(inputs | {n: inputs[n].flip(1)}))[:, :1]).std() for n in painters.NOISE}
+    assert moved["noise_32"] > moved["noise_2"]
+
+
+def test_costs_what_may_be_spent():
+    assert evaluation.gflop_per_megatexel() <= 70
+
+
+def test_export_says_the_same_as_torch(network, tmp_path):
+    card = export.painter_card(STYLES, dict.fromkeys(STYLES, 16.0), {"steps": 0})
+    export.export_painter(network, card, tmp_path / "painter.onnx")
+    model = onnx.load(tmp_path / "painter.onnx")
+    assert max(o.version for o in model.opset_import) <= 18
+    assert Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY]) == card
+
+
+def test_export_of_another_network_is_refused(network, tmp_path):
+    card = export.painter_card(STYLES, {}, {})
+    export.export_painter(network, card, tmp_path / "painter.onnx")
+    with torch.no_grad():
+        network.head.bias += 0.5
+    with pytest.raises(export.ExportError, match="differs from torch"):
+        export.check(network, tmp_path / "painter.onnx")
+
+
+def test_shipped_file_is_a_trained_painter_of_four_effects():
+    model = onnx.load(SHIPPED)
+    card = Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY])
+    assert max(o.version for o in model.opset_import) <= export.OPSET
+    assert SHIPPED.stat().st_size <= export.MAX_BYTES
+    assert set(card.styles) == {effect.value for effect in Effect} == set(card.texels_per_feature)
+    assert all(len(named) >= 2 for named in card.styles.values())
+    assert card.noise == painters.NOISE
+    assert card.outputs["painted"] == list(painters.PAINTED)
+    assert card.training["steps"] > 500
+    assert {"data_sha256", "options", "minutes", "device"} <= set(card.training)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data, training, export and evaluation hang together, on a fraction of the data for a few seconds."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sabi.export_onnx import evaluation, export, training
+from sabi.export_onnx.data import effects, textures
+from sabi.export_onnx.painting import Brush
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    try:
+        return textures.data_folder()
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def one_style():
+    """Two styles of one effect and one clean texture, instead of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(effects, "TRAINING", {"rust": effects.TRAINING["rust"]})
+        patch.setattr(effects, "CLEAN", effects.CLEAN[:1])
+        yield
+
+
+OPTIONS = training.Options(minutes=0.03, workers=1, size=128, crops=1)
+
+
+@pytest.fixture(scope="module")
+def run(folder, one_style, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    training.train(OPTIONS, folder, out, log_every=1)
+    return out
+
+
+def test_plate_of_a_photograph(folder):
+    photograph = effects.TRAINING["peeling_paint"][0]
+    plate = textures.plate(photograph, folder / "textures" / photograph.folder)
+    assert plate.photograph.shape == plate.base.shape == (textures.MAPS, textures.SIZE, textures.SIZE)
+    assert 0.05 < plate.area.mean() < 0.3
+    assert abs(plate.degrees.mean() - plate.area.mean()) < 0.01
+    clean, weathered = plate.area[0] < 0.1, plate.area[0] > 0.9
+    assert plate.photograph[2][clean].mean() > 2 * plate.photograph[2][weathered].mean()  # blue paint over brown rust
+    assert plate.base[2].min() > 0.15  #
+    assert the base is blue throughout
+    assert plate.photograph[3][weathered].mean() > plate.photograph[3][clean].mean() + 0.2  # rust is rougher
+
+
+def test_training_logs_saves_and_goes_on(run, folder):
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(name in lines[0] for name in ("feature", "patch", "shape", "layer", "calibration", "turning"))
+    before = torch.load(run / "checkpoint.pt", weights_only=False)
+    training.train(training.Options(minutes=before["minutes"] + 0.02, workers=1, size=128, crops=1), folder, run)
+    after = torch.load(run / "checkpoint.pt", weights_only=False)
+    assert after["step"] > before["step"]
+    assert after["minutes"] > before["minutes"]
+    assert after["made"]["data_sha256"] == before["made"]["data_sha256"]
+
+
+def test_checkpoint_becomes_a_brush(run, folder, tmp_path):
+    export.export_checkpoint(run / "checkpoint.pt", tmp_path / "painter.onnx")
+    brush = Brush(tmp_path / "painter.onnx")
+    assert set(brush.card.styles["rust"]) == {"blooming", "flaking"}
+    assert "rust" in brush.card.texels_per_feature
+    growth = evaluation.growth_figures(brush, 128)
+    assert growth["shrinking_texels"] == 0
+    assert growth["largest_step"] <= 0.08
+    placement = evaluation.placement_figures(brush, 128)
+    assert placement["roll_difference"] <= 1
+    assert placement["tile_difference"] <= 1

@@ -89,7 +89,7 @@ class Painter(nn.Module):
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
-                nn.init.zeros_(module.bias)
+                module.bias = nn.Parameter(torch.zeros(module.out_channels))
         nn.init.kaiming_normal_(self.head.weight, a=1.0)
         bias = torch.zeros(HEAD)
         bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal

@@ -3,10 +3,8 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,19 +37,14 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def play(given: argparse.Namespace, user: Path) -> Iterator[dict]:
-    """Runs Blender's side in a process of its own, with the user folder `user`, and gives what it reports.
+def play(given: argparse.Namespace) -> Iterator[dict]:
+    """Runs Blender's side in a process of its own and gives what it reports.
 
     Raises RuntimeError with the end of Blender's output when it fails.
     """
-    request = {key: str(value) if isinstance(value, Path) else value for key, value in vars(given).items()}
-    environment = os.environ | {
-        "BLENDER_USER_RESOURCES": str(user)
-    }  # Blender reads it once, when bpy is first imported
+    request = vars(given) | {"out": str(given.out), "asset": str(given.asset or "")}
     command = [sys.executable, "-m", f"{__package__}.show", json.dumps(request)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as blender:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as blender:
         assert blender.stdout is not None
         said: list[str] = []
         for line in blender.stdout:
@@ -71,16 +64,15 @@ def main(words: list[str] | None = None) -> int:
     console, began, made = Console(), time.monotonic(), {}
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="sabi-demo-", ignore_cleanup_errors=True) as user,
-            Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress,
-        ):
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
             task = progress.add_task("Starting Blender", total=1.0)
-            for report in play(given, Path(user)):
+            for report in play(given):
                 progress.update(task, description=report["stage"], completed=report["fraction"])
                 made |= report.get("made", {})
     except RuntimeError as error:
-        console.print(f"[red]The demo did not finish.[/] Blender's last words:\n{error}", highlight=False)
+        console.print(
+            f"[red]The demo did not finish.[/] Blender's last words:\n{error}", highlight=False, soft_wrap=True
+        )
         return 1
     made["seconds"] = round(time.monotonic() - began, 1)
     contact_sheet(given.out, [("before", "before.png"), *((f"age {age:g}", f"age-{age:.2f}.png") for age in AGES)])

@@ -43,9 +43,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
     try:
         with extension() as bpy:
-            addon("work").listen(
-                lambda progress: say(stage=progress.stage, fraction=round(0.05 + 0.85 * progress.fraction, 4))
-            )
+            said: list[tuple[str, float]] = [("", 0.0)]
+
+            def tell(progress) -> None:  # type: ignore[no-untyped-def]
+                now = (progress.stage, round(0.05 + 0.85 * progress.fraction, 3))
+                if now != said[0]:  # the time left changes far more often
+                    said[0] = now
+                    say(stage=now[0], fraction=now[1])
+
+            addon("work").listen(tell)
             say(stage="Opening the model", fraction=0.0)
             open_model(bpy, given.model)
             say(**weather(bpy, given))

@@ -8,6 +8,7 @@ and hint when they fail.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 
 import bpy
@@ -17,6 +18,7 @@ from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
 from . import diagnostics, material, work
 from .flatten import flatten_objects
+from .jobs import unforeseen
 from .preferences import service, service_settings
 from .properties import EFFECTS, frame_of, plain, recipe_of
 from .weathering import capture_settings, weather_objects
@@ -30,7 +32,13 @@ def _reporting(execute):  # type: ignore[no-untyped-def]
     def reported(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
         work.note(None)
         try:
-            return execute(self, context)
+            try:
+                return execute(self, context)
+            except SabiError:
+                raise
+            except Exception as error:
+                traceback.print_exception(error)  # on the console, for whoever mends it
+                raise unforeseen(error) from error
         except SabiError as error:
             work.note(error)
             self.report(ERROR, error.for_artist)

@@ -154,13 +154,13 @@ def frame_of(settings: SABI_PG_scene) -> words.Frame:
 
 def layer_of(layer: SABI_PG_layer) -> words.Layer:
     weights = {name: plain(getattr(layer.exposure, name)) for name in words.Exposure.__dataclass_fields__}
-    plain = {
+    rest = {
         name: plain(getattr(layer, name))
         for name in ("age", "feature_size", "opacity", "relief", "mask", "invert_mask")
     }
     seed = layer.seed % 2**32  # Blender's integers are signed
     return words.Layer(
-        words.Effect(layer.effect), exposure=words.Exposure(**weights), style=_style(layer.style), seed=seed, **plain
+        words.Effect(layer.effect), exposure=words.Exposure(**weights), style=_style(layer.style), seed=seed, **rest
     )
 
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backend that the test plays, for the add-on inside Blender: it paints synthetic layers at once, or does as it is told."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon.capture import CapturedObject
+from bl_ext.user_default.sabi.addon.service import Service
+from bl_ext.user_default.sabi.backend.protocol import client
+from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled
+from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
+
+from .painted_images import synthetic_layer
+
+
+class PlayedBackend:
+    """Stands for spawn.Backend and for its client. `hold` keeps jobs from ending; `fails_with` ends them so."""
+
+    def __init__(self) -> None:
+        self.client, self.process, self.pid, self.alive, self.log = self, self, 1, True, ""
+        self.held, self.go, self.cancelled = False, threading.Event(), threading.Event()
+        self.fails_with: Exception | None = None
+        self.recipes: list = []
+        self.starts = 0
+
+    def __call__(self, *_asked: object, **_options: object) -> PlayedBackend:
+        self.starts, self.alive = self.starts + 1, True
+        return self
+
+    def health(self, timeout: float | None = None) -> dict:
+        return {"sabi": "0", "protocol": 1, "device": {"asked": "auto", "used": "cpu"}}
+
+    def stop(self) -> None:
+        self.alive = False
+
+    def submit(self, surface, recipe, **_how):
+        self.recipes.append(recipe)
+        self.cancelled.clear()
+        return f"{len(self.recipes)}"
+
+    def events(self, job):
+        yield client.Progress("paint rust", 0.5, 1, 9.0)
+        while self.held and not self.go.wait(0.01):
+            if self.cancelled.is_set():
+                raise Cancelled
+        if self.fails_with is not None:
+            raise self.fails_with
+        yield client.Progress("done", 1.0, 2, None, "done")
+
+    def result(self, job, surface, **_how):
+        layers = [synthetic_layer(index, 16).images() for index in range(len(self.recipes[-1].layers))]
+        pngs = {
+            f"layer{i}.{name}": memoryview(png(array))
+            for i, layer in enumerate(layers)
+            for name, array in layer.items()
+        }
+        return client.Result(surface, (), ("played",), {"painter": "0" * 64}, pngs)
+
+    def cancel(self, job):
+        self.cancelled.set()
+
+
+@contextmanager
+def played(monkeypatch):
+    """A played backend in place of the real one; objects are captured as grey without baking."""
+    backend = PlayedBackend()
+    service = Service(backend)
+    monkeypatch.setattr(weathering, "service", service)
+    monkeypatch.setattr(weathering, "Capture", PlayedCapture)
+    try:
+        yield backend
+    finally:
+        service.stop()
+
+
+class PlayedCapture:
+    """Stands for capture.Capture, its checks included."""
+
+    def __init__(self, _context, obj, _settings) -> None:
+        weathering.material.surface_materials(obj)
+        self.obj = obj
+
+    def run(self) -> CapturedObject:
+        surface = Surface({"albedo": Map(np.zeros((16, 16, 3), np.uint8), ColorSpace.SRGB)}, name=self.obj.name)
+        return CapturedObject(surface, "", "UVMap", None, (), ())
+
+
+def png(array: np.ndarray) -> bytes:
+    """uint8 [H, W, 4] as a PNG file."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    height, width = array.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in array)
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((8, 6, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operators as scripts use them, without a window, against a played backend: results, errors, cancelling, files, recipes."""
+
+import bpy
+import numpy as np
+import pytest
+from bl_ext.user_default.sabi.addon import diagnostics, material, weathering, work
+from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
+from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, SabiError
+from bl_ext.user_default.sabi.backend.protocol.recipe import (
+    Effect,
+    Exposure,
+    Frame,
+    FrameMode,
+    Layer,
+    Recipe,
+    load_preset,
+)
+from blender.emission import plane
+from blender.played import played
+from blender.trees import TREES
+from blender.trees import material as tree_material
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    with played(monkeypatch) as backend:
+        yield backend
+
+
+@pytest.fixture(autouse=True)
+def default_preferences():
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.storage = "PACK"
+    yield
+    chosen.storage = "PACK"
+
+
+def painted_plane(name="Door"):
+    obj = plane(tree_material(TREES[0]))
+    obj.name = name
+    return obj
+
+
+def state():
+    """Everything of the file that a failed job must leave alone."""
+    kinds = ("objects", "meshes", "materials", "node_groups", "images", "collections", "textures")
+    names = {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
+    looks = [fingerprint(made) for made in bpy.data.materials]
+    uvs = [[layer.name for layer in mesh.uv_layers] for mesh in bpy.data.meshes]
+    return names, looks, uvs, [dict(obj.items()) for obj in bpy.data.objects]
+
+
+def test_an_effect_and_an_age_are_enough(backend):
+    obj = painted_plane()
+    assert bpy.ops.sabi.weather(effect="moss", age=0.7, seed=3, feature_size=0.02) == {"FINISHED"}
+    layer = backend.recipes[0].layers[0]
+    assert (layer.effect, layer.age, layer.seed, layer.feature_size) == (Effect.MOSS, 0.7, 3, 0.02)
+    applied = material.weathered(obj)
+    assert applied.labels == ("1 Moss",)
+    assert applied.layers[0]["Age"].default_value == pytest.approx(0.7)
+    kept = Recipe.from_json(applied.recipe_json)
+    assert kept.networks == {"painter": "0" * 64}
+    assert kept.layers == backend.recipes[0].layers
+    assert all(image.packed_file and not image.filepath for image in bpy.data.images if material.IMAGE in image)
+    assert {image.colorspace_settings.name for image in bpy.data.images if "growth" in image.name} == {"Non-Color"}
+    assert work.current().outcome.warnings == ("played",)
+
+
+def test_the_scenes_recipe_is_used_when_nothing_else_is_given(backend):
+    painted_plane()
+    with pytest.raises(RuntimeError, match="no layers"):
+        bpy.ops.sabi.weather()
+    fill(bpy.context.scene.sabi, load_preset("old_painted_steel"))
+    bpy.ops.sabi.weather()
+    assert backend.recipes[0] == load_preset("old_painted_steel")
+    bpy.ops.sabi.weather(preset="light_rust", age=0.25)
+    assert backend.recipes[1] == load_preset("light_rust").at_age(0.25)
+    given = Recipe((Layer(Effect.DIRT, age=0.5),), name="mine")
+    bpy.ops.sabi.weather(recipe_json=given.to_json())
+    assert backend.recipes[2] == given
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"recipe_json": "{"}, "not valid JSON"),
+        ({"recipe_json": '{"sabi_recipe": 99, "layers": []}'}, "schema version 99"),
+        ({"recipe_json": '{"sabi_recipe": 1, "layers": [{"effect": "frost"}]}'}, "frost"),
+        (
+            {"recipe_json": '{"sabi_recipe": 1, "layers": [{"effect": "rust", "age": 1.5}]}'},
+            "age must be a number from 0 to 1",
+        ),
+        ({"preset": "nowhere"}, "no preset 'nowhere'"),
+    ],
+)
+def test_a_bad_recipe_is_one_sentence(backend, given, said):
+    painted_plane()
+    before = state()
+    with pytest.raises(RuntimeError, match=said) as caught:
+        bpy.ops.sabi.weather(**given)
+    assert "Traceback" not in str(caught.value)
+    assert work.failure().code == "bad_recipe"
+    assert state() == before
+    assert not backend.recipes
+
+
+@pytest.mark.parametrize("error", [BackendGone("The backend ended."), SabiError("It failed.", "Try again.")])
+def test_a_failed_job_changes_nothing_and_the_next_one_works(backend, error):
+    obj = painted_plane()
+    before = state()
+    backend.fails_with = error
+    with pytest.raises(RuntimeError, match=error.message) as caught:
+        bpy.ops.sabi.weather(effect="rust")
+    assert error.hint in str(caught.value)
+    assert state() == before
+    backend.fails_with = None
+    bpy.ops.sabi.weather(effect="rust")
+    assert material.weathered(obj)
+
+
+def test_a_backend_that_ended_is_started_again(backend):
+    painted_plane()
+    bpy.ops.sabi.weather(effect="rust")
+    backend.alive = False  # as if killed
+    bpy.ops.sabi.weather(effect="rust")
+    assert backend.starts == 2
+
+
+def start_held(backend):
+    """Work as a window has it: stepped from outside, its job not ending."""
+    backend.held = True
+    recipe = Recipe((Layer(Effect.RUST),))
+    steps = weathering.weather_objects(
+        bpy.context.selected_objects, recipe, weathering.capture_settings(bpy.context.scene, recipe)
+    )
+    now = work._begin("Weathering", steps)
+    for _ in range(200):
+        now.step()
+        if now.progress.fraction > weathering.CAPTURE_SHARE:
+            return now
+        backend.go.wait(0.01)
+    raise AssertionError("the job never got going")
+
+
+def finish(backend, now):
+    backend.go.set()
+    while not now.ended:
+        now.step()
+
+
+def test_cancel_changes_nothing(backend):
+    painted_plane()
+    before = state()
+    now = start_held(backend)
+    assert now.progress.text == "Painting rust, 9 s left"
+    assert not bpy.ops.sabi.weather.poll(), "two jobs at once"
+    assert bpy.ops.sabi.cancel() == {"FINISHED"}
+    assert now.ended
+    assert now.error.code == "cancelled"
+    assert backend.cancelled.wait(5), "the backend was not told"
+    assert state() == before
+    assert not bpy.ops.sabi.cancel.poll()
+
+
+def test_loading_another_file_drops_the_job(backend, tmp_path):
+    painted_plane("Old")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other.blend"))
+    now = start_held(backend)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "other.blend"))
+    assert now.ended
+    assert backend.cancelled.wait(5)
+    backend.go.set()
+    now.step()
+    assert material.weathered(bpy.data.objects["Old"]) is None
+    assert not [image for image in bpy.data.images if material.IMAGE in image]
+
+
+def test_a_renamed_object_gets_its_result(backend):
+    obj = painted_plane("Door")
+    now = start_held(backend)
+    obj.name = "Gate"
+    finish(backend, now)
+    assert now.error is None
+    assert material.weathered(bpy.data.objects["Gate"])
+
+
+def test_a_deleted_objects_result_is_dropped(backend):
+    obj = painted_plane("Door")
+    now = start_held(backend)
+    bpy.data.objects.remove(obj)
+    finish(backend, now)
+    assert "'Door' was deleted" in now.error.message
+    assert not [image for image in bpy.data.images if material.IMAGE in image]
+    assert not bpy.data.node_groups
+
+
+def test_an_object_whose_uv_map_is_gone_is_left_alone(backend):
+    obj = painted_plane("Door")
+    now = start_held(backend)
+    obj.data.uv_layers[0].name = "Other"
+    before = state()
+    finish(backend, now)
+    assert "UV map 'UVMap'" in now.error.message
+    assert state() == before
+
+
+def test_of_several_objects_those_that_can_are_weathered(backend):
+    good, bad = painted_plane("Good"), plane()
+    bad.name = "Bare"
+    good.select_set(True)
+    bpy.ops.sabi.weather(effect="rust")
+    assert material.weathered(good)
+    assert not material.touched(bad)
+    assert any("'Bare' has no material" in warning for warning in work.current().outcome.warnings)
+
+
+def test_images_beside_the_file_never_over_another(backend, tmp_path):
+    painted_plane("Door")
+    bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
+    bpy.ops.sabi.weather(effect="rust")
+    assert all(image.packed_file for image in bpy.data.images if material.IMAGE in image), (
+        "an unsaved file has no beside"
+    )
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    (tmp_path / "sabi").mkdir()
+    precious = tmp_path / "sabi" / "Door_Rust_thin.png"
+    precious.write_bytes(b"the artist's own")
+    bpy.ops.sabi.weather(effect="rust")
+    assert precious.read_bytes() == b"the artist's own"
+    paths = [image.filepath for image in bpy.data.images if material.IMAGE in image]
+    assert len(paths) == 3
+    assert all(path.startswith("//sabi") for path in paths)
+    assert len(list((tmp_path / "sabi").glob("*.png"))) == 4
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert material.weathered(bpy.data.objects["Door"])
+    assert all(image.has_data or image.size[0] == 16 for image in bpy.data.images if material.IMAGE in image)
+
+
+def test_packed_images_live_through_saving(backend, tmp_path):
+    painted_plane("Door")
+    bpy.ops.sabi.weather(effect="rust")
+    before = {image.name: pixels(image) for image in bpy.data.images if material.IMAGE in image}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    after = {image.name: pixels(image) for image in bpy.data.images if material.IMAGE in image}
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    bpy.context.view_layer.objects.active = bpy.data.objects["Door"]
+    bpy.data.objects["Door"].select_set(True)
+    bpy.ops.sabi.revert()
+    assert not material.touched(bpy.data.objects["Door"])
+
+
+def pixels(image):
+    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(values)
+    return values
+
+
+def test_polls_say_what_is_missing(backend):
+    bpy.ops.object.select_all(action="DESELECT")
+    for operator in (bpy.ops.sabi.weather, bpy.ops.sabi.revert, bpy.ops.sabi.flatten, bpy.ops.sabi.cancel):
+        assert not operator.poll()
+    with pytest.raises(RuntimeError, match="Select a mesh object"):
+        bpy.ops.sabi.weather()
+
+
+RECIPE = Recipe(
+    (
+        Layer(Effect.RUST, age=0.35, seed=2**32 - 1, feature_size=0.0125, opacity=0.8, relief=0.002, style="flaky"),
+        Layer(Effect.MOSS, exposure=Exposure(up=1.5, noise=0.1, strict=True), style={"rock": 0.25, "cushions": 0.75}),
+        Layer(Effect.DIRT, style=(0.5, -1.25), mask="mask", invert_mask=True),
+    ),
+    Frame(FrameMode.SCENE, (0.0, 0.5, -0.5), ground=-1.25),
+    {"painter": "ab" * 32},
+    "everything",
+)
+
+
+def test_a_recipe_goes_through_the_scene_and_back():
+    fill(bpy.context.scene.sabi, RECIPE)
+    assert recipe_of(bpy.context.scene.sabi) == RECIPE
+
+
+def test_a_recipe_goes_through_a_file_and_back(tmp_path):
+    fill(bpy.context.scene.sabi, RECIPE)
+    bpy.ops.sabi.recipe_save(filepath=str(tmp_path / "mine.json"))
+    assert Recipe.from_json((tmp_path / "mine.json").read_text()) == RECIPE
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine.json"]
+    bpy.context.scene.sabi.layers.clear()
+    bpy.ops.sabi.recipe_load(filepath=str(tmp_path / "mine.json"))
+    assert recipe_of(bpy.context.scene.sabi) == RECIPE
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(RuntimeError, match="not valid JSON"):
+        bpy.ops.sabi.recipe_load(filepath=str(tmp_path / "broken.json"))
+    assert recipe_of(bpy.context.scene.sabi) == RECIPE
+
+
+def test_a_recipe_lives_through_saving(tmp_path):
+    fill(bpy.context.scene.sabi, RECIPE)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert recipe_of(bpy.context.scene.sabi) == RECIPE
+
+
+def test_layers_are_added_moved_and_removed():
+    settings = bpy.context.scene.sabi
+    for effect in ("rust", "moss", "dirt"):
+        bpy.ops.sabi.layer_add(effect=effect)
+    assert [layer.seed for layer in settings.layers] == [0, 1, 2]
+    settings.active_layer = 2
+    bpy.ops.sabi.layer_move(by=-2)
+    assert [layer.effect for layer in settings.layers] == ["dirt", "rust", "moss"]
+    assert settings.active_layer == 0
+    bpy.ops.sabi.layer_remove()
+    assert [layer.effect for layer in settings.layers] == ["rust", "moss"]
+    settings.layers[0].effect = "moss"
+    assert settings.layers[0].feature_size == pytest.approx(Layer(Effect.MOSS).feature_size), (
+        "an effect brings its defaults"
+    )
+    bpy.ops.sabi.preset_load(preset="light_rust")
+    assert recipe_of(settings) == load_preset("light_rust")
+
+
+def test_the_recipe_is_taken_back_from_an_object_with_its_live_age(backend):
+    obj = painted_plane()
+    bpy.ops.sabi.weather(recipe_json=Recipe((Layer(Effect.RUST, age=0.2, seed=9),)).to_json())
+    material.weathered(obj).layers[0]["Age"].default_value = 0.65
+    bpy.ops.sabi.recipe_from_object()
+    layer = recipe_of(bpy.context.scene.sabi).layers[0]
+    assert (layer.effect, layer.seed, layer.age) == (Effect.RUST, 9, 0.65)
+
+
+def test_the_environment_overrides_preferences(monkeypatch):
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.device, chosen.threads = "cpu", 2
+    assert (service_settings().device, service_settings().threads) == ("cpu", 2)
+    monkeypatch.setenv("SABI_DEVICE", "cuda")
+    monkeypatch.setenv("SABI_THREADS", "5")
+    monkeypatch.setenv("SABI_SERVER", "http://farm:7224")
+    assert (service_settings().device, service_settings().threads, service_settings().server) == (
+        "cuda",
+        5,
+        "http://farm:7224",
+    )
+    chosen.device, chosen.threads = "auto", 0
+
+
+def test_diagnostics_tell_what_failed_and_no_secret(backend):
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.server, chosen.token = "http://farm:7224", "very secret"
+    painted_plane()
+    with pytest.raises(RuntimeError):
+        bpy.ops.sabi.weather(preset="nowhere")
+    bpy.ops.sabi.copy_diagnostics()
+    text = "\n".join(diagnostics.lines(service, service_settings()))
+    assert "[bad_recipe] There is no preset 'nowhere'." in text
+    assert "server at http://farm:7224" in text
+    assert bpy.app.version_string in text
+    assert "very secret" not in text
+    chosen.server = chosen.token = ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 import bpy
@@ -145,7 +146,9 @@ def _settings(modifier: bpy.types.Modifier) -> list[tuple[str, str]]:
     }
     names = [prop.identifier for prop in modifier.bl_rna.properties if prop.type not in ("POINTER", "COLLECTION")]
     found = [(name, _plain(getattr(modifier, name))) for name in names if name not in skipped]
-    return found + [(key, _plain(modifier[key])) for key in modifier.keys()]  # noqa: SIM118  (a bpy_struct, not a dict)
+    with suppress(TypeError):  # only those made of nodes have values of their own
+        found += [(key, _plain(modifier[key])) for key in modifier.keys()]  # noqa: SIM118  (a bpy_struct, not a dict)
+    return found
 
 
 def _plain(value: object) -> str:

@@ -59,3 +59,338 @@ def test_a_tree_gives_what_its_shaders_amount_to(tree):
     for name in ("roughness", "metallic", "alpha"):
         np.testing.assert_allclose(surface[name].floats()[..., 0], expected(getattr(tree, name)), atol=TOLERANCE, err_msg=name)
     assert surface["albedo"].color_space is ColorSpace.SRGB
+
+
+def cube(size: float = 2.0) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_cube_add(size=size)
+    obj = bpy.context.object
+    obj.data.materials.append(trees.material(trees.Tree("plain", trees._no_textures, trees.RED)))
+    return obj
+
+
+def inside(surface) -> np.ndarray:
+    return surface["island_mask"].array[..., 0] > 0
+
+
+def test_positions_lie_on_the_object_in_metres_at_rest():
+    obj = plane()
+    obj.scale, obj.location, obj.rotation_euler = (3.0, 0.5, 1.0), (10.0, -4.0, 2.0), (0.3, 0.2, 0.1)
+    bpy.context.view_layer.update()
+    surface = captured(obj).surface
+    v, u = np.meshgrid(1 - (np.arange(SIZE) + 0.5) / SIZE, (np.arange(SIZE) + 0.5) / SIZE, indexing="ij")
+    at_rest = np.stack([(u - 0.5) * 6.0, (v - 0.5) * 1.0, 0 * u], axis=2)  # 2 m, scaled
+    np.testing.assert_allclose(surface["position"].array, at_rest, atol=1e-4)
+    np.testing.assert_allclose(surface["world_normal"].array, np.broadcast_to((0, 0, 1), at_rest.shape), atol=1e-3)
+    pose = np.array(surface.pose).reshape(4, 4)
+    corner = pose @ (*surface["position"].array[0, 0].astype(float), 1.0)
+    of_mesh = obj.matrix_world @ bpy.data.objects[obj.name].data.vertices[2].co  # -1, 1
+    texel = np.array((3.0, 0.5)) / SIZE
+    assert np.linalg.norm(corner[:3] - np.array(of_mesh)) < 1.01 * np.linalg.norm(texel)
+
+
+def test_a_mirrored_object_keeps_its_normals_outside():
+    obj = cube()
+    obj.scale = (-1.0, 1.0, 2.0)
+    bpy.context.view_layer.update()
+    surface = captured(obj).surface
+    here = inside(surface)
+    position, normal = surface["position"].array[here], surface["world_normal"].array[here].astype(np.float32)
+    assert ((position * normal).sum(axis=1) > 0.9).all()
+
+
+def test_the_island_mask_is_what_the_faces_cover():
+    surface = captured(cube()).surface
+    share = inside(surface).mean()
+    assert share == pytest.approx(6 / 16, abs=0.01)  # Blender lays a cube's faces out as six sixteenths
+    outside = ~inside(surface)
+    assert not surface["position"].array[outside].any()
+    assert not surface["world_normal"].array[outside].any()
+
+
+def test_edges_bend_outward_and_corners_of_a_room_inward():
+    surface = captured(cube(), 128).surface
+    bends, here = surface["curvature"].floats()[..., 0], inside(surface)
+    edge = 1.0 - np.sort(np.abs(surface["position"].array), axis=2)[..., 1]  # metres to the nearest edge
+    assert bends[here & (edge < 0.05)].mean() > 0.85
+    assert np.abs(bends[here & (edge > 0.35)] - 0.5).max() < 0.03
+    room = cube()
+    room.data.flip_normals()
+    surface = captured(room, 128).surface
+    edge = 1.0 - np.sort(np.abs(surface["position"].array), axis=2)[..., 1]
+    assert surface["curvature"].floats()[..., 0][inside(surface) & (edge < 0.05)].mean() < 0.15
+
+
+def test_a_room_is_occluded_and_a_block_is_open():
+    open_ = captured(cube()).surface
+    assert open_["ambient_occlusion"].floats()[inside(open_)].min() > 0.99
+    room = cube()
+    room.data.flip_normals()
+    closed = captured(room).surface
+    edge = 1.0 - np.sort(np.abs(closed["position"].array), axis=2)[..., 1]
+    values = closed["ambient_occlusion"].floats()[..., 0]
+    assert values[inside(closed) & (edge < 0.1)].mean() < 0.8
+
+
+def test_neighbours_occlude_in_scene_mode_only():
+    obj = plane()
+    bpy.ops.mesh.primitive_cube_add(size=4, location=(0, 0, 2.05))
+    assert captured(obj).surface["ambient_occlusion"].floats().min() > 0.99
+    assert captured(obj, mode=FrameMode.SCENE).surface["ambient_occlusion"].floats().mean() < 0.2
+    assert not obj.hide_render
+
+
+def test_a_rig_and_shape_keys_do_not_move_what_is_at_rest():
+    obj = plane()
+    obj.shape_key_add(name="Basis")
+    moved = obj.shape_key_add(name="bent")
+    for point in moved.data:
+        point.co.z += 1.0
+    moved.value = 1.0
+    wave = obj.modifiers.new("wave", "WAVE")
+    wave.height = 2.0
+    bpy.context.view_layer.update()
+    assert np.abs(captured(obj).surface["position"].array[..., 2]).max() < 1e-5
+
+
+def test_modifiers_that_model_are_part_of_the_object():
+    obj = plane()
+    obj.modifiers.new("thick", "DISPLACE").strength = 0.25
+    assert captured(obj).surface["position"].array[..., 2].mean() == pytest.approx(0.125, abs=1e-3)
+
+
+def textured(image: bpy.types.Image, **links: str) -> bpy.types.Material:
+    """A Principled with an image wired from its outputs: textured(image, Base_Color="Color", Alpha="Alpha")."""
+
+    def build(tree):
+        node = trees.texture(tree, image)
+        return trees.principled(tree, **{name: node.outputs[output] for name, output in links.items()})
+
+    return trees.material(trees.Tree("textured", build, trees.RED))
+
+
+def bytes_of(image: bpy.types.Image) -> np.ndarray:
+    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(values)
+    return np.rint(values * 255).astype(np.uint8).reshape(image.size[1], image.size[0], 4)[::-1]
+
+
+def baked_kinds(monkeypatch) -> list[str]:
+    """What is baked from now on, one entry a bake."""
+    kinds: list[str] = []
+    run = bake.Bake.run
+    monkeypatch.setattr(bake.Bake, "run", lambda self: (kinds.append(self.kind), run(self))[1])
+    return kinds
+
+
+def test_a_texture_that_fits_is_read_byte_for_byte(monkeypatch):
+    image = trees.checks(SIZE)
+    kinds = baked_kinds(monkeypatch)
+    surface = captured(plane(textured(image, Base_Color="Color"))).surface
+    assert np.array_equal(surface["albedo"].array, bytes_of(image)[..., :3])
+    assert len(kinds) == 4  # normals, position, bends, occlusion: nothing of the material
+
+
+def test_channels_of_a_packed_texture_are_read_byte_for_byte():
+    image = trees.checks(SIZE, data=True)
+
+    def build(tree):
+        node, parts = trees.texture(tree, image), tree.nodes.new("ShaderNodeSeparateColor")
+        tree.links.new(node.outputs[0], parts.inputs[0])
+        return trees.principled(tree, Roughness=parts.outputs[1], Metallic=parts.outputs[2])
+
+    surface = captured(plane(trees.material(trees.Tree("packed", build, trees.RED)))).surface
+    assert np.array_equal(surface["roughness"].array, bytes_of(image)[..., 1:2])
+    assert np.array_equal(surface["metallic"].array, bytes_of(image)[..., 2:3])
+
+
+def test_a_normal_map_that_fits_is_read_and_others_are_baked():
+    image = trees.checks(SIZE, data=True)
+
+    def build(tree, strength):
+        node, normal = trees.texture(tree, image), tree.nodes.new("ShaderNodeNormalMap")
+        tree.links.new(node.outputs[0], normal.inputs["Color"])
+        normal.inputs["Strength"].default_value = strength
+        return trees.principled(tree, Normal=normal.outputs[0])
+
+    def normals(strength):
+        tree = trees.Tree("bumpy", lambda tree: build(tree, strength), trees.RED)
+        return captured(plane(trees.material(tree))).surface["normal"]
+
+    assert np.array_equal(normals(1.0).array, bytes_of(image)[..., :3])
+    assert normals(0.5).array.dtype == np.uint16
+
+
+def test_a_baked_slope_that_rises_upward_is_below_half_in_green():
+    """OpenGL's convention: what rises towards the top of the texture leans down, away from +Y."""
+
+    def build(tree):
+        uv, parts = tree.nodes.new("ShaderNodeUVMap"), tree.nodes.new("ShaderNodeSeparateXYZ")
+        bump = tree.nodes.new("ShaderNodeBump")
+        tree.links.new(uv.outputs[0], parts.inputs[0])
+        tree.links.new(parts.outputs["Y"], bump.inputs["Height"])
+        return trees.principled(tree, Normal=bump.outputs[0])
+
+    normal = captured(plane(trees.material(trees.Tree("slope", build, trees.RED)))).surface["normal"].floats()
+    middle = normal[8:-8, 8:-8]
+    assert middle[..., 1].max() < 0.45
+    np.testing.assert_allclose(middle[..., 0], 0.5, atol=0.01)
+
+
+def test_colours_used_as_numbers_and_sizes_that_differ_are_baked(monkeypatch):
+    kinds = baked_kinds(monkeypatch)
+    captured(plane(textured(trees.checks(32), Base_Color="Color")))
+    assert len(kinds) == 5
+    captured(plane(textured(trees.checks(SIZE), Roughness="Color")))
+    assert len(kinds) == 10
+
+
+def test_a_second_recipe_bakes_nothing(monkeypatch):
+    obj = plane()
+    first = captured(obj)
+    kinds = baked_kinds(monkeypatch)
+    second = captured(obj)
+    assert not kinds
+    assert second.key == first.key
+    assert set(second.surface.maps) == set(first.surface.maps)
+    for name, map_ in first.surface.maps.items():
+        assert np.array_equal(map_.array, second.surface[name].array), name
+
+
+CHANGES = {
+    "a vertex": lambda obj: setattr(obj.data.vertices[0], "co", (-2, -1, 0)),
+    "the UV map": lambda obj: setattr(obj.data.uv_layers[0].uv[0], "vector", (0.1, 0.2)),
+    "a value": lambda obj: setattr(_principled(obj).inputs["Roughness"], "default_value", 0.123),
+    "a texel": lambda obj: _paint(bpy.data.images["checks"]),
+    "the scale": lambda obj: (setattr(obj, "scale", (2, 1, 1)), bpy.context.view_layer.update()),
+}
+
+
+def _principled(obj):
+    return next(node for node in obj.active_material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+
+
+def _paint(image):
+    image.pixels[5] = 0.77
+    image.update()
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_has_changed_is_baked_again(change, monkeypatch):
+    obj = plane(textured(trees.checks(SIZE), Base_Color="Color"))
+    first = captured(obj)
+    change(obj)
+    kinds = baked_kinds(monkeypatch)
+    assert captured(obj).key != first.key
+    assert kinds
+
+
+def state() -> dict[str, object]:
+    """Everything of the scene and the file that a bake might disturb."""
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    found: dict[str, object] = {
+        "active": layer.objects.active and layer.objects.active.name,
+        "selected": sorted(obj.name for obj in bpy.context.selected_objects),
+        "modes": {obj.name: obj.mode for obj in bpy.data.objects},
+        "hidden": {obj.name: (obj.hide_render, obj.hide_viewport, obj.hide_get()) for obj in bpy.data.objects},
+        "layers": [layer.name for layer in scene.view_layers],
+        "collections": [(child.name, child.exclude) for child in layer.layer_collection.children],
+        "slots": {obj.name: [slot.material.name for slot in obj.material_slots] for obj in bpy.data.objects},
+        "uvs": {mesh.name: ([uv.name for uv in mesh.uv_layers], mesh.uv_layers.active_index) for mesh in bpy.data.meshes},
+    }
+    for name in ("objects", "meshes", "materials", "images", "node_groups", "collections", "scenes", "worlds"):
+        found[name] = sorted(block.name for block in getattr(bpy.data, name))
+    for material in bpy.data.materials:
+        tree = material.node_tree
+        found[f"tree {material.name}"] = (
+            [(node.name, node.select) for node in tree.nodes],
+            tree.nodes.active and tree.nodes.active.name,
+            sorted((link.from_node.name, link.from_socket.identifier, link.to_node.name) for link in tree.links),
+        )
+    for owner in (scene.render, scene.cycles, scene.render.bake, scene.view_settings, scene.render.image_settings):
+        for prop in owner.bl_rna.properties:
+            if prop.type not in ("POINTER", "COLLECTION"):
+                found[f"{owner.bl_rna.identifier}.{prop.identifier}"] = str(getattr(owner, prop.identifier))
+    return found
+
+
+def busy_scene() -> bpy.types.Object:
+    """A scene in the middle of somebody's work: another object active, in edit mode, samples and engine set."""
+    scene = bpy.context.scene
+    obj = plane(textured(trees.checks(32), Base_Color="Color"))
+    bpy.data.collections.new("props")
+    scene.collection.children.link(bpy.data.collections["props"])
+    bpy.ops.mesh.primitive_cube_add()
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.render.bake.margin = 77, True, 3
+    bpy.data.objects["Cube"].select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    return obj
+
+
+def test_a_capture_leaves_the_scene_as_it_was():
+    obj = busy_scene()
+    before = state()
+    captured(obj)
+    assert state() == before
+    captured(obj, mode=FrameMode.SCENE)
+    assert state() == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_capture_that_fails_leaves_the_scene_as_it_was(number, error, monkeypatch):
+    obj = busy_scene()
+    before = state()
+    seen: list[int] = []
+    run = bake.Bake.run
+
+    def fails(self):
+        seen.append(1)
+        if len(seen) == number:
+            raise error
+        run(self)
+
+    monkeypatch.setattr(bake.Bake, "run", fails)
+    with pytest.raises(error):
+        captured(obj, mode=FrameMode.SCENE)
+    assert state() == before
+    monkeypatch.undo()
+    assert captured(obj).surface.size == (SIZE, SIZE)
+
+
+def test_an_object_in_edit_mode_is_captured_as_it_is_edited():
+    import bmesh
+
+    obj = plane()
+    bpy.ops.object.mode_set(mode="EDIT")
+    editing = bmesh.from_edit_mesh(obj.data)
+    for vertex in editing.verts:
+        vertex.co.z = 0.5
+    bmesh.update_edit_mesh(obj.data)
+    assert captured(obj).surface["position"].array[..., 2].min() == pytest.approx(0.5)
+    assert obj.mode == "EDIT"
+
+
+def test_a_shared_material_gives_each_object_its_own_surface():
+    material = trees.material(trees.Tree("shared", trees._no_textures, trees.RED))
+    one, other = plane(material), plane(material, size=1.0)
+    first, second = captured(one), captured(other)
+    assert first.key != second.key
+    assert np.ptp(first.surface["position"].array) == pytest.approx(2 * np.ptp(second.surface["position"].array), rel=1e-3)
+
+
+def test_the_size_is_the_largest_image_or_what_is_asked_or_by_texels_a_metre():
+    obj = plane(textured(trees.checks(1024), Base_Color="Color"))
+    assert capture.output_size(obj) == (1024, 1024)
+    assert capture.output_size(obj, CaptureSettings(size=2048)) == (2048, 2048)
+    small = plane(textured(trees.checks(16), Base_Color="Color"))
+    assert capture.output_size(small) == (512, 512)
+    plain = plane(size=4.0)
+    assert capture.output_size(plain, CaptureSettings(density=256)) == (1024, 1024)
+    assert capture.output_size(plain, CaptureSettings(density=1e6)) == (8192, 8192)
+
+
+def test_an_image_that_is_not_square_gives_maps_that_are_not():
+    image = bpy.data.images.new("wide", 128, 64)
+    obj = plane(textured(image, Base_Color="Color"))
+    assert captured(obj, size=128).surface.size == (64, 128)

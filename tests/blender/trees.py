@@ -49,7 +49,7 @@ def shader(tree: bpy.types.NodeTree, kind: str, **inputs: object) -> bpy.types.N
 
 
 def principled(tree: bpy.types.NodeTree, colour: object = RED, **inputs: object) -> bpy.types.NodeSocket:
-    return shader(tree, "BsdfPrincipled", Base_Color=colour, **inputs).outputs[0]
+    return shader(tree, "BsdfPrincipled", **{"Base_Color": colour, **inputs}).outputs[0]
 
 
 def mixed(

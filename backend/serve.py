@@ -26,7 +26,8 @@ from .networks.registry import Networks
 from .protocol.connection import PORT
 from .protocol.errors import BackendError, SabiError
 from .protocol.wire import PROTOCOL_VERSION
-from .server import app
+from .server import Limits, app
+from .upload import LargeReads
 from .version import VERSION
 
 
@@ -40,6 +41,7 @@ def serve(
     token: str | None = None,
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
+    limits: Limits | None = None,
     announce: bool = False,
     watch_stdin: bool = False,
 ) -> None:
@@ -58,8 +60,9 @@ def serve(
     networks = Networks.load(device=device, threads=threads, folder=folder)
     listener = listen(host, port)
     config = uvicorn.Config(
-        app(networks, token=token),
+        app(networks, token=token, limits=limits or Limits()),
         loop="asyncio",
+        http=LargeReads,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -37,9 +37,10 @@ from .networks.registry import Networks
 from .protocol import wire
 from .protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from .protocol.recipe import Recipe
-from .protocol.surface import MAX_TEXELS, Map
+from .protocol.surface import MAX_TEXELS
 from .results import Encoding, Part, Result, Weathered
 from .spool import MapCache, Spool
+from .upload import receive, receive_map
 from .weathering.pipeline import weather as pipeline_weather
 
 CHUNK = 1 << 20
@@ -116,15 +117,8 @@ class Service:
 
     async def put_map(self, request: Request) -> Response:
         digest = request.path_params["digest"]
-        message = await self._spooled(request, self.limits.map_bytes)
-        arrays, _ = wire.loads(message)
-        if list(arrays) != ["map"]:
-            raise BadMessage("A map is sent as one array named 'map'.")
-        array = Map(arrays["map"]).array  # checks type and size
-        if await run_in_threadpool(wire.digest, array) != digest:
-            raise BadMessage(
-                "The map's bytes are not those its digest promises.", "It was damaged on its way: send it again."
-            )
+        size = _declared_size(request, self.limits.map_bytes)
+        array = await receive_map(self._pieces(request, size), size, digest, self.spool)
         self.maps.put(digest, array)
         return JSONResponse({"digest": digest}, 201)
 
@@ -158,7 +152,8 @@ class Service:
 
     async def post_weather(self, request: Request) -> Response:
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
-        arrays, metadata = wire.loads(await self._spooled(request, self.limits.surface_bytes))
+        size = _declared_size(request, self.limits.surface_bytes)
+        arrays, metadata = wire.loads(await receive(self._pieces(request, size), size, self.spool))
         try:
             description = json.loads(metadata["surface"])
             recipe = Recipe.from_json(metadata["recipe"])
@@ -220,14 +215,6 @@ class Service:
 
         headers = {"Content-Length": str(length)}
         return StreamingResponse(pieces(), media_type="application/octet-stream", headers=headers)
-
-    async def _spooled(self, request: Request, limit: int) -> memoryview:
-        """The body, streamed into a temporary file and mapped from there."""
-        size = _declared_size(request, limit)
-        with self.spool.file(size) as file:
-            async for piece in self._pieces(request, size):
-                file.write(piece)
-            return self.spool.view(file, size)
 
     async def _body(self, request: Request, limit: int) -> bytes:
         return b"".join([piece async for piece in self._pieces(request, _declared_size(request, limit))])

@@ -6,6 +6,7 @@ The files have no name (POSIX) or are deleted with their last handle (Windows): 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import mmap
@@ -14,6 +15,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -38,29 +40,41 @@ class Spool:
         if size < SMALL:
             return np.zeros(shape, kind)
         with self.file(size) as file:
+            with self._disk_full(size):
+                if hasattr(os, "posix_fallocate"):  # else a full disk would be found by the process dying on a page
+                    os.posix_fallocate(file.fileno(), 0, size)
             return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
 
     def file(self, size: int) -> IO[bytes]:
-        """A temporary file with `size` bytes reserved: a full disk is found here, not while its pages are written."""
-        try:
+        """A temporary file of `size` bytes; raises DiskFull where there is no room for them."""
+        with self._disk_full(size):
             if shutil.disk_usage(self.folder).free < size + RESERVE:
                 raise OSError(errno.ENOSPC, "no space")
             file = tempfile.TemporaryFile(dir=self.folder, prefix="sabi-", buffering=0)  # noqa: SIM115 (the caller closes it)
-            if size and hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-        except OSError as error:
-            raise DiskFull(
-                f"There is no room for {size >> 20} MB of temporary files in {self.folder}.",
-                "Free some space, or set SABI_SPOOL to a folder on a larger disk.",
-            ) from error
+            file.truncate(size)
         return file
+
+    def append(self, file: IO[bytes], piece: bytes) -> None:
+        """Write all of `piece` where the file stands. Raises DiskFull."""
+        left = memoryview(piece)
+        with self._disk_full(len(piece)):
+            while left:
+                left = left[file.write(left) :]
 
     @staticmethod
     def view(file: IO[bytes], size: int) -> memoryview:
-        """What was written to `file`, mapped read-only; the file may be closed, the mapping keeps it."""
+        """What is or will be in `file`, mapped read-only; the file may be closed, the mapping keeps it."""
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)) if size else memoryview(b"")
+
+    @contextlib.contextmanager
+    def _disk_full(self, size: int) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DiskFull(
+                f"There is no room for {max(1, size >> 20)} MB of temporary files in {self.folder}.",
+                "Free some space, or set SABI_SPOOL to a folder on a larger disk.",
+            ) from error
 
 
 class MapCache:

@@ -67,11 +67,27 @@ def header_size(start: bytes | memoryview) -> int:
 def loads(message: bytes | bytearray | memoryview | np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Arrays (views into `message`, read-only when it is) and metadata. Raises BadMessage for anything that does not add up."""
     view = memoryview(message).cast("B")  # type: ignore[arg-type]  # arrays are buffers; numpy 1 does not say so
-    size = header_size(view[:8])
-    if len(view) < 8 + size:
+    described, metadata, start = read_header(view, len(view))
+    body = view[start:]
+    arrays = {
+        name: np.frombuffer(body[begin:end], dtype).reshape(shape)
+        for name, (dtype, shape, begin, end) in described.items()
+    }
+    return arrays, metadata
+
+
+def read_header(
+    start: bytes | memoryview, length: int
+) -> tuple[dict[str, tuple[np.dtype, tuple[int, ...], int, int]], dict[str, str], int]:
+    """What a message of `length` bytes says it holds, from its start alone, so that it can be refused before the rest is read.
+
+    Returns name -> (type, shape, begin, end in the body), the metadata, and where the body begins. Raises BadMessage.
+    """
+    size = header_size(start[:8])
+    if length < 8 + size:
         raise BadMessage("The message ends inside its header.")
     try:
-        entries = json.loads(bytes(view[8 : 8 + size]))
+        entries = json.loads(bytes(start[8 : 8 + size]))
     except (ValueError, RecursionError):
         raise BadMessage("The message's header is not JSON.") from None
     if not isinstance(entries, dict):
@@ -79,16 +95,16 @@ def loads(message: bytes | bytearray | memoryview | np.ndarray) -> tuple[dict[st
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise BadMessage("The message's metadata are not strings.")
-    body, at, arrays = view[8 + size :], 0, {}
+    body, at, described = length - 8 - size, 0, {}
     for name, entry in sorted(entries.items(), key=lambda item: _begin(item[1])):
         dtype, shape, begin, end = _entry(name, entry)
-        if begin != at or end - begin != dtype.itemsize * math.prod(shape) or end > len(body):
+        if begin != at or end - begin != dtype.itemsize * math.prod(shape) or end > body:
             raise BadMessage(f"The array '{name}' does not fit the message.")
-        arrays[name] = np.frombuffer(body[begin:end], dtype).reshape(shape)
+        described[name] = dtype, shape, begin, end
         at = end
-    if at != len(body):
-        raise BadMessage(f"The message is {len(body) - at} bytes longer than its arrays.")
-    return arrays, metadata
+    if at != body:
+        raise BadMessage(f"The message is {body - at} bytes longer than its arrays.")
+    return described, metadata, 8 + size
 
 
 def _begin(entry: Any) -> int:
@@ -112,9 +128,14 @@ def _entry(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
 def digest(array: np.ndarray) -> str:
     """sha256 of an array's type, shape and bytes: what a map is called on the server."""
     array = np.ascontiguousarray(array)
-    hasher = hashlib.sha256(f"{_NAMES[array.dtype.newbyteorder('<')]}{array.shape}".encode())
-    hasher.update(array.data.cast("B"))
-    return hasher.hexdigest()
+    hashed = hasher(array.dtype, array.shape)
+    hashed.update(array.data.cast("B"))
+    return hashed.hexdigest()
+
+
+def hasher(dtype: np.dtype, shape: tuple[int, ...]) -> hashlib._Hash:
+    """A sha256 that lacks only the array's bytes."""
+    return hashlib.sha256(f"{_NAMES[dtype.newbyteorder('<')]}{shape}".encode())
 
 
 def describe(surface: Surface, recipe: Recipe, digests: Mapping[str, str]) -> str:

@@ -132,9 +132,24 @@ def run_on_ray(
         max_restarts=3,
         max_task_retries=2,
     )(Worker)
+    if settings.out is not None:
+        settings = replace(settings, out=settings.out.resolve())
     pool = ray.util.ActorPool([actor.remote(recipe.to_json(), settings) for _ in range(workers)])
-    work = [(str(item.resolve()), str(root.resolve())) for item, root in items if shard.has(item, root)]
-    yield from pool.map_unordered(lambda worker, pair: worker.run.remote(*pair), work)
+    waiting = {str(item.resolve()): str(root.resolve()) for item, root in items if shard.has(item, root)}
+    for pair in waiting.items():
+        pool.submit(lambda worker, pair: worker.run.remote(*pair), pair)
+    lost = ""
+    while pool.has_next():
+        try:
+            outcome = pool.get_next_unordered()
+        except Exception as error:  # the machine that had it is gone, and so were those it was tried on again
+            lost = _first_line(error)
+            continue
+        del waiting[outcome.item]
+        yield outcome
+    for item in waiting:
+        said = BackendError("The cluster lost this item.", f"Run the batch again. Ray says: {lost}")
+        yield Outcome(item, "failed", 0.0, error=said.to_dict())
 
 
 class Worker:

@@ -67,6 +67,8 @@ def weather_model(
             command = [interpreter, "-m", HEADLESS, str(path.resolve())]
             command += ["--recipe", str(recipe_file), "--out", str(making.resolve()), *options]
             said = _run(command, {**os.environ, **(environment or {})}, progress)
+        for backup in making.rglob("*.blend1"):
+            backup.unlink()
         made = sorted(p.relative_to(making) for p in making.rglob("*") if p.is_file())
         if not made:
             raise SceneError(

@@ -13,6 +13,7 @@ import typer
 from .. import serve
 from ..networks.registry import Networks
 from ..protocol.errors import BackendError
+from ..server import Limits
 from . import options as o
 from .report import err
 
@@ -37,6 +38,21 @@ def command(
     ] = "",
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate file (PEM), for https.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")] = None,
+    queue: Annotated[
+        int, typer.Option("--queue", min=1, help="Jobs that may wait; further ones are told to come back later.")
+    ] = Limits.waiting,
+    cache: Annotated[
+        float, typer.Option("--cache", min=0.1, metavar="GB", help="Disk for maps that clients need not send again.")
+    ] = Limits.cache_bytes / 2**30,
+    largest: Annotated[
+        float, typer.Option("--largest", min=0.01, metavar="GB", help="The largest surface that is taken in one piece.")
+    ] = Limits.surface_bytes / 2**30,
+    keep: Annotated[
+        float, typer.Option("--keep", min=1, metavar="SECONDS", help="How long a result waits to be fetched.")
+    ] = Limits.keep_result,
+    idle: Annotated[
+        float, typer.Option("--idle", min=1, metavar="SECONDS", help="After how long without work memory is released.")
+    ] = Limits.idle,
     device: o.DeviceOption = None,
     threads: o.ThreadsOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is going on.")] = False,
@@ -45,11 +61,26 @@ def command(
     host, port = parse_address(address)
     level = "INFO" if verbose else os.environ.get("SABI_LOG", "WARNING").upper()
     logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+    limits = Limits(
+        waiting=queue,
+        cache_bytes=int(cache * 2**30),
+        surface_bytes=int(largest * 2**30),
+        keep_result=keep,
+        idle=idle,
+    )
     Networks.load(device=device, threads=threads).newest("painter")  # say now what would fail every job
     scheme = "https" if tls_cert else "http"
     err.print(f"Sabi listens on {scheme}://{host}:{port}" + ("" if port else " (a free port)") + "; Ctrl-C ends it.")
     serve.serve(
-        host, port, device=device, threads=threads, token=token, tls_cert=tls_cert, tls_key=tls_key, announce=not port
+        host,
+        port,
+        device=device,
+        threads=threads,
+        token=token,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        limits=limits,
+        announce=not port,
     )
 
 

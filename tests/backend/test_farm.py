@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import sys
 import textwrap
 import types
@@ -300,14 +301,15 @@ def test_ray_is_asked_for_when_it_is_missing(monkeypatch):
 
 
 class FakeRay(types.ModuleType):
-    """ray's calls that farm makes, carried out at once, with arguments pickled as Ray would."""
+    """Those of ray's calls that farm makes, carried out in this process, with arguments pickled as Ray would."""
 
-    def __init__(self, gpus=2):
+    def __init__(self, gpus=2, loses=""):
         super().__init__("ray")
         self.options: dict = {}
         self.actors = 0
         self.gpus = gpus
-        self.util = types.SimpleNamespace(ActorPool=self.pool)
+        self.loses = loses
+        self.util = types.SimpleNamespace(ActorPool=FakePool)
 
     def init(self, address, **_):
         if address == "nowhere":
@@ -317,8 +319,6 @@ class FakeRay(types.ModuleType):
         return {"CPU": 16.0, **({"GPU": float(self.gpus)} if self.gpus else {})}
 
     def remote(self, **options):
-        import pickle
-
         self.options = options
 
         def decorate(cls):
@@ -326,21 +326,34 @@ class FakeRay(types.ModuleType):
                 self.actors += 1
                 worker = cls(*pickle.loads(pickle.dumps(arguments)))
                 worker.engine = Darkens()
-                call = types.SimpleNamespace(
-                    remote=lambda *a: pickle.loads(pickle.dumps(worker.run(*pickle.loads(pickle.dumps(a)))))
-                )
-                return types.SimpleNamespace(run=call)
+
+                def run(item, root):
+                    if self.loses and item.endswith(self.loses):
+                        raise ConnectionError("the machine is gone")
+                    return pickle.loads(pickle.dumps(worker.run(item, root)))
+
+                return types.SimpleNamespace(run=types.SimpleNamespace(remote=lambda *a: lambda: run(*a)))
 
             return types.SimpleNamespace(remote=make)
 
         return decorate
 
-    @staticmethod
-    def pool(actors):
-        def map_unordered(call, values):
-            yield from (call(actors[i % len(actors)], value) for i, value in reversed(list(enumerate(values))))
 
-        return types.SimpleNamespace(map_unordered=map_unordered)
+class FakePool:
+    """ray.util.ActorPool; gives the last item first."""
+
+    def __init__(self, actors):
+        self.actors = actors
+        self.waiting = []
+
+    def submit(self, call, value):
+        self.waiting.append(call(self.actors[len(self.waiting) % len(self.actors)], value))
+
+    def has_next(self):
+        return bool(self.waiting)
+
+    def get_next_unordered(self):
+        return self.waiting.pop()()
 
 
 @pytest.mark.parametrize(("gpus", "actors"), [(2, 2), (0, 4)])
@@ -359,3 +372,15 @@ def test_items_are_spread_over_ray(tmp_path, monkeypatch, gpus, actors):
     assert [o.status for o in again] == ["skipped"] * 3
     with pytest.raises(BackendError, match="No Ray cluster answers at nowhere"):
         list(farm.run_on_ray([], RUST, settings, farm.Shard(), "nowhere"))
+
+
+def test_what_the_cluster_loses_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", FakeRay(loses="b.png"))
+    for name in "abc":
+        image(tmp_path / f"{name}.png")
+    outcomes = {
+        Path(o.item).name: o
+        for o in farm.run_on_ray(farm.find_items([tmp_path]), RUST, Settings(), farm.Shard(), "auto")
+    }
+    assert {n: o.status for n, o in outcomes.items()} == {"a.png": "done", "b.png": "failed", "c.png": "done"}
+    assert "the machine is gone" in outcomes["b.png"].error["hint"]

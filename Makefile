@@ -42,7 +42,9 @@ extension: $(venv)/.ready-demo
 	$(venv)/bin/python tools/build_extension.py
 
 bench: $(venv)/.ready-test
-	$(venv)/bin/python -m pytest -q -s -m bench $(PYTEST)
+	mkdir -p out/bench
+	$(venv)/bin/python -m pytest -q -m bench --benchmark-json=out/bench/times.json $(PYTEST) >out/bench/log.txt
+	$(venv)/bin/python tests/bench/figures.py out/bench/times.json
 
 # Environments. A stamp is younger than pyproject.toml when the environment holds what it asks for.
 

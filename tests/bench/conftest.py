@@ -4,7 +4,7 @@
 A test times one thing and names the figures it takes part in:
 
     benchmark.extra_info["per"] = 8.6          what one round does (GFLOP, texels); a figure compares times per unit
-    benchmark.extra_info["figure"] = {...}     or a finished figure, where it is not a ratio of two tests' times
+    benchmark.extra_info["figures"] = {...}    or finished figures, where they are not ratios of two tests' times
 """
 
 from __future__ import annotations

@@ -52,11 +52,9 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
 
 def figures(path: Path) -> list[dict[str, object]]:
     times = {b["name"]: b for b in json.loads(path.read_text())["benchmarks"]}
-    finished = {
-        b["extra_info"]["figure"]["name"]: b["extra_info"]["figure"]["value"]
-        for b in times.values()
-        if "figure" in b["extra_info"]
-    }
+    finished: dict[str, float] = {}
+    for benchmark in times.values():
+        finished |= benchmark["extra_info"].get("figures", {})
     window = path.parent.parent / "window" / "stall.json"
     if window.exists():
         finished["longest_stall_ms"] = json.loads(window.read_text())["longest_stall_ms"]

@@ -39,7 +39,7 @@ def test_weathering(
         shares.append((time.perf_counter() - start) / sum(inside) - 1)
 
     benchmark.pedantic(once, rounds=3, warmup_rounds=1)
-    benchmark.extra_info["figure"] = {"name": "not_network_over_network", "value": sorted(shares)[len(shares) // 2]}
+    benchmark.extra_info["figures"] = {"not_network_over_network": sorted(shares)[len(shares) // 2]}
 
 
 def test_changing_the_age(benchmark, networks: Networks, recipe: Recipe, steel: Callable[[int], Surface]) -> None:

@@ -70,7 +70,8 @@ def test_backend(benchmark, recipe: Recipe) -> None:
 CUBE = """
 import sys, bpy
 bpy.ops.wm.read_factory_settings()
-bpy.data.objects["Cube"].data.materials[0].node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (0.1, 0.3, 0.3, 1)
+shader = bpy.data.objects["Cube"].data.materials[0].node_tree.nodes["Principled BSDF"]
+shader.inputs["Base Color"].default_value = (0.1, 0.3, 0.3, 1)
 bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
 """
 

@@ -16,10 +16,9 @@ import pytest
 import safetensors.numpy
 from starlette.testclient import TestClient
 
-from sabi.backend import serve as serving
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol import wire
-from sabi.backend.protocol.errors import BackendError, BadSurface, Cancelled
+from sabi.backend.protocol.errors import BadSurface, Cancelled
 from sabi.backend.protocol.painted import PaintedLayer
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
@@ -518,10 +517,10 @@ def talk(backend, request: bytes, *, patience: float = 10.0) -> bytes:
     """Raw bytes to the backend; what it answers before it closes."""
     connection = backend.client._connection
     with socket.create_connection((connection.host, connection.port), patience) as peer:
-        peer.sendall(request.replace(b"TOKEN", connection.token.encode()))
-        peer.shutdown(socket.SHUT_WR)
         answer = b""
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(OSError):  # it hangs up on garbage before it has read it all
+            peer.sendall(request.replace(b"TOKEN", connection.token.encode()))
+            peer.shutdown(socket.SHUT_WR)
             while piece := peer.recv(1 << 16):
                 answer += piece
     return answer
@@ -550,35 +549,3 @@ def test_a_refusal_reaches_a_caller_that_is_still_sending(backend):
     connection = type(connection)(connection.address, "wrong")
     status, answer = connection.exchange("PUT", f"/v1/maps/{DIGEST}", body)
     assert (status, answer["error"]["code"]) == (401, "unauthorized")
-
-
-def test_a_port_that_is_taken():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(BackendError, match=f"Port {port} is taken") as caught:
-            serving.serve("127.0.0.1", port)
-    assert "another port" in caught.value.hint
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "render-node"])
-def test_nobody_binds_to_the_world_without_a_token(host, monkeypatch):
-    monkeypatch.delenv("SABI_TOKEN", raising=False)
-    with pytest.raises(BackendError, match="Without a token"):
-        serving.serve(host, 0)
-    serving.check_open(host, TOKEN)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.5.5.5", "localhost", "::1"])
-def test_loopback_needs_none(host):
-    serving.check_open(host, "")
-
-
-def test_tls_files_that_are_no_good(tmp_path):
-    with pytest.raises(BackendError, match="both"):
-        serving.serve(port=0, tls_cert=tmp_path / "cert.pem")
-    with pytest.raises(BackendError, match="missing"):
-        serving.serve(port=0, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_text("not a certificate")
-    with pytest.raises(BackendError, match="cannot be used"):
-        serving.serve(port=0, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")

@@ -239,7 +239,7 @@ class Survey:
     def _runs(self, sources: np.ndarray, layer: Layer) -> np.ndarray:
         """Runs below `sources` and below spots that noise sets, 0..1 [h, w]."""
         at_nodes = self._nodes.mean(sources[self.grid.inside])
-        narrow = max(0.7 * layer.feature_size, 2.5 * self._nodes.size)
+        narrow = max(0.8 * layer.feature_size, 1.5 * self._nodes.size)
         streaks = noise.octaves(self._nodes.centre, narrow, layer.seed, "runs", 2)
         spots = noise.octaves(self._nodes.centre, 2.5 * narrow, layer.seed, "spots", 2)
         gives = at_nodes**2 * smoothstep(np.clip(streaks - np.float32(0.2), 0, 1))

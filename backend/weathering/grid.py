@@ -20,7 +20,7 @@ from ..protocol.surface import Surface
 from . import geometry
 
 LONGEST = 1024  # cells along the longer side
-BAND = 64  # rows of cells at a time
+BAND = 1 << 20  # texels read at a time
 _POOL = ThreadPoolExecutor(min(4, cpu_count() or 1), thread_name_prefix="sabi-numpy")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -79,7 +79,7 @@ class Grid:
         """A map at each cell's own texel: float32 [h, w, C]. Cheap, and exact for what is smooth."""
         map_ = self.surface[name]
         i, j, y, x = self.moved
-        values = map_.floats(_middles(self.surface, self.stride))
+        values = map_.floats(_texels(self.surface, self.stride))
         values[i, j] = map_.floats((y, x))  # type: ignore[arg-type]
         return np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
 
@@ -88,16 +88,17 @@ class Grid:
         map_, stride = self.surface[name], self.stride
         h, w = self.inside.shape
         out = np.zeros((h, w, map_.array.shape[2]), np.float32)
+        rows = max(1, BAND // (stride * self.surface.size[1]))
 
         def band(top: int) -> None:
-            window = (slice(top * stride, min(top + BAND, h) * stride), slice(None))
+            window = (slice(top * stride, min(top + rows, h) * stride), slice(None))
             belongs = geometry.inside(self.surface, window)[..., None].astype(np.float32)
             values = np.nan_to_num(map_.floats(window), copy=False, posinf=0.0, neginf=0.0)
             values *= belongs
             count = _block_sums(belongs, stride)
-            out[top : top + BAND] = _block_sums(values, stride) / np.maximum(count, 1)
+            out[top : top + rows] = _block_sums(values, stride) / np.maximum(count, 1)
 
-        parallel(band, range(0, h, BAND))
+        parallel(band, range(0, h, rows))
         return out
 
     def smooth(self, values: np.ndarray, rounds: int = 1) -> np.ndarray:
@@ -219,13 +220,12 @@ class Grid:
 def reduced(surface: Surface, longest: int = LONGEST) -> Grid:
     """The grid of a surface: the least whole stride that leaves at most `longest` cells along its longer side."""
     stride = -(-max(surface.size) // longest)
-    inside = geometry.inside(surface, _middles(surface, stride)).copy()
+    inside = np.array(geometry.inside(surface, _texels(surface, stride)))
     moved = _moved(surface, stride, inside)
-    inside[moved[:2]] = True
     grid = Grid(surface, stride, moved, inside, None)
     if "position" not in surface:
         return grid
-    position = surface["position"].array[_middles(surface, stride)].astype(np.float32)
+    position = surface["position"].array[_texels(surface, stride)].astype(np.float32)
     position[moved[:2]] = surface["position"].array[moved[2:]]
     inside &= np.isfinite(position[..., 0] + position[..., 1] + position[..., 2])
     position[~inside] = 0
@@ -235,27 +235,32 @@ def reduced(surface: Surface, longest: int = LONGEST) -> Grid:
 _AROUND = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
-def _middles(surface: Surface, stride: int) -> tuple:
-    """Index of the middle texel of each block; of a block that is cut where the surface ends, its last."""
+def _texels(surface: Surface, stride: int, down: int = 0, right: int = 0) -> tuple:
+    """Index of one texel a block: its middle, or half a block `down` (-1, 1) or `right` of it; no further than the surface."""
+    middle = stride // 2
+    at = [min(max(middle + way * middle, 0), stride - 1) for way in (down, right)]
     if all(n % stride == 0 for n in surface.size):
-        return (slice(stride // 2, None, stride),) * 2
-    rows, columns = (np.minimum(np.arange(-(-n // stride)) * stride + stride // 2, n - 1) for n in surface.size)
-    return np.ix_(rows, columns)
+        return tuple(slice(first, None, stride) for first in at)
+    counts = (-(-n // stride) for n in surface.size)
+    return np.ix_(
+        *(np.minimum(np.arange(c) * stride + a, n - 1) for c, a, n in zip(counts, at, surface.size, strict=True))
+    )
 
 
 def _moved(surface: Surface, stride: int, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For cells whose middle is outside: the first inside of eight around it. Rows, columns of cells; rows, columns of texels."""
+    """For cells whose middle is outside: the first inside of eight around it. Rows, columns of cells; rows, columns of texels.
+
+    `inside` [h, w] gains these cells.
+    """
     height, width = surface.size
     middle = stride // 2
-    i, j = np.nonzero(~inside)
-    found = []
+    found = [np.zeros((4, 0), np.int64)]
     for down, right in _AROUND if middle else ():
-        y = np.clip(i * stride + middle + down * middle, i * stride, np.minimum((i + 1) * stride, height) - 1)
-        x = np.clip(j * stride + middle + right * middle, j * stride, np.minimum((j + 1) * stride, width) - 1)
-        belongs = geometry.inside(surface, (y, x))
-        found.append(np.stack([i, j, y, x])[:, belongs])
-        i, j = i[~belongs], j[~belongs]
-    moved = np.concatenate(found, axis=1) if found else np.zeros((4, 0), np.int64)
+        i, j = np.nonzero(geometry.inside(surface, _texels(surface, stride, down, right)) & ~inside)
+        inside[i, j] = True
+        y, x = (min(max(middle + way * middle, 0), stride - 1) for way in (down, right))
+        found.append(np.stack([i, j, np.minimum(i * stride + y, height - 1), np.minimum(j * stride + x, width - 1)]))
+    moved = np.concatenate(found, axis=1)
     return moved[0], moved[1], moved[2], moved[3]
 
 

@@ -7,6 +7,7 @@ A voxel that a thin wall passes holds two nodes, one for each side, so nothing l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Nodes:
 
     def spread(self, values: np.ndarray, distance: float) -> np.ndarray:
         """`values` [N] diffused over the surface, about `distance` metres (standard deviation), island or not."""
-        near = self._neighbours()
+        near = self._neighbours
         rounds = int(np.clip((distance / self.size) ** 2 / 0.3, 1, 32))
         for _ in range(rounds):
             total = np.float32(0.1) * values
@@ -102,6 +103,7 @@ class Nodes:
         x, y, z = np.clip(place, 0, limit).astype(np.int32).T
         return (x * self.shape[1] + y) * self.shape[2] + z
 
+    @cached_property
     def _neighbours(self) -> np.ndarray:
         """The nodes in the six voxels around each, itself where there is none: [6, N]."""
         own = np.arange(len(self.centre))
@@ -125,7 +127,7 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
     size = max(size, float((np.prod(np.maximum(high - low, 4 * size)) / MAX_VOXELS) ** (1 / 3)))
     origin = (low - 3 * size).astype(np.float32)
     shape = tuple(int(n) for n in np.ceil((high - origin) / size) + 3)
-    voxels = shape[0] * shape[1] * shape[2]
+    voxels = int(np.prod(shape))
     place = np.clip(((points - origin) / np.float32(size)).astype(np.int64), 0, np.array(shape) - 1)
     side = side_of(normals)
     key = (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2] + np.where(side, voxels, 0)
@@ -137,7 +139,7 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
     share = np.bincount(node, minlength=len(used))[:, None].astype(np.float64)
     centre = np.stack([np.bincount(node, points[:, k], len(used)) for k in range(3)], axis=1) / share
     normal = np.stack([np.bincount(node, normals[:, k], len(used)) for k in range(3)], axis=1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     return Nodes(
         origin,
         size,

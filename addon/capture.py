@@ -285,26 +285,28 @@ def render_uv(mesh: bpy.types.Mesh) -> str:
 def _unwrap(stage: bake.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:
     """The artist's UV map where it can carry a texture; else Sabi's, found on the object or made."""
     own = render_uv(obj.data)
-    mesh = uvs.loops(rest.still_copy(stage, obj).data, own)
-    layout = yield lambda: uvs.inspect(mesh)
-    if not layout.trouble:
+    trouble = yield from _trouble(rest.still_copy(stage, obj), own)
+    if not trouble:
         return _Unwrapped(own, None, ())
+    warnings: tuple[str, ...] = ()
+    if repeating := rest.repeats(obj):
+        warnings = (
+            f"The modifier {repeating} lays several faces of '{obj.name}' on one place of its texture: they weather alike. "
+            "Apply it for faces that differ.",
+        )
+        trouble = yield from _trouble(rest.base_copy(stage, obj), own)
+        if not trouble:
+            return _Unwrapped(own, None, warnings)
+    warnings = (f"The UVs of '{obj.name}' {trouble}: it gets a second UV map, '{uvs.SECOND_UV}'.", *warnings)
     base = rest.base_copy(stage, obj)
-    given = base.data.uv_layers.get(uvs.SECOND_UV)
-    second = uvs.coordinates(base.data, uvs.SECOND_UV) if given is not None else uvs.unwrap(stage, base)
-    warnings = [f"The UVs of '{obj.name}' {layout.trouble}: it gets a second UV map, '{uvs.SECOND_UV}'."]
-    mesh = uvs.loops(rest.still_copy(stage, obj, second).data, uvs.SECOND_UV)
-    layout = yield lambda: uvs.inspect(mesh)
-    if layout.trouble:
-        repeating = rest.repeats(obj)
-        if repeating:
-            warnings.append(
-                f"The modifier {repeating} lays several faces of '{obj.name}' on one place of its texture: they weather alike. "
-                "Apply it for faces that differ."
-            )
-        elif given is not None:  # an old one, from before the mesh was changed
-            second = uvs.unwrap(stage, rest.base_copy(stage, obj))
-    return _Unwrapped(uvs.SECOND_UV, second, tuple(warnings))
+    if base.data.uv_layers.get(uvs.SECOND_UV) is not None and not (yield from _trouble(base, uvs.SECOND_UV)):
+        return _Unwrapped(uvs.SECOND_UV, uvs.coordinates(base.data, uvs.SECOND_UV), warnings)
+    return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(stage, base), warnings)
+
+
+def _trouble(obj: bpy.types.Object, uv_map: str) -> Generator[_Step, object, str]:
+    mesh = uvs.loops(obj.data, uv_map)
+    return (yield lambda: uvs.inspect(mesh).trouble)
 
 
 def _neighbours(layer: bpy.types.ViewLayer) -> list[object]:

@@ -49,7 +49,7 @@ bench: $(venv)/.ready-test
 # Environments. A stamp is younger than pyproject.toml when the environment holds what it asks for.
 
 $(venv)/.ready-demo: pyproject.toml setup.py
-	tools/system-packages.sh
+	PYTHON=$(PYTHON) tools/system-packages.sh
 	test -x $(venv)/bin/python || $(PYTHON) -m venv $(venv)
 	$(call install,$(venv)) --editable ".[blender]"
 	touch $@
@@ -60,7 +60,7 @@ $(venv)/.ready-test: $(venv)/.ready-demo
 	touch $@
 
 $(other)/.ready-test: pyproject.toml setup.py
-	tools/system-packages.sh
+	PYTHON=$(PYTHON) tools/system-packages.sh
 	test -x $(other)/bin/python || $(PYTHON) -m venv $(other)
 	$(call install,$(other)) "bpy==$(VERSION)" "numpy<2" --editable ".[test]"
 	touch $@

@@ -20,14 +20,14 @@ from torch import Tensor, distributed, multiprocessing, nn
 from . import backbone, composite, losses
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
-from .networks.painter import STYLE, Painter
+from .networks.painter import NOISE, STYLE, Painter
 
 
 @dataclass(frozen=True)
 class Options:
     """Everything that shapes the weights, besides the data."""
 
-    minutes: float = 70.0
+    minutes: float = 46.0
     seed: int = 0
     workers: int = (
         2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation
@@ -42,10 +42,10 @@ class Options:
     style_noise: float = 0.1  # so that codes between the learnt ones mean something
     feature: float = 1.0
     patch: float = 1.0
-    shape: float = 1.0
-    layer: float = 0.5
+    shape: float = 2.0
+    layer: float = 0.3
     calibration: float = 4.0
-    turning: float = 0.5
+    turning: float = 0.3
 
 
 class Trainee(nn.Module):
@@ -63,8 +63,17 @@ def draw_age(degree: Tensor) -> Tensor:
     return (least + (1 - least) * torch.rand(len(degree)))[:, None, None, None]
 
 
+def presence(stride: int, done: float) -> float:
+    """How much of the noise of a stride there is, when `done` of the budget is spent: the coarse first, the fine fades in.
+
+    With all of it from the start the first shapes are made of the finest noise, and grow from there only slowly.
+    """
+    late = {8: 0.08, 4: 0.14, 2: 0.20}
+    return min(1.0, max(0.0, (done - late[stride]) / 0.1)) if stride in late else 1.0
+
+
 def step_losses(
-    model: Trainee, network: nn.Module, batch: Batch, options: Options, generator: torch.Generator
+    model: Trainee, network: nn.Module, batch: Batch, options: Options, generator: torch.Generator, done: float
 ) -> dict[str, Tensor]:
     """The losses of one style's crops, by the names they are logged under, not yet weighted."""
     count, size = len(batch.base), batch.base.shape[-1]
@@ -76,7 +85,7 @@ def step_losses(
         "base": batch.base,
         "susceptibility": composite.susceptibility(exposure),
         "down": batch.down,
-        **lattice_noise(count, size, generator),
+        **{n: presence(NOISE[n][0], done) * v for n, v in lattice_noise(count, size, generator).items()},
         "style": code + options.style_noise * torch.randn(count, STYLE),
     }
     painted = paint(model.painter, inputs)
@@ -179,9 +188,8 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
         for _ in range(options.styles):
             order = order or list(rng.permutation(len(plates.styles)))
             style = int(order.pop())
-            parts = step_losses(
-                model, network, plates.draw(style, options.crops, options.size, rng), options, generator
-            )
+            batch = plates.draw(style, options.crops, options.size, rng)
+            parts = step_losses(model, network, batch, options, generator, done)
             (sum(getattr(options, name) * value for name, value in parts.items()) / options.styles).backward()
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value.item())

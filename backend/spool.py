@@ -40,18 +40,21 @@ class Spool:
         if size < SMALL:
             return np.zeros(shape, kind)
         with self.file(size) as file:
-            with self._disk_full(size):
-                if hasattr(os, "posix_fallocate"):  # else a full disk would be found by the process dying on a page
-                    os.posix_fallocate(file.fileno(), 0, size)
             return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
 
     def file(self, size: int) -> IO[bytes]:
-        """A temporary file of `size` bytes; raises DiskFull where there is no room for them."""
+        """A temporary file with `size` bytes reserved; raises DiskFull where there is no room for them.
+
+        Without the reservation a disk that fills later would end the process at a mapped page; writing is faster with it, too.
+        """
         with self._disk_full(size):
             if shutil.disk_usage(self.folder).free < size + RESERVE:
                 raise OSError(errno.ENOSPC, "no space")
             file = tempfile.TemporaryFile(dir=self.folder, prefix="sabi-", buffering=0)  # noqa: SIM115 (the caller closes it)
-            file.truncate(size)
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
         return file
 
     def append(self, file: IO[bytes], piece: bytes) -> None:

@@ -45,6 +45,10 @@ class Saved:
             self._before.append((owner, name, getattr(owner, name)))
             setattr(owner, name, value)
 
+    def keep(self, owner: object, name: str) -> None:
+        """Remembers what will be changed by other means."""
+        self._before.append((owner, name, getattr(owner, name)))
+
     def restore(self) -> None:
         while self._before:
             owner, name, value = self._before.pop()
@@ -79,7 +83,7 @@ def stage(
     bakes, is switched off.
     """
     saved = Saved()
-    before = _data_names()
+    before = survey()
     try:
         try:
             saved.set(scene.render, "engine", "CYCLES")
@@ -99,7 +103,7 @@ def stage(
         layer = scene.view_layers.new(STAGE)
         for child in layer.layer_collection.children:
             if child.collection != collection:
-                _show(child, neighbours and neighbours.layer_collection.children.get(child.name))
+                show_like(child, neighbours and neighbours.layer_collection.children.get(child.name))
         if neighbours is not None and hidden is not None:
             saved.set(hidden, "hide_render", True)
         yield Stage(scene, layer, collection)
@@ -109,13 +113,13 @@ def stage(
         saved.restore()
 
 
-def _show(child: bpy.types.LayerCollection, like: bpy.types.LayerCollection | None) -> None:
+def show_like(child: bpy.types.LayerCollection, like: bpy.types.LayerCollection | None) -> None:
     """Shows of a collection what another view layer shows of it; nothing when that has none."""
     child.exclude = like is None or like.exclude
     if not child.exclude:
         child.holdout, child.indirect_only = like.holdout, like.indirect_only
         for inner in child.children:
-            _show(inner, like.children.get(inner.name))
+            show_like(inner, like.children.get(inner.name))
 
 
 def _alive(block: bpy.types.bpy_struct) -> bool:
@@ -129,14 +133,19 @@ def _alive(block: bpy.types.bpy_struct) -> bool:
 KINDS = ("objects", "meshes", "materials", "node_groups", "images", "collections")
 
 
-def _data_names() -> dict[str, set[int]]:
+def survey() -> dict[str, set[int]]:
+    """What data-blocks there are, for `remove_temporary` later."""
     return {kind: {block.session_uid for block in getattr(bpy.data, kind)} for kind in KINDS}
 
 
 def _remove_stage(scene: bpy.types.Scene, before: dict[str, set[int]]) -> None:
-    """Removes Sabi's temporary data: what has come since and bears its mark. What the artist made meanwhile has not."""
     for layer in [layer for layer in scene.view_layers if layer.name.startswith(STAGE)]:
         scene.view_layers.remove(layer)
+    remove_temporary(before)
+
+
+def remove_temporary(before: dict[str, set[int]]) -> None:
+    """Removes what has come since and bears Sabi's mark; what the artist made meanwhile does not."""
     mine = []
     for kind in KINDS:
         for block in getattr(bpy.data, kind):

@@ -8,19 +8,21 @@ import bpy
 VERSION: tuple[int, int, int] = bpy.app.version
 FROM_5_0 = VERSION >= (5, 0, 0)
 
-# Pass names inside a multilayer EXR, by the names Sabi gives their sums. The backend knows both families.
+# What a frame is weathered by: view layer settings, the same in all versions; the names inside files differ, the backend knows both.
+NEEDED_IN_ALL = ("use_pass_combined", "use_pass_position")
 PASS_FLAGS = (
-    "use_pass_combined",
-    "use_pass_z",
+    *NEEDED_IN_ALL,
     "use_pass_normal",
-    "use_pass_position",
     "use_pass_diffuse_direct",
     "use_pass_diffuse_indirect",
     "use_pass_diffuse_color",
     "use_pass_glossy_direct",
     "use_pass_glossy_indirect",
     "use_pass_glossy_color",
+    "use_pass_cryptomatte_object",
 )
+# Settings of the output format, each before those whose choices hang on it.
+FORMAT_ORDER = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec")
 
 
 def enable_nodes(material: bpy.types.Material) -> None:
@@ -46,8 +48,3 @@ def choose_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     if hasattr(settings, "media_type"):
         settings.media_type = "MULTI_LAYER_IMAGE"
     settings.file_format = "OPEN_EXR_MULTILAYER"
-
-
-def compositor_attribute() -> str:
-    """The attribute of a scene that says whether its compositor runs over a render."""
-    return "use_nodes" if not FROM_5_0 else "compositing_node_group"

@@ -12,6 +12,7 @@ from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace
 from blender import trees
+from blender.scene_state import state
 
 SIZE = 64
 TOLERANCE = 1.5 / 255
@@ -58,7 +59,9 @@ def test_a_tree_gives_what_its_shaders_amount_to(tree):
     albedo = surface["albedo"].floats()
     np.testing.assert_allclose(albedo, encoded(expected(tree.albedo)), atol=TOLERANCE)
     for name in ("roughness", "metallic", "alpha"):
-        np.testing.assert_allclose(surface[name].floats()[..., 0], expected(getattr(tree, name)), atol=TOLERANCE, err_msg=name)
+        np.testing.assert_allclose(
+            surface[name].floats()[..., 0], expected(getattr(tree, name)), atol=TOLERANCE, err_msg=name
+        )
     assert surface["albedo"].color_space is ColorSpace.SRGB
 
 
@@ -286,35 +289,6 @@ def test_what_has_changed_is_baked_again(change, monkeypatch):
     assert kinds
 
 
-def state() -> dict[str, object]:
-    """Everything of the scene and the file that a bake might disturb."""
-    scene, layer = bpy.context.scene, bpy.context.view_layer
-    found: dict[str, object] = {
-        "active": layer.objects.active and layer.objects.active.name,
-        "selected": sorted(obj.name for obj in bpy.context.selected_objects),
-        "modes": {obj.name: obj.mode for obj in bpy.data.objects},
-        "hidden": {obj.name: (obj.hide_render, obj.hide_viewport, obj.hide_get()) for obj in bpy.data.objects},
-        "layers": [layer.name for layer in scene.view_layers],
-        "collections": [(child.name, child.exclude) for child in layer.layer_collection.children],
-        "slots": {obj.name: [slot.material and slot.material.name for slot in obj.material_slots] for obj in bpy.data.objects},
-        "uvs": {mesh.name: ([uv.name for uv in mesh.uv_layers], mesh.uv_layers.active_index) for mesh in bpy.data.meshes},
-    }
-    for name in ("objects", "meshes", "materials", "images", "node_groups", "collections", "scenes", "worlds"):
-        found[name] = sorted(block.name for block in getattr(bpy.data, name))
-    for material in bpy.data.materials:
-        tree = material.node_tree
-        found[f"tree {material.name}"] = (
-            [(node.name, node.select) for node in tree.nodes],
-            tree.nodes.active and tree.nodes.active.name,
-            sorted((link.from_node.name, link.from_socket.identifier, link.to_node.name) for link in tree.links),
-        )
-    for owner in (scene.render, scene.cycles, scene.render.bake, scene.view_settings, scene.render.image_settings):
-        for prop in owner.bl_rna.properties:
-            if prop.type not in ("POINTER", "COLLECTION"):
-                found[f"{owner.bl_rna.identifier}.{prop.identifier}"] = str(getattr(owner, prop.identifier))
-    return found
-
-
 def busy_scene() -> bpy.types.Object:
     """A scene in the middle of somebody's work: another object active, in edit mode, samples and engine set."""
     scene = bpy.context.scene
@@ -378,7 +352,9 @@ def test_a_shared_material_gives_each_object_its_own_surface():
     one, other = plane(material), plane(material, size=1.0)
     first, second = captured(one), captured(other)
     assert first.key != second.key
-    assert np.ptp(first.surface["position"].array) == pytest.approx(2 * np.ptp(second.surface["position"].array), rel=1e-3)
+    assert np.ptp(first.surface["position"].array) == pytest.approx(
+        2 * np.ptp(second.surface["position"].array), rel=1e-3
+    )
 
 
 def test_the_size_is_the_largest_image_or_what_is_asked_or_by_texels_a_metre():
@@ -427,7 +403,9 @@ def with_a_volume_only(obj):
 
 def with_a_shader_that_is_clear(obj):
     tree = obj.active_material.node_tree
-    tree.links.new(tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0], tree.get_output_node("ALL").inputs["Surface"])
+    tree.links.new(
+        tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0], tree.get_output_node("ALL").inputs["Surface"]
+    )
 
 
 def with_a_missing_image(obj, tmp_path):

@@ -20,7 +20,10 @@ def no_cache():
 def loops_of(*triangles, slots=None):
     count = len(triangles)
     return uvs.Loops(
-        np.array(triangles, np.float64).reshape(count, 3, 2), np.arange(count), np.array(slots or [0] * count), np.ones(count)
+        np.array(triangles, np.float64).reshape(count, 3, 2),
+        np.arange(count),
+        np.array(slots or [0] * count),
+        np.ones(count),
     )
 
 
@@ -61,7 +64,12 @@ def tile(uv):
     uv *= 4
 
 
-CASES = {"overlapping": (stack, "overlap"), "mirrored": (mirror, "mirrored"), "out of range": (spread, "outside"), "tiled": (tile, "outside")}
+CASES = {
+    "overlapping": (stack, "overlap"),
+    "mirrored": (mirror, "mirrored"),
+    "out of range": (spread, "outside"),
+    "tiled": (tile, "outside"),
+}
 
 
 def captured(obj, size=SIZE):

@@ -18,7 +18,7 @@ from ..protocol.recipe import Layer, Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .colour import decode, encode, store
 from .grid import parallel
-from .gutters import Allocate
+from .gutters import Allocate, is_constant
 
 # What a surface is taken to be where it lacks a map: value and type of each channel.
 DEFAULTS: dict[str, tuple[tuple[int, ...], type]] = {
@@ -36,9 +36,10 @@ Density = Callable[[slice], np.ndarray]  # rows -> texels per metre [h, W], or s
 
 
 @dataclass(frozen=True)
-class Extent:
-    """How far a layer has come in some rows: `coverage` and `depth`, float32 [h, W]."""
+class Covered:
+    """The texels of some rows where coverage is above 0: `texels` [n] flat in those rows, `coverage` and `depth` [n, 1] float32."""
 
+    texels: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
 
@@ -57,26 +58,40 @@ def completed(surface: Surface, recipe: Recipe) -> Surface:
     return surface.with_maps(maps)
 
 
-def extent(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -> Extent:
-    """Coverage and depth of a layer in `rows`, from its 8-bit images: growth.py's formula, times mask and alpha.
+def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -> Covered:
+    """Where and how far a layer covers `rows`, from its 8-bit images: growth.py's formula, times mask and alpha.
 
-    0 outside islands and, in a frame, outside the object. Raises MissingMap when the layer's mask is not among the surface's maps.
+    Nowhere outside islands and, in a frame, outside the object. Raises MissingMap when the surface lacks the layer's mask.
     """
-    exposure, threshold, softness, _ = (painted.growth[rows, :, channel] for channel in range(4))
     steps = np.arange(256, dtype=np.float32) / np.float32(255)
-    depth = growth.degree(steps, layer.age).take(exposure)
-    depth -= steps.take(threshold)
-    coverage = growth.coverage(depth, steps.take(softness), layer.opacity)
-    window = (rows, slice(None))
+    depths = growth.degree(steps, layer.age)[:, None] - steps  # of each exposure and threshold
+    grown = painted.growth[rows]
+    pair = grown[..., 0].astype(np.uint16)
+    pair <<= 8
+    pair |= grown[..., 1]
+    texels = np.flatnonzero((depths > 0).ravel().take(pair))
+    for name in ("island_mask", "object_mask"):
+        if name in surface and not is_constant(surface[name].array):
+            texels = texels[surface[name].array[rows].reshape(-1)[texels] > 0]
+    depth = depths.ravel().take(pair.reshape(-1)[texels])
+    coverage = growth.coverage(depth, steps.take(grown[..., 2].reshape(-1)[texels]), layer.opacity)
     if layer.mask:
-        mask = np.clip(surface[layer.mask].floats(window)[..., 0], 0, 1)
+        mask = np.clip(_values(surface[layer.mask], rows, texels)[:, 0], 0, 1)
         coverage *= 1 - mask if layer.invert_mask else mask
     if "alpha" in surface:
-        coverage *= np.clip(surface["alpha"].floats(window)[..., 0], 0, 1)
-    for name in ("island_mask", "object_mask"):
-        if name in surface:
-            coverage *= surface[name].array[window][..., 0] > 0
-    return Extent(coverage, depth)
+        coverage *= np.clip(_values(surface["alpha"], rows, texels)[:, 0], 0, 1)
+    if not coverage.all():
+        some = coverage > 0
+        texels, coverage, depth = texels[some], coverage[some], depth[some]
+    return Covered(texels, coverage[:, None], depth[:, None])
+
+
+def coverage_map(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice = slice(None)) -> np.ndarray:
+    """Coverage of a layer in `rows`: float32 [h, W], 0..1."""
+    here = covered(surface, layer, painted, rows)
+    dense = np.zeros(painted.growth[rows].shape[:2], np.float32)
+    dense.reshape(-1)[here.texels] = here.coverage[:, 0]
+    return dense
 
 
 def composite(
@@ -98,15 +113,14 @@ def composite(
     def strip(rows: slice) -> None:
         for name, map_ in maps.items():
             results[name][rows] = map_.array[rows]
-        here = extent(surface, layer, painted, rows)
-        texels = np.flatnonzero(here.coverage)
-        if not len(texels):
+        here = covered(surface, layer, painted, rows)
+        if not len(here.texels):
             return
-        values = _mixed(maps, surface, layer, painted, here, rows, texels)
+        values = _mixed(maps, surface, layer, painted, here, rows)
         if "normal" in maps and "height" in maps:
-            values["normal"] = _leant(surface, layer, painted, rows, texels, density)
+            values["normal"] = _leant(surface, layer, painted, here, rows, density)
         for name, value in values.items():
-            results[name][rows].reshape(-1, value.shape[1])[texels] = value
+            results[name][rows].reshape(-1, value.shape[1])[here.texels] = value
 
     parallel(strip, strips(height, width))
     return surface.with_maps({name: Map(array, maps[name].color_space) for name, array in results.items()})
@@ -118,48 +132,36 @@ def strips(height: int, width: int) -> list[slice]:
 
 
 def _mixed(
-    maps: dict[str, Map],
-    surface: Surface,
-    layer: Layer,
-    painted: PaintedLayer,
-    here: Extent,
-    rows: slice,
-    texels: np.ndarray,
+    maps: dict[str, Map], surface: Surface, layer: Layer, painted: PaintedLayer, here: Covered, rows: slice
 ) -> dict[str, np.ndarray]:
-    """Albedo, roughness, metallic and height at covered texels (flat in `rows`): [n, C] each, in the maps' own types."""
-    coverage = here.coverage.reshape(-1, 1)[texels]
-    key = growth.key_position(here.depth.reshape(-1, 1)[texels])
-    thin, thick, grown = (image[rows].reshape(-1, 4)[texels] for image in (painted.thin, painted.thick, painted.growth))
-
-    def base(name: str) -> np.ndarray:
-        return maps[name].array[rows].reshape(-1, maps[name].array.shape[2])[texels]
-
+    """Albedo, roughness, metallic and height at covered texels: [n, C] each, in the maps' own types."""
+    key = growth.key_position(here.depth)
+    thin, thick, grown = (image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick, painted.growth))
     values = {}
     if "albedo" in maps:
-        layer_albedo = decode(thin[:, :3], ColorSpace.SRGB)
-        layer_albedo += key * (decode(thick[:, :3], ColorSpace.SRGB) - layer_albedo)
-        mixed = decode(base("albedo"), maps["albedo"].color_space)
-        mixed += coverage * (layer_albedo - mixed)
-        values["albedo"] = encode(mixed, maps["albedo"])
+        added = decode(thin[:, :3], ColorSpace.SRGB)
+        added += key * (decode(thick[:, :3], ColorSpace.SRGB) - added)
+        values["albedo"] = encode(_mix(maps["albedo"], rows, here, added), maps["albedo"])
     for name, channel in (("roughness", thin[:, 3:]), ("metallic", thick[:, 3:])):
         if name in maps:
-            mixed = decode(base(name), ColorSpace.DATA)
-            mixed += coverage * (channel * np.float32(1 / 255) - mixed)
-            values[name] = store(mixed, maps[name].array.dtype)
+            values[name] = store(_mix(maps[name], rows, here, channel * np.float32(1 / 255)), maps[name].array.dtype)
     if "height" in maps:
-        mixed = decode(base("height"), ColorSpace.DATA)
-        mixed += coverage * (_metres(grown[:, 3:], layer) / np.float32(surface.height_scale) + np.float32(0.5) - mixed)
-        values["height"] = store(mixed, maps["height"].array.dtype)
+        added = _metres(grown[:, 3:], layer) / np.float32(surface.height_scale) + np.float32(0.5)
+        values["height"] = store(_mix(maps["height"], rows, here, added), maps["height"].array.dtype)
     return values
 
 
+def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray) -> np.ndarray:
+    """base + coverage * (added - base), decoded."""
+    under = _values(base, rows, here.texels)
+    added -= under
+    added *= here.coverage
+    added += under
+    return added
+
+
 def _leant(
-    surface: Surface,
-    layer: Layer,
-    painted: PaintedLayer,
-    rows: slice,
-    texels: np.ndarray,
-    density: Density | None,
+    surface: Surface, layer: Layer, painted: PaintedLayer, here: Covered, rows: slice, density: Density | None
 ) -> np.ndarray:
     """The normal map at covered texels [n, 3], leant by the slope of the height that the layer adds (bump mapping, Blinn 1978).
 
@@ -167,44 +169,51 @@ def _leant(
     hides them they go with it.
     """
     height, width = surface.size
-    wrap_rows, wrap_columns = surface.wrap
-    added = _added(surface, layer, painted, rows)
-    above, below = rows.start - 1, rows.stop
-    if wrap_rows:
-        above, below = above % height, below % height
-    above, below = max(above, 0), min(below, height - 1)
-    tall = np.concatenate([
-        _added(surface, layer, painted, slice(above, above + 1)),
-        added,
-        _added(surface, layer, painted, slice(below, below + 1)),
-    ])  # fmt: skip
-    wide = np.pad(added, ((0, 0), (1, 1)), mode="wrap" if wrap_columns else "edge")
-    per_metre = np.float32(surface.texels_per_metre) if density is None else density(rows)
-    added = np.nan_to_num(added)
-    right = (_beside(wide[:, 2:], added) - _beside(wide[:, :-2], added)) * (per_metre * np.float32(0.5))
-    down = (_beside(tall[2:], added) - _beside(tall[:-2], added)) * (per_metre * np.float32(0.5))
-    map_ = surface["normal"]
-    normal = decode(map_.array[rows].reshape(-1, 3)[texels], ColorSpace.DATA) * 2 - 1
+    tall = np.empty((rows.stop - rows.start + 2, width + 2), np.float32)  # metres added, with a border of one texel
+    tall[1:-1, 1:-1] = _added(surface, layer, painted, rows, here)
+    for border, row in ((0, rows.start - 1), (-1, rows.stop)):
+        row = row % height if surface.wrap[0] else min(max(row, 0), height - 1)
+        tall[border, 1:-1] = _added(surface, layer, painted, slice(row, row + 1))
+    tall[:, 0], tall[:, -1] = (tall[:, -2], tall[:, 1]) if surface.wrap[1] else (tall[:, 1], tall[:, -2])
+    at = here.texels + 2 * (here.texels // width) + width + 3  # of the covered texels in `tall`
+    own, flat = tall.ravel()[at], tall.ravel()
+
+    def beside(step: int) -> np.ndarray:
+        neighbour = flat[at + step]
+        return np.where(np.isnan(neighbour), own, neighbour)  # beyond the rim of an island the rim's own height goes on
+
+    if density is None:
+        metre = np.float32(surface.texels_per_metre / 2)
+    else:
+        metre = np.broadcast_to(density(rows), tall[1:-1, 1:-1].shape).reshape(-1)[here.texels] * np.float32(0.5)
+    normal = _values(surface["normal"], rows, here.texels) * 2 - 1
     z = np.maximum(normal[:, 2], np.float32(STEEPEST))
-    normal[:, 0] -= z * right.ravel()[texels]
-    normal[:, 1] += z * down.ravel()[texels]  # rows run down, +Y of the map is up
+    normal[:, 0] -= z * metre * (beside(1) - beside(-1))
+    normal[:, 1] += z * metre * (beside(width + 2) - beside(-width - 2))  # rows run down, +Y of the map is up
     normal[:, 2] = z
-    normal /= np.sqrt((normal * normal).sum(axis=1, keepdims=True))
-    return store(normal * np.float32(0.5) + np.float32(0.5), map_.array.dtype)
+    normal *= np.float32(0.5) / np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None]
+    normal += np.float32(0.5)
+    return store(normal, surface["normal"].array.dtype)
 
 
-def _added(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -> np.ndarray:
+def _added(
+    surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice, here: Covered | None = None
+) -> np.ndarray:
     """Metres of height that the layer adds to what lies under it: float32 [h, W], NaN outside islands."""
-    base = (surface["height"].floats((rows, slice(None)))[..., 0] - np.float32(0.5)) * np.float32(surface.height_scale)
-    added = extent(surface, layer, painted, rows).coverage * (_metres(painted.growth[rows, :, 3], layer) - base)
+    here = here or covered(surface, layer, painted, rows)
+    added = np.zeros((rows.stop - rows.start, surface.size[1]), np.float32)
+    base = (_values(surface["height"], rows, here.texels) - np.float32(0.5)) * np.float32(surface.height_scale)
+    top = _metres(painted.growth[rows, :, 3].reshape(-1)[here.texels, None], layer)
+    added.reshape(-1)[here.texels] = (here.coverage * (top - base))[:, 0]
     if "island_mask" in surface:
         added[surface["island_mask"].array[rows, :, 0] == 0] = np.nan
     return added
 
 
-def _beside(neighbour: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The height beside each texel; beyond the rim of an island the rim's own goes on."""
-    return np.where(np.isnan(neighbour), own, neighbour)
+def _values(map_: Map, rows: slice, texels: np.ndarray) -> np.ndarray:
+    """A map at texels (flat in `rows`): [n, C] float32, colours decoded to scene-linear."""
+    array = map_.array[rows]
+    return decode(array.reshape(-1, array.shape[2])[texels], map_.color_space)
 
 
 def _metres(height: np.ndarray, layer: Layer) -> np.ndarray:

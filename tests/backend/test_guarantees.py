@@ -14,7 +14,7 @@ from sabi.backend.protocol.errors import Cancelled
 from sabi.backend.protocol.painted import PaintedLayer
 from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
-from sabi.backend.weathering.composite import MATERIAL, extent
+from sabi.backend.weathering.composite import MATERIAL, coverage_map
 from sabi.backend.weathering.origin import rolled
 from sabi.backend.weathering.pipeline import Weathered, reage, weather
 
@@ -35,7 +35,7 @@ def rust(surface: Surface, texels: float = 24.0, **changes) -> Recipe:
 def coverage(surface: Surface, recipe: Recipe, layers: tuple[PaintedLayer, ...], age: float | None = None) -> np.ndarray:
     """Coverage of the last layer at its own age or another."""
     layer = recipe.layers[-1] if age is None else replace(recipe.layers[-1], age=age)
-    return extent(surface, layer, layers[-1], slice(0, surface.size[0])).coverage
+    return coverage_map(surface, layer, layers[-1])
 
 
 def inside(surface: Surface) -> np.ndarray:
@@ -97,7 +97,7 @@ class TestNothingIsLost:
         result = weather(surface, Recipe(layers), networks=networks)
         covered = np.zeros(surface.size, bool)
         for layer, painted in zip(layers, result.layers, strict=True):
-            covered |= extent(surface, layer, painted, slice(0, 160)).coverage > 0
+            covered |= coverage_map(surface, layer, painted) > 0
         assert 0.02 < covered.mean() < 0.98
         for name in MATERIAL:
             assert (result.surface[name].array == surface[name].array).all(axis=-1)[~covered].all(), name

@@ -46,7 +46,8 @@ class Settings:
     """How to weather items: where results go, how files are read and written, and what runs the networks.
 
     `out` is a folder (or, for one item that is an image, a file); None puts results beside their input. `suffix` asks for another
-    image format. `width` is how many metres a texture spans on the object. `server` is the address of a Sabi server; without
+    image format. `width` is how many metres a texture spans on the object, `height` how many lie between
+    black and white of a height map. `server` is the address of a Sabi server; without
     one the networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     overwrite: bool = False
     suffix: str = ""
     width: float = 2.0
+    height: float = 0.02
     wrap: tuple[bool, bool] | None = None
     new_maps: bool = True
     object_name: str = ""
@@ -169,6 +171,7 @@ def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine,
             "sabi_item": SIDECAR_VERSION,
             "kind": kind.value,
             "input": {"name": path.name, "sha256": digest(path)},
+            "settings": _remembered(settings),
             "recipe": json.loads(used.to_json()),
             "files": [p.relative_to(sidecar.parent).as_posix() for p in paths],
             "warnings": warnings,
@@ -184,6 +187,8 @@ def already_done(path: Path, recipe: Recipe, settings: Settings) -> Written | No
         target = destination(path, kind_of(path), settings)
         sidecar = sidecar_of(target)
         said = json.loads(sidecar.read_text(encoding="utf-8"))
+        if said["settings"] != _remembered(settings):
+            return None
         made_with = recipe_from_dict(said["recipe"])
         paths = tuple(sidecar.parent / name for name in said["files"])
         same = replace(made_with, networks=recipe.networks) == recipe and said["sabi_item"] == SIDECAR_VERSION
@@ -192,6 +197,20 @@ def already_done(path: Path, recipe: Recipe, settings: Settings) -> Written | No
     except (OSError, ValueError, KeyError, TypeError, SabiError):
         return None
     return None
+
+
+def _remembered(settings: Settings) -> dict[str, object]:
+    """Those settings that change what a result looks like."""
+    return {
+        "format": settings.suffix,
+        "width": settings.width,
+        "height": settings.height,
+        "wrap": None if settings.wrap is None else list(settings.wrap),
+        "object": settings.object_name,
+        "object_index": settings.object_index,
+        "view_layer": settings.view_layer,
+        "texels": settings.texels,
+    }
 
 
 def digest(path: Path) -> str:
@@ -219,7 +238,7 @@ def input_files(path: Path) -> Iterator[Path]:
 def _weather_images(
     path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
 ) -> tuple[list[Path], list[str], dict[str, str]]:
-    assets = read_assets(path, width_metres=settings.width, wrap=settings.wrap)
+    assets = read_assets(path, width_metres=settings.width, wrap=settings.wrap, height_scale=settings.height)
     paths: list[Path] = []
     warnings: list[str] = []
     networks: dict[str, str] = {}

@@ -6,8 +6,11 @@ The only user of typer and rich.
 
 from __future__ import annotations
 
+import functools
+import signal
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import typer
 
@@ -24,8 +27,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("weather")(weather.command)
-app.command("batch")(batch.command)
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Ctrl-C and a farm's SIGTERM end a command as Cancelled: temporary files go, the exit status is 130."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise Cancelled("Interrupted.", "What was finished stays; nothing half-written does.") from None
+
+    return run
+
+
+app.command("weather")(_interruptible(weather.command))
+app.command("batch")(_interruptible(batch.command))
 app.command("serve")(serve.command)
 app.command("doctor")(doctor.command)
 app.command(

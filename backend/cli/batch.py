@@ -32,6 +32,7 @@ def command(
     format_: o.FormatOption = None,
     texels: o.TexelsOption = 0,
     width: o.WidthOption = 2.0,
+    height: o.HeightOption = 0.02,
     wrap: o.WrapOption = "auto",
     device: o.DeviceOption = None,
     threads: o.ThreadsOption = None,
@@ -63,8 +64,10 @@ def command(
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
             raise BadFile(f"{root} is missing.", "Check the path.")
+    o.check_metres(width, height)
     settings = Settings(
-        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "", width=width, wrap=o.parse_wrap(wrap),
+        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
+        width=width, height=height, wrap=o.parse_wrap(wrap),
         texels=texels, device=device, threads=threads, server=server, token=token, blender_python=blender_python,
     )  # fmt: skip
     items = list(farm.find_items(roots))

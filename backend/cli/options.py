@@ -104,6 +104,15 @@ WidthOption = Annotated[
         help="How many metres of the object one texture spans: larger makes every flake smaller in the picture.",
     ),
 ]  # fmt: skip
+HeightOption = Annotated[
+    float,
+    typer.Option(
+        "--height",
+        rich_help_panel=READING,
+        metavar="METRES",
+        help="How many metres lie between black and white of a height map: deeper grooves collect more.",
+    ),
+]
 WrapOption = Annotated[
     str,
     typer.Option(
@@ -250,6 +259,14 @@ def _apply(data: dict[str, Any], change: str) -> None:
 
 def _names(kind: type) -> list[str]:
     return sorted(f.name for f in fields(kind))
+
+
+def check_metres(width: float, height: float) -> None:
+    """Raises BadRecipe for a texture that cannot be so wide, or heights so deep."""
+    if not 1e-4 <= width <= 1e4:
+        raise BadRecipe(f"A texture cannot span {width:g} metres.", "Choose a --width from 0.0001 to 10000.")
+    if not 1e-6 <= height <= 100:
+        raise BadRecipe(f"A height map cannot span {height:g} metres.", "Choose a --height from 0.000001 to 100.")
 
 
 def parse_wrap(text: str) -> tuple[bool, bool] | None:

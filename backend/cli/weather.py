@@ -36,6 +36,7 @@ def command(
     format_: o.FormatOption = None,
     texels: o.TexelsOption = 0,
     width: o.WidthOption = 2.0,
+    height: o.HeightOption = 0.02,
     wrap: o.WrapOption = "auto",
     object_name: o.ObjectOption = "",
     object_index: o.IndexOption = None,
@@ -60,12 +61,12 @@ def command(
       sabi weather frame.exr --object Door --age 0.5
     """
     built = o.build_recipe(recipe, effect, age, seed, style, size, changes)
-    if not 1e-4 <= width <= 1e4:
-        raise BadFile(f"A texture cannot span {width:g} metres.", "Choose a --width from 0.0001 to 10000.")
     if texels and not 512 <= texels <= 8192:
         raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
+    o.check_metres(width, height)
     settings = Settings(
-        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "", width=width, wrap=o.parse_wrap(wrap),
+        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
+        width=width, height=height, wrap=o.parse_wrap(wrap),
         object_name=object_name, object_index=object_index, view_layer=view_layer, texels=texels, device=device,
         threads=threads, server=server, token=token, blender_python=blender_python,
     )  # fmt: skip

@@ -14,9 +14,10 @@ import numpy as np
 import OpenImageIO
 
 from ..protocol.errors import BadFile, BadSurface
+from ..protocol.passes import WHITE_LAYER
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .chosen import Passes, cryptomatte_names, object_mask
-from .image import keep_exact, open_image, read_pixels, write_parts
+from .image import keep_exact, open_image, read_bands, write_parts
 
 # What Blender calls each pass in its user interface, and in files up to 4.x and from 5.0 on.
 PASSES: dict[str, tuple[str, ...]] = {
@@ -89,6 +90,7 @@ def read_frame(
         layers = _layers(source)
         name = _choose_layer(path, layers, layer)
         passes = _read(source, path, layers[name])
+        white = _read(source, path, layers[WHITE_LAYER]) if WHITE_LAYER in layers and name != WHITE_LAYER else {}
         manifest = cryptomatte_names(source)
     finally:
         source.close()
@@ -103,6 +105,8 @@ def read_frame(
     }
     if "White Diffuse" in passes:
         maps["white_diffuse"] = Map(_colour(passes["White Diffuse"]), ColorSpace.LINEAR)
+    elif "Diffuse Direct" in white and "Diffuse Indirect" in white:
+        maps["white_diffuse"] = Map(_sum(white["Diffuse Direct"], white["Diffuse Indirect"]), ColorSpace.LINEAR)
     for role, own in (("roughness", "Roughness"), ("metallic", "Metallic")):
         if own in passes:
             maps[role] = Map(np.ascontiguousarray(passes[own][..., :1]))
@@ -136,22 +140,26 @@ def write_frame(frame: RenderedFrame, weathered: Surface, target: Path) -> None:
     changed = (new != old).any(axis=2)
     source = open_image(frame.path)
     try:
-        parts = []
-        for _, spec in _parts(source):
-            pixels = read_pixels(source, frame.path, _one_type(frame.path, spec))
-            for channel, full in enumerate(spec.channelnames):
-                layer, name, component = _split(_full_name(spec, full))
-                if (layer, name) == (frame.layer, "Combined") and component < 3:
-                    pixels[..., channel][changed] = new[..., component][changed].astype(pixels.dtype)
-            spec = OpenImageIO.ImageSpec(spec)
+        specs = [OpenImageIO.ImageSpec(spec) for _, spec in _parts(source)]
+        for spec in specs:
             keep_exact(spec)
-            parts.append((spec, pixels))
+
+        def bands(part: int) -> Iterator[np.ndarray]:
+            source.seek_subimage(part, 0)
+            places = [_split(_full_name(specs[part], name)) for name in specs[part].channelnames]
+            for rows, band in read_bands(source, frame.path, _one_type(frame.path, specs[part])):
+                here = changed[rows]
+                for channel, (layer, name, component) in enumerate(places):
+                    if (layer, name) == (frame.layer, "Combined") and component < 3:
+                        band[..., channel][here] = new[rows][..., component][here].astype(band.dtype)
+                yield band
+
+        output = OpenImageIO.ImageOutput.create(str(target))
+        if output is None:
+            raise BadFile(f"Frames cannot be written as '{target.suffix}'.", "Choose exr.")
+        write_parts(output, target, [(spec, bands(part)) for part, spec in enumerate(specs)])
     finally:
         source.close()
-    output = OpenImageIO.ImageOutput.create(str(target))
-    if output is None:
-        raise BadFile(f"Frames cannot be written as '{target.suffix}'.", "Choose exr.")
-    write_parts(output, target, parts)
 
 
 def _parts(source: OpenImageIO.ImageInput) -> Iterator[tuple[int, OpenImageIO.ImageSpec]]:
@@ -222,10 +230,12 @@ def _read(source: OpenImageIO.ImageInput, path: Path, places: Mapping[str, list[
         if size not in (None, (spec.width, spec.height)):
             raise BadSurface(f"The passes of {path.name} have different sizes.", "Render the frame again.")
         size = (spec.width, spec.height)
-        pixels = read_pixels(source, path, _one_type(path, spec))
         for name, channels in here.items():
             halves = all(str(spec.channelformat(c)) == "half" for c in channels)
-            passes[name] = np.ascontiguousarray(pixels[..., channels].astype(np.float16 if halves else np.float32))
+            passes[name] = np.empty((spec.height, spec.width, len(channels)), np.float16 if halves else np.float32)
+        for rows, band in read_bands(source, path, _one_type(path, spec)):
+            for name, channels in here.items():
+                passes[name][rows] = band[..., channels]
     for name in REQUIRED:
         if passes[name].shape[2] < 3:
             raise BadSurface(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ IMAGE_SUFFIXES = frozenset(
 LOSSY_SUFFIXES = frozenset((".jpg", ".jpeg", ".webp"))
 _READ_ONLY_SUFFIXES = frozenset((".psd",))  # OpenImageIO reads them but cannot write them
 _LOSSY_COMPRESSION = ("dwaa", "dwab", "b44", "b44a", "pxr24", "jpeg", "lossy")
+_ROWS = 256  # a whole number of blocks in every compression of EXR
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float16, "float": np.float32, "double": np.float32}
 _OIIO_TYPES = {
     np.dtype(np.uint8): "uint8",
@@ -82,21 +84,35 @@ def open_image(path: Path) -> OpenImageIO.ImageInput:
     return source
 
 
-def read_pixels(source: OpenImageIO.ImageInput, path: Path, dtype: str = "") -> np.ndarray:
+def read_pixels(source: OpenImageIO.ImageInput, path: Path) -> np.ndarray:
     """All texels [H, W, C] of the part the reader stands at, in their stored type. Raises BadFile, BadSurface."""
     spec = source.spec()
-    kind = dtype or str(spec.format)
+    kind = str(spec.format)
     if kind not in _DTYPES:
         raise BadSurface(
             f"{path} holds texels of type {kind}.", "Save it with 8 or 16 bit integers, half or single floats."
         )
-    where = source.current_subimage()
-    pixels = source.read_image(where, 0, 0, spec.nchannels, OpenImageIO.TypeDesc("float" if kind == "double" else kind))
-    if pixels is None or source.has_error:
-        raise BadFile(
-            f"{path} is damaged or cut short.", f"OpenImageIO says: {source.geterror().strip().splitlines()[0]}."
-        )
-    return np.ascontiguousarray(pixels.reshape(spec.height, spec.width, spec.nchannels))
+    pixels = np.empty((spec.height, spec.width, spec.nchannels), _DTYPES[kind])
+    for rows, band in read_bands(source, path, "float" if kind == "double" else kind):
+        pixels[rows] = band
+    return pixels
+
+
+def read_bands(source: OpenImageIO.ImageInput, path: Path, kind: str) -> Iterator[tuple[slice, np.ndarray]]:
+    """The part's texels as OpenImageIO's type `kind`, some rows at a time (a tiled part at once). Raises BadFile."""
+    spec, where = source.spec(), source.current_subimage()
+    height = _ROWS if spec.tile_width == 0 else spec.height
+    for top in range(0, spec.height, height):
+        rows = slice(top, min(top + height, spec.height))
+        if spec.tile_width:
+            band = source.read_image(where, 0, 0, spec.nchannels, OpenImageIO.TypeDesc(kind))
+        else:
+            ends = spec.y + rows.start, spec.y + rows.stop
+            band = source.read_scanlines(where, 0, *ends, 0, 0, spec.nchannels, OpenImageIO.TypeDesc(kind))
+        if band is None or source.has_error:
+            said = (source.geterror() or OpenImageIO.geterror()).strip() or "nothing"
+            raise BadFile(f"{path} is damaged or cut short.", f"OpenImageIO says: {said.splitlines()[0]}.")
+        yield rows, band.reshape(rows.stop - rows.start, spec.width, spec.nchannels)
 
 
 def read_image(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
@@ -128,35 +144,39 @@ def write_image(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | No
     if target is None:
         OpenImageIO.geterror()
         raise BadFile(f"Images of type '{path.suffix}' cannot be written.", "Choose png, exr or tif.")
-    write_parts(target, path, [(spec, pixels)])
+    write_parts(target, path, [(spec, iter([pixels]))])
 
 
 def write_parts(
-    target: OpenImageIO.ImageOutput, path: Path, parts: list[tuple[OpenImageIO.ImageSpec, np.ndarray]]
+    target: OpenImageIO.ImageOutput, path: Path, parts: list[tuple[OpenImageIO.ImageSpec, Iterator[np.ndarray]]]
 ) -> None:
-    """Writes one or more parts (subimages) and closes. Raises DiskFull, BadFile."""
+    """Writes one or more parts (subimages), each in bands of rows from the top, and closes. Raises DiskFull, BadFile."""
     specs = [spec for spec, _ in parts]
     opened = target.open(str(path), specs[0]) if len(specs) == 1 else target.open(str(path), specs)
     done = opened
-    for index, (spec, pixels) in enumerate(parts):
+    for index, (spec, bands) in enumerate(parts):
         if index and done:
             done = target.open(str(path), spec, "AppendSubimage")
-        done = done and target.write_image(np.ascontiguousarray(pixels))
+        top = spec.y
+        for band in bands:
+            if not done:
+                break
+            if spec.tile_width or len(band) == spec.height:
+                done = target.write_image(np.ascontiguousarray(band))
+            else:
+                done = target.write_scanlines(top, top + len(band), 0, np.ascontiguousarray(band))
+            top += len(band)
     if opened:
         done = target.close() and done
     said = "\n".join(line for line in target.geterror().splitlines() if "Exif data" not in line).strip()
     if done and not said:
         return
-    needed = sum(pixels.nbytes for _, pixels in parts)
-    if (
-        re.search(r"space|could only write|Failed to write pixel data|Write error", said)
-        or shutil.disk_usage(path.parent).free < needed
-    ):
+    free = shutil.disk_usage(path.parent).free
+    needed = sum(spec.image_bytes() for spec in specs)
+    if re.search(r"space|could only write|Failed to write pixel data|Write error", said) or free < needed:
         raise DiskFull(f"The disk is full: {path.parent} has no room for the result.")
-    raise BadFile(
-        f"The image could not be written to {path.parent}.",
-        f"OpenImageIO says: {said.splitlines()[0] if said else 'nothing'}.",
-    )
+    words = said.splitlines()[0] if said else "nothing"
+    raise BadFile(f"The image could not be written to {path.parent}.", f"OpenImageIO says: {words}.")
 
 
 def spec_for(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | None) -> OpenImageIO.ImageSpec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -131,7 +132,8 @@ def test_several_inputs_go_on_after_a_failure(tmp_path):
         (["a.png", "--set", "age"], "bad_recipe"),
         (["a.png", "--format", "doc"], "bad_file"),
         (["a.png", "--wrap", "round"], "bad_recipe"),
-        (["a.png", "--width", "0"], "bad_file"),
+        (["a.png", "--width", "0"], "bad_recipe"),
+        (["a.png", "--height", "-1"], "bad_recipe"),
         (["a.png", "--texels", "100"], "bad_file"),
         (["a.png", "--device", "abacus"], "device"),
         (["a.png", "--server", "127.0.0.1:9"], "backend"),
@@ -200,6 +202,27 @@ def test_batch_says_what_is_wrong_before_it_starts(tmp_path):
     steel(tmp_path / "a.png", size=32)
     done = sabi("batch", tmp_path, "--ray", "auto", status=1, PYTHONPATH=str(without_ray(tmp_path)))
     assert "Ray is not installed" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without asking them")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_batch_that_is_ended_leaves_nothing_half_written(tmp_path, sign):
+    (tmp_path / "in").mkdir()
+    for number in range(30):
+        steel(tmp_path / "in" / f"{number:02}.png", size=64)
+    command = [sys.executable, "-m", "sabi.backend", "batch", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as batch:
+        assert json.loads(batch.stdout.readline())["status"] == "done"
+        batch.send_signal(sign)
+        rest, said = batch.communicate(timeout=180)
+    assert batch.returncode == 130
+    assert "Traceback" not in said
+    assert "Interrupted" in said
+    finished = 1 + len(rest.splitlines())
+    assert finished < 30
+    written = sorted(os.listdir(tmp_path / "out"))
+    assert not [name for name in written if name.startswith(".")]
+    assert finished <= len(written) // 2 <= finished + 1, "an image and its sidecar each"
 
 
 def without_ray(folder: Path) -> Path:

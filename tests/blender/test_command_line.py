@@ -33,7 +33,7 @@ def test_a_model_is_weathered_from_the_command_line(tmp_path):
     ]
     environment = {k: v for k, v in os.environ.items() if k not in ("SABI_SERVER", "BLENDER_USER_RESOURCES")}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -51,7 +51,7 @@ def test_a_model_is_weathered_from_the_command_line(tmp_path):
     assert tuple(growth[0].size) == (512, 512)
 
     again = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert again.returncode == 1
     assert json.loads(again.stdout)["error"]["code"] == "file_exists"

@@ -7,7 +7,7 @@ it is read back at any window and any resolution. Nothing keeps a float copy of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,8 @@ PATCH = 6.0  # features across the largest patches of noise
 NOISE_GAIN = 0.2  # what a weight of 1 makes of noise of unit variance
 SPLASH = 0.35  # of the object's height is near the ground, but at most
 SPLASH_METRES = 0.6
+SPLASH_CELLS = 50  # or as many cells of the grid, on objects so large that the metres would not show
+CELLS = 3  # of the grid across a feature, at least
 # What each weight can be had from: one of these maps is enough, the first is what the artist is asked for.
 SOURCES: dict[str, tuple[str, ...]] = {
     "edges": ("curvature", "normal", "height"),
@@ -86,6 +88,8 @@ class Survey:
         raises MissingMap where `layer.exposure.strict`.
         """
         weights, warnings = self._weights(layer)
+        # features finer than the grid come out larger, as they do when painted
+        layer = replace(layer, feature_size=max(layer.feature_size, CELLS * self.grid.spacing))
         sources = self._union(layer, weights)
         causes = [sources]
         if self._has_nodes and (weights["edges"] or weights["cavities"]):
@@ -132,7 +136,7 @@ class Survey:
         ground = self.frame.ground
         if ground is None:  # in a scene the ground lies at 0, unless all of the object is below
             ground = low if self.frame.mode is FrameMode.ASSET or high < 0 else 0.0
-        reach = min(SPLASH * (high - low), SPLASH_METRES) + 1e-6
+        reach = min(SPLASH * (high - low), max(SPLASH_METRES, SPLASH_CELLS * self.grid.spacing)) + 1e-6
         near = smoothstep(np.clip(1 - (height - np.float32(ground)) / np.float32(reach), 0, 1))
         return near * smoothstep(np.clip((np.float32(0.9) - self.normals @ self.gravity) / np.float32(0.6), 0, 1))
 

@@ -87,6 +87,13 @@ def test_islands_that_touch_are_not_joined() -> None:
     np.testing.assert_allclose(density, 100, rtol=1e-3)
 
 
+def test_half_floats_do_not_tear_a_surface() -> None:
+    position = plate(1024)["position"].array.astype(np.float16).astype(np.float32)  # steps of 0, 1 or 2 units
+    inside = np.ones((1024, 1024), bool)
+    assert geometry.joined(position, inside, 1)[:, :-1].all()
+    assert geometry.joined(position, inside, 0)[:-1].all()
+
+
 def test_a_sphere_is_joined_across_its_wrapping_border() -> None:
     surface = sphere(64)
     position, inside = maps_of(surface)

@@ -28,17 +28,17 @@ from .errors import BackendError, BackendNotInstalled, BackendNotStarting, SabiE
 PACKAGE = Path(__file__).resolve().parents[2]
 NEEDED = ("onnxruntime", "OpenImageIO", "starlette", "uvicorn")
 
-# argv: the package's folder, how many search paths follow, those paths, the arguments of the server
+# argv: the package's folder, how many search paths follow, those paths, the module to run, its arguments
 _BOOTSTRAP = """
-import importlib.util, pathlib, sys
+import importlib, importlib.util, pathlib, sys
 folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 sys.path.extend(sys.argv[3:3 + count])
 spec = importlib.util.spec_from_file_location("sabi", folder / "__init__.py", submodule_search_locations=[str(folder)])
 package = importlib.util.module_from_spec(spec)
 sys.modules["sabi"] = package
 spec.loader.exec_module(package)
-from sabi.backend.serve import main
-sys.exit(main(sys.argv[3 + count:]))
+main = importlib.import_module(sys.argv[3 + count]).main
+sys.exit(main(sys.argv[4 + count:]))
 """
 
 
@@ -110,14 +110,14 @@ def start(
     token = secrets.token_urlsafe(32)
     options = [("--device", device), ("--threads", threads), ("--networks", networks)]
     arguments = [text for name, value in options if value is not None for text in (name, str(value))]
-    command = _command(python, Path(package), arguments)
+    command = command_for("sabi.backend.serve", arguments, python, package=package)
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(token, embedded=python is None),
+            env=environment_for(token, embedded=python is None),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
@@ -150,13 +150,28 @@ class _Silent(Exception):
     """The child closed its output, or wrote what is not the line that is expected."""
 
 
-def _command(python: str | Path | None, package: Path, arguments: Sequence[str]) -> list[str]:
+def command_for(
+    module: str, arguments: Sequence[str], python: str | Path | None = None, *, package: str | Path = PACKAGE
+) -> list[str]:
+    """The command that runs `main` of a module of this very copy of Sabi; `python` as in `start`, and raises as it does."""
     if python is not None:
-        return [str(python), "-c", _BOOTSTRAP, str(package), "0", *arguments]
+        return [str(python), "-c", _BOOTSTRAP, str(package), "0", module, *arguments]
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise BackendNotInstalled(f"The embedded backend is not part of this installation: {missing[0]} is missing.")
     paths = list(dict.fromkeys(str(Path(_origin(name)).parents[1]) for name in NEEDED))
-    return [sys.executable, "-I", "-c", _BOOTSTRAP, str(package), str(len(paths)), *paths, *arguments]
+    return [_own_python(), "-I", "-c", _BOOTSTRAP, str(package), str(len(paths)), *paths, module, *arguments]
+
+
+def _own_python() -> str:
+    """The interpreter this process embeds or is. A Blender that uses the system's Python may name itself instead."""
+    names = [f"python{sys.version_info.major}.{sys.version_info.minor}", "python3", "python", "python.exe"]
+    folders = [folder for prefix in (sys.prefix, sys.base_prefix) for folder in (Path(prefix, "bin"), Path(prefix))]
+    for candidate in (Path(sys.executable or "."), *(folder / name for folder in folders for name in names)):
+        if candidate.stem.lower().startswith("python") and candidate.is_file():
+            return str(candidate)
+    raise BackendNotInstalled(
+        "This Blender's Python interpreter was not found.", "Name an environment with Sabi in the preferences."
+    )
 
 
 def _origin(name: str) -> str:
@@ -166,7 +181,7 @@ def _origin(name: str) -> str:
     return spec.origin or str(Path(next(iter(spec.submodule_search_locations or [""])), "__init__.py"))
 
 
-def _environment(token: str, *, embedded: bool) -> dict[str, str]:
+def environment_for(token: str, *, embedded: bool) -> dict[str, str]:
     """Ours and the token, without what would lead another Python astray."""
     without = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUTF8"} | ({"PYTHONPATH"} if embedded else set())
     return {**{k: v for k, v in os.environ.items() if k not in without}, "SABI_TOKEN": token, "PYTHONUNBUFFERED": "1"}

@@ -243,6 +243,20 @@ def test_an_installation_without_the_wheels(monkeypatch):
     assert "zip" in caught.value.hint
 
 
+@pytest.mark.parametrize("named", ["/usr/bin/blender", "", None])
+def test_a_blender_that_names_itself_as_its_python(monkeypatch, networks_folder, named):
+    monkeypatch.setattr(sys, "executable", named)
+    with start(networks=networks_folder, threads=1) as backend:
+        assert backend.client.health()["python"].startswith(".".join(map(str, sys.version_info[:3])))
+
+
+def test_a_blender_without_any_python(monkeypatch, tmp_path):
+    for name in ("executable", "prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path))
+    with pytest.raises(BackendNotInstalled, match="interpreter was not found"):
+        start()
+
+
 def test_the_environment_overrides(monkeypatch, networks_folder):
     monkeypatch.setenv("SABI_DEVICE", "cpu")
     monkeypatch.setenv("SABI_THREADS", "2")
@@ -264,7 +278,7 @@ def test_the_environment_may_name_a_server(monkeypatch, backend):
 
 def test_nothing_but_the_line_is_printed_on_stdout(networks_folder):
     """Whatever libraries print must not end up where the port is read."""
-    arguments = spawn._command(None, ROOT, ["--networks", str(networks_folder)])
+    arguments = spawn.command_for("sabi.backend.serve", ["--networks", str(networks_folder)], package=ROOT)
     environment = {**os.environ, "SABI_TOKEN": "x"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(arguments, env=environment, text=True, **pipes) as child:

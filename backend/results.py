@@ -16,6 +16,7 @@ import numpy as np
 from .files.image import write_image
 from .protocol import wire
 from .protocol.painted import PaintedLayer
+from .protocol.recipe import Recipe
 from .protocol.surface import Surface
 
 
@@ -42,6 +43,9 @@ class Weathered(Protocol):
     @property
     def warnings(self) -> tuple[str, ...]: ...
 
+    @property
+    def recipe(self) -> Recipe: ...
+
 
 @dataclass(frozen=True)
 class Result:
@@ -52,7 +56,7 @@ class Result:
     pngs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @staticmethod
-    def of(weathered: Weathered, given: Surface, networks: Mapping[str, str]) -> Result:
+    def of(weathered: Weathered, given: Surface) -> Result:
         """The result of weathering `given`; maps that are still the given ones are not sent back."""
         changed = {
             name: map_
@@ -62,7 +66,8 @@ class Result:
         arrays = wire.layers_to_arrays(weathered.layers) | {f"surface.{n}": m.array for n, m in changed.items()}
         metadata = {
             "warnings": json.dumps(list(weathered.warnings)),
-            "networks": json.dumps(dict(networks)),
+            "networks": json.dumps(dict(weathered.recipe.networks)),
+            "height_scale": repr(float(weathered.surface.height_scale)),
             "color_spaces": json.dumps({n: m.color_space.value for n, m in changed.items()}),
         }
         return Result(arrays, metadata)

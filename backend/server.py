@@ -188,7 +188,7 @@ class Service:
             cancelled=job.cancelled,
             allocate=self.spool.allocate,
         )
-        result = Result.of(weathered, surface, self.networks.for_recipe(job.recipe).hashes).only(job.part)
+        result = Result.of(weathered, surface).only(job.part)
         if job.encoding is Encoding.PNG:
             return replace(
                 result, pngs=result.encoded(lambda done: job.progress("encoding", share + (1 - share) * done))

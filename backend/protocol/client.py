@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -58,6 +58,10 @@ class Client:
     @property
     def address(self) -> str:
         return self._connection.address
+
+    @property
+    def token(self) -> str:
+        return self._connection.token
 
     def health(self, timeout: float | None = None) -> dict[str, Any]:
         """What the backend says of itself (see backend.doctor); raises ProtocolMismatch when it is older or newer."""
@@ -198,10 +202,12 @@ def read_result(message: memoryview | bytes, surface: Surface) -> Result:
     try:
         pngs = {name: arrays.pop(name).data for name in json.loads(metadata["png"])}
         spaces = {name: ColorSpace(space) for name, space in json.loads(metadata["color_spaces"]).items()}
+        height_scale = float(metadata["height_scale"])
         warnings, networks = tuple(json.loads(metadata["warnings"])), dict(json.loads(metadata["networks"]))
         maps = {n[8:]: Map(a, spaces[n[8:]]) for n, a in arrays.items() if n.startswith("surface.")}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         raise BadMessage("The result is not described as this version of Sabi expects.") from None
     has_layers = any(name.startswith("layer") for name in arrays)
     layers = wire.layers_from_arrays(arrays) if has_layers else ()
-    return Result(surface.with_maps(maps), layers, warnings, networks, pngs)
+    weathered = replace(surface, maps={**surface.maps, **maps}, height_scale=height_scale)
+    return Result(weathered, layers, warnings, networks, pngs)

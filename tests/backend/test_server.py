@@ -41,6 +41,7 @@ def surface(side: int = 64, **maps: np.ndarray) -> Surface:
 class Weathered:
     surface: Surface
     layers: tuple[PaintedLayer, ...]
+    recipe: Recipe
     warnings: tuple[str, ...] = ("It was done in a hurry.",)
 
 
@@ -66,8 +67,9 @@ class StandIn:
         progress("composite", 0.75)
         image = allocate((*surface.size, 4), np.uint8)
         image[...] = 9
+        used = replace(recipe, networks=networks.hashes)
         darker = Map(surface["albedo"].array // 2, ColorSpace.SRGB)
-        return Weathered(surface.with_maps({"albedo": darker}), (PaintedLayer(image, image, image),))
+        return Weathered(surface.with_maps({"albedo": darker}), (PaintedLayer(image, image, image),), used)
 
 
 @pytest.fixture
@@ -173,6 +175,8 @@ def test_the_real_pipeline_answers_the_same_from_here_and_over_the_wire(backend,
     for name in here.surface.maps:
         assert here.surface[name].array.tobytes() == there.surface[name].array.tobytes(), name
     assert here.warnings == there.warnings
+    assert here.surface.height_scale == there.surface.height_scale
+    assert here.recipe.networks == there.networks
 
 
 def test_the_safetensors_library_may_send_maps(server):

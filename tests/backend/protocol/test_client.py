@@ -252,10 +252,10 @@ def test_a_truncated_result(impostor):
     [
         b"garbage" * 10,
         wire.dumps({}),
-        wire.dumps({}, {"png": "{", "warnings": "[]", "networks": "{}", "color_spaces": "{}"}),
+        wire.dumps({}, {"png": "{", "warnings": "[]", "networks": "{}", "color_spaces": "{}", "height_scale": "1"}),
         wire.dumps(
             {"surface.albedo": np.zeros((2, 2, 3), np.uint8)},
-            {"png": "[]", "warnings": "[]", "networks": "{}", "color_spaces": "{}"},
+            {"png": "[]", "warnings": "[]", "networks": "{}", "color_spaces": "{}", "height_scale": "1"},
         ),
     ],
 )

@@ -21,6 +21,8 @@ TOUCH = 1.3  # rims that lie this many texels of each side apart on the object t
 APART = 6  # rim texels nearer to each other in the map are the same stretch of rim
 FOLD = -0.7  # cosine of the sharpest fold unfolded; beyond it the two sides of a thin sheet would pass for a seam
 BASELINE = 3  # texels over which an island's tangents are measured
+ELSEWHERE = 1.5  # times as far on the object as in the map: not across the seam any more
+STRAY = 4  # texels by which a place in a gutter may miss the seam it belongs to
 CROWD = 32  # rim texels in one voxel that are looked at
 
 
@@ -63,7 +65,7 @@ class Seams:
         here = slot[at]
         beyond = read(*np.divmod(self.source[here], self.size[1])).astype(np.float32)
         nearest = self.outside.nearest[here]
-        seam = self.partner[nearest] >= 0
+        seam = self.source[here] != self.rim[nearest]
         turned = np.einsum("nij,nj->ni", np.linalg.inv(self.turn[nearest[seam]]), beyond[seam])
         length = np.linalg.norm(beyond[seam], axis=1) / np.maximum(np.linalg.norm(turned, axis=1), 1e-9)
         beyond[seam] = turned * length[:, None]
@@ -111,16 +113,17 @@ def find_seams(
     partner = np.full(len(texels), -1, np.int32)
     place = xy.astype(np.float32)
     turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
+    texel = np.zeros(len(texels))
     if position is not None and len(texels):
         tangents = _tangents(mask, position, xy)
+        texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
         points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
         normals = _outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
-        partner = _partners(points, xy, tangents, normals)
+        partner = _partners(points, xy, texel, normals)
         partner = _unfold(points, xy, tangents, normals, partner, place, turn)
+    rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
     outside = band(mask, texels, reach, inside=False, allocate=allocate)
-    source = _sources(mask, xy, partner, place, turn, outside)
-    shared, mirror, weight = _shared(mask, texels, xy, partner, place, turn, outside, share, allocate)
-    return Seams(size, texels, partner, place, turn, outside, source, shared, mirror, weight)
+    return Seams(size, texels, partner, place, turn, outside, _sources(rims, outside), *_shared(rims, outside, share, allocate))
 
 
 def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -170,10 +173,9 @@ def _outward(tangents: np.ndarray, world_normal: np.ndarray | None) -> np.ndarra
     return normal
 
 
-def _partners(points: np.ndarray, xy: np.ndarray, tangents: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def _partners(points: np.ndarray, xy: np.ndarray, texel: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """For each rim texel the nearest on the object that is not of the same stretch of rim and touches it; -1 for none."""
     partner, nearest = np.full(len(points), -1, np.int32), np.full(len(points), np.inf)
-    texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # metres across one texel, the longer way
     known = np.flatnonzero(np.isfinite(texel) & (texel > 0) & np.isfinite(normals).all(axis=1))
     if not len(known):
         return partner
@@ -244,72 +246,82 @@ def _unfold(
     return np.where(np.isin(np.arange(len(partner)), a[sound]), partner, -1).astype(np.int32)
 
 
-def _across(xy_rim: np.ndarray, place: np.ndarray, turn: np.ndarray, band_: Band, width: int) -> np.ndarray:
-    """Where (x, y) the surface goes on for each texel of a band: [M, 2] float32."""
-    rows, columns = np.divmod(band_.texels, width)
-    away = np.stack([columns, rows], axis=-1) - xy_rim[band_.nearest]
-    return place[band_.nearest] + np.einsum("nij,nj->ni", turn[band_.nearest], away.astype(np.float32))
+@dataclass(frozen=True)
+class _Rim:
+    """The rim of the islands of `mask` while seams are found: flat `texels`, the same as `xy`, metres across one `texel`, and Seams' fields."""
+
+    mask: np.ndarray
+    position: np.ndarray | None
+    texels: np.ndarray
+    xy: np.ndarray
+    partner: np.ndarray
+    place: np.ndarray
+    turn: np.ndarray
+    texel: np.ndarray
+
+    def across(self, texels: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where (x, y) the surface goes on for texels (flat), by the rim texels nearest to them: [M, 2], and rounded, flat."""
+        height, width = self.mask.shape
+        rows, columns = np.divmod(texels, width)
+        away = np.stack([columns, rows], axis=-1) - self.xy[nearest]
+        at = self.place[nearest] + np.einsum("nij,nj->ni", self.turn[nearest], away.astype(np.float32))
+        x, y = np.clip(np.rint(at), 0, (width - 1, height - 1)).astype(np.int64).T
+        return at, y * width + x
 
 
-def _sources(
-    mask: np.ndarray, xy: np.ndarray, partner: np.ndarray, place: np.ndarray, turn: np.ndarray, outside: Band
-) -> np.ndarray:
+def _sources(rims: _Rim, outside: Band) -> np.ndarray:
     """The texel (flat) that each gutter texel stands for: across the seam where that is inside an island, else the rim."""
-    height, width = mask.shape
-    source = (xy[:, 1] * width + xy[:, 0])[outside.nearest]
-    at = np.rint(_across(xy, place, turn, outside, width)).astype(np.int64)
-    there = (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height) & (partner[outside.nearest] >= 0)
-    at = np.clip(at, 0, (width - 1, height - 1))
-    there &= mask[at[:, 1], at[:, 0]] > 0
-    return np.where(there, at[:, 1] * width + at[:, 0], source)
+    source = rims.texels[outside.nearest]
+    for start in range(0, len(source), CHUNK):
+        part = slice(start, start + CHUNK)
+        nearest = outside.nearest[part]
+        _, flat = rims.across(outside.texels[part], nearest)
+        there, here = np.divmod(flat, rims.mask.shape[1]), np.divmod(source[part], rims.mask.shape[1])
+        known = (rims.partner[nearest] >= 0) & (rims.mask[there] > 0)
+        if rims.position is not None:  # past the end of the partner's island lies another, which is elsewhere on the object
+            away = np.linalg.norm(rims.position[there] - rims.position[here], axis=1)
+            known &= away < ELSEWHERE * (outside.distance[part] + 2) * rims.texel[nearest]
+        source[part] = np.where(known, flat, source[part])
+    return source
 
 
 def _shared(
-    mask: np.ndarray,
-    texels: np.ndarray,
-    xy: np.ndarray,
-    partner: np.ndarray,
-    place: np.ndarray,
-    turn: np.ndarray,
-    outside: Band,
-    share: int,
-    allocate: Allocate,
+    rims: _Rim, outside: Band, share: int, allocate: Allocate
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The texels near seams, where the other island's gutter shows the same place, and how much of it they take."""
-    width = mask.shape[1]
-    seam = np.flatnonzero(partner >= 0)
-    inside = band(mask, texels[seam], share, inside=True, allocate=allocate)
-    nearest = seam[inside.nearest]
-    inside = Band(inside.texels, nearest, inside.distance)
-    at = _across(xy, place, turn, inside, width)
-    room = _room(texels, xy, outside, share, width)
-    own, other = room[nearest], room[partner[nearest]]
-    deep = np.minimum(other, share)
-    fade = np.clip(1 - inside.distance / np.maximum(deep, 1e-3), 0, 1)
-    weight = deep / np.maximum(np.minimum(own, share) + deep, 1e-3) * fade
-    # the place must lie in the other island's own gutter, or on its rim, near the partner
-    spot = np.clip(np.rint(at).astype(np.int64), 0, (width - 1, mask.shape[0] - 1))
-    flat = spot[:, 1] * width + spot[:, 0]
-    slot = np.minimum(np.searchsorted(outside.texels, flat), max(len(outside.texels) - 1, 0))
-    home = partner[nearest]
-    if len(outside.texels):
-        gutter = outside.texels[slot] == flat
-        home = np.where(gutter, outside.nearest[slot], home)
-    far = np.abs(xy[home] - xy[partner[nearest]]).max(axis=1, initial=0)
-    taken = (weight > 0) & (far <= inside.distance + 4)
-    return inside.texels[taken], at[taken], weight[taken].astype(np.float32)
+    seam = np.flatnonzero(rims.partner >= 0)
+    inside = band(rims.mask, rims.texels[seam], share, inside=True, allocate=allocate)
+    room = _room(rims, outside, share)
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for start in range(0, max(len(inside.texels), 1), CHUNK):
+        part = slice(start, start + CHUNK)
+        texels, distance, nearest = inside.texels[part], inside.distance[part], seam[inside.nearest[part]]
+        partner = rims.partner[nearest]
+        deep = room[partner]
+        weight = deep / np.maximum(room[nearest] + deep, 1e-3) * np.clip(1 - distance / np.maximum(deep, 1e-3), 0, 1)
+        at, flat = rims.across(texels, nearest)
+        # the place must lie in the gutter of the partner's island, near the partner, or on its rim
+        home = partner
+        if len(outside.texels):
+            slot = np.minimum(np.searchsorted(outside.texels, flat), len(outside.texels) - 1)
+            home = np.where(outside.texels[slot] == flat, outside.nearest[slot], partner)
+        far = np.abs(rims.xy[home] - rims.xy[partner]).max(axis=1, initial=0)
+        taken = (weight > 0) & (far <= distance + STRAY)
+        found.append((texels[taken], at[taken], weight[taken].astype(np.float32)))
+    shared, mirror, weight = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return shared, mirror, weight
 
 
-def _room(texels: np.ndarray, xy: np.ndarray, outside: Band, share: int, width: int) -> np.ndarray:
+def _room(rims: _Rim, outside: Band, share: int) -> np.ndarray:
     """How deep the gutter is at each rim texel, up to `share`: the most among the rim texels around it."""
+    texels = rims.texels
     own = np.zeros(len(texels), np.float32)
     np.maximum.at(own, outside.nearest, np.minimum(outside.distance, share))
     room = own.copy()
-    for down in (-2, -1, 0, 1, 2):
-        for right in (-2, -1, 0, 1, 2):
-            beside = texels + down * width + right
-            slot = np.minimum(np.searchsorted(texels, beside), max(len(texels) - 1, 0))
-            np.maximum(room, np.where(texels[slot] == beside, own[slot], 0), out=room)
+    for down, right in np.ndindex(5, 5):
+        beside = texels + (down - 2) * rims.mask.shape[1] + right - 2
+        slot = np.minimum(np.searchsorted(texels, beside), max(len(texels) - 1, 0))
+        np.maximum(room, np.where(texels[slot] == beside, own[slot], 0), out=room)
     return room
 
 

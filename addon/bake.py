@@ -8,14 +8,17 @@ object, visibility, modes, materials and nodes are never touched, so that there 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import bpy
+from bpy.app.handlers import persistent
 
 from ..backend.protocol.errors import Cancelled, SceneError
 
+BEFORE = "sabi_before"  # on the stage's collection: the scene's settings before it
 STAGE = ".sabi stage"  # names of everything temporary begin with a dot, which hides it from most lists
 
 # Scene settings of Cycles that a bake of data must not inherit.
@@ -35,25 +38,34 @@ CYCLES = {
 
 
 class Saved:
-    """Settings changed for a while: `set` remembers what was there, `restore` puts it back, last change first."""
+    """Settings changed for a while: `set` remembers what was there, `restore` puts it back, last change first.
+
+    Owners are known by their data-block and the path in it, and looked up again: another file may have taken their place.
+    """
 
     def __init__(self) -> None:
-        self._before: list[tuple[object, str, object]] = []
+        self._before: list[tuple[bpy.types.bpy_struct, str, str, object]] = []
 
-    def set(self, owner: object, name: str, value: object) -> None:
+    def set(self, owner: bpy.types.bpy_struct, name: str, value: object) -> None:
         if hasattr(owner, name):
-            self._before.append((owner, name, getattr(owner, name)))
+            self.keep(owner, name)
             setattr(owner, name, value)
 
-    def keep(self, owner: object, name: str) -> None:
+    def keep(self, owner: bpy.types.bpy_struct, name: str) -> None:
         """Remembers what will be changed by other means."""
-        self._before.append((owner, name, getattr(owner, name)))
+        block = owner.id_data
+        at_top = block is None or block == owner
+        self._before.append((block or owner, "" if at_top else owner.path_from_id(), name, getattr(owner, name)))
 
     def restore(self) -> None:
         while self._before:
-            owner, name, value = self._before.pop()
-            with suppress(ReferenceError):  # gone with the file it was in
-                setattr(owner, name, value)
+            block, path, name, value = self._before.pop()
+            with suppress(ReferenceError, ValueError, TypeError):  # gone: deleted, renamed, or another file was opened
+                setattr(block.path_resolve(path) if path else block, name, value)
+
+    def of(self, block: bpy.types.ID) -> str:
+        """What is remembered of one data-block, as JSON, for `sweep`."""
+        return json.dumps([[path, name, value] for owner, path, name, value in self._before if owner == block])
 
 
 @dataclass
@@ -84,6 +96,7 @@ def stage(
     """
     saved = Saved()
     before = survey()
+    _live.append(scene)
     try:
         try:
             saved.set(scene.render, "engine", "CYCLES")
@@ -97,6 +110,7 @@ def stage(
         saved.set(scene.render.bake, "view_from", "ABOVE_SURFACE")
         saved.set(scene.render, "use_lock_interface", False)
         collection = bpy.data.collections.new(STAGE)
+        collection[BEFORE] = saved.of(scene)
         scene.collection.children.link(collection)
         for layer in scene.view_layers:
             layer.layer_collection.children[collection.name].exclude = True
@@ -108,9 +122,38 @@ def stage(
             saved.set(hidden, "hide_render", True)
         yield Stage(scene, layer, collection)
     finally:
+        _live.pop()
         if _alive(scene):
-            _remove_stage(scene, before)
+            _remove_layers(scene)
+            remove_temporary(before)
         saved.restore()
+
+
+_live: list[bpy.types.Scene] = []
+
+
+@persistent
+def sweep(*_: object) -> None:
+    """Takes away a stage that was saved in mid-bake, or that undo has brought back, and puts the scene's settings right."""
+    if any(map(_alive, _live)):
+        return
+    for scene in bpy.data.scenes:
+        for collection in [child for child in scene.collection.children if BEFORE in child]:
+            for path, name, value in json.loads(collection[BEFORE]):
+                with suppress(ValueError, TypeError, AttributeError):
+                    setattr(scene.path_resolve(path) if path else scene, name, value)
+            _remove_layers(scene)
+            remove_temporary({kind: set() for kind in KINDS})
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(sweep)
+    bpy.app.handlers.undo_post.append(sweep)
+
+
+def unregister() -> None:
+    bpy.app.handlers.undo_post.remove(sweep)
+    bpy.app.handlers.load_post.remove(sweep)
 
 
 def show_like(child: bpy.types.LayerCollection, like: bpy.types.LayerCollection | None) -> None:
@@ -138,10 +181,9 @@ def survey() -> dict[str, set[int]]:
     return {kind: {block.session_uid for block in getattr(bpy.data, kind)} for kind in KINDS}
 
 
-def _remove_stage(scene: bpy.types.Scene, before: dict[str, set[int]]) -> None:
+def _remove_layers(scene: bpy.types.Scene) -> None:
     for layer in [layer for layer in scene.view_layers if layer.name.startswith(STAGE)]:
         scene.view_layers.remove(layer)
-    remove_temporary(before)
 
 
 def remove_temporary(before: dict[str, set[int]]) -> None:

@@ -94,6 +94,8 @@ class Capture:
         except StopIteration as stop:
             self.captured = stop.value
             return stop.value
+        except ReferenceError as error:
+            raise _gone() from error
         finally:
             steps.close()
 
@@ -159,6 +161,9 @@ class Capture:
         except StopIteration as stop:
             self.captured = stop.value
             self._end()
+        except ReferenceError as error:
+            self._end()
+            raise _gone() from error
         except BaseException:
             self._end()
             raise
@@ -222,6 +227,10 @@ class Capture:
         if self.settings.mode is FrameMode.SCENE:
             parts.append(_neighbours(self._layer))
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _gone() -> SceneError:
+    return SceneError("The object, or something it needs, was deleted while it was captured.", "Weather it again.")
 
 
 def check(obj: bpy.types.Object) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The view of the scene's camera rendered with the passes that weathering a frame needs, into one multilayer EXR.
 
-Beside the artist's view layer a second one renders the same view with a white matte material on everything: what light falls where,
-also on metals, which have no diffuse colour to divide by. Blender cannot read the file's pixels back; the backend does.
+Beside the artist's view layer a second one renders the same view with a white matte material on everything: what light falls
+where, also on metals, which have no diffuse colour to divide by. Blender cannot read the file's pixels back; the backend does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 import bpy
 
 from ..backend.protocol.errors import Cancelled, SceneError
+from ..backend.protocol.passes import WHITE_LAYER
 from . import versions
 from .bake import Saved, mark, remove_temporary, show_like, survey
 
-WHITE_LAYER = "Sabi White"
 WHITE = 1.0  # albedo of the override
 
 
@@ -167,7 +167,7 @@ def check(scene: bpy.types.Scene) -> None:
 
 
 def _save_output(saved: Saved, settings: bpy.types.ImageFormatSettings) -> None:
-    """Remembers the output format. What a setting may be hangs on those before it, so the first is kept last and put back first."""
+    """Remembers the output format. A setting's choices hang on those before it: the first is kept last and put back first."""
     for name in versions.FORMAT_ORDER[::-1]:
         if hasattr(settings, name):
             saved.keep(settings, name)

@@ -8,7 +8,7 @@ import bpy
 VERSION: tuple[int, int, int] = bpy.app.version
 FROM_5_0 = VERSION >= (5, 0, 0)
 
-# What a frame is weathered by: view layer settings, the same in all versions; the names inside files differ, the backend knows both.
+# What a frame is weathered by. These settings are the same in all versions; the names in files differ, the backend knows both.
 NEEDED_IN_ALL = ("use_pass_combined", "use_pass_position")
 PASS_FLAGS = (
     *NEEDED_IN_ALL,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import bake, bake_cache, capture
+from bl_ext.user_default.sabi.addon import bake, capture
 from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
@@ -501,3 +501,37 @@ def test_a_shader_that_cannot_be_read_is_named():
     with pytest.raises(SabiError, match="Script"):
         captured(obj)
     assert state() == before
+
+
+def test_a_file_saved_in_mid_bake_opens_as_it_was(monkeypatch, tmp_path):
+    obj = busy_scene()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    before = state()
+    run = bake.Bake.run
+
+    def saves(self):
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "middle.blend"), copy=True)
+        run(self)
+
+    monkeypatch.setattr(bake.Bake, "run", saves)
+    captured(obj)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "middle.blend"))
+    assert state() == before
+
+
+def test_an_object_that_is_deleted_meanwhile_is_said_to_be_gone(monkeypatch):
+    obj = plane()
+    run = bake.Bake.run
+
+    def deletes(self):
+        run(self)
+        if obj.name in bpy.data.objects:
+            bpy.data.objects.remove(obj)
+
+    monkeypatch.setattr(bake.Bake, "run", deletes)
+    before = state()
+    with pytest.raises((SabiError, ReferenceError)) as caught:
+        captured(obj)
+    assert "deleted" in str(caught.value)
+    assert state()["layers"] == before["layers"]
+    assert state()["materials"] == before["materials"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A frame's passes reach disk under the names the backend knows, with the light that falls on metals; the scene stays as it was."""
+"""A frame's passes reach disk under the names the backend knows, with the light on metals too; the scene stays as it was."""
 
 import bpy
 import numpy as np

@@ -148,8 +148,8 @@ def destination(path: Path, kind: Kind, settings: Settings) -> Path:
 
 
 def sidecar_of(target: Path) -> Path:
-    """`steel_weathered.sabi.json` beside a file, `sabi.json` inside a folder."""
-    return target.with_suffix(SIDECAR) if target.suffix.lower() in IMAGE_SUFFIXES else target / SIDECAR[1:]
+    """`steel_weathered.png.sabi.json` beside a file, `sabi.json` inside a folder."""
+    return target.with_name(target.name + SIDECAR) if target.suffix.lower() in IMAGE_SUFFIXES else target / SIDECAR[1:]
 
 
 def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine, progress: Progress) -> Written:

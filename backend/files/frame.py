@@ -237,7 +237,7 @@ def _read(source: OpenImageIO.ImageInput, path: Path, places: Mapping[str, list[
             for name, channels in here.items():
                 passes[name][rows] = band[..., channels]
     for name in REQUIRED:
-        if passes[name].shape[2] < 3:
+        if name in passes and passes[name].shape[2] < 3:
             raise BadSurface(
                 f"The {name} pass of {path.name} has {passes[name].shape[2]} channels instead of 3.",
                 "Render the frame again.",

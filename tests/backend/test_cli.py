@@ -62,7 +62,7 @@ def test_weather_an_image(tmp_path):
     assert after.dtype == np.uint16
     changed = (before != after).any(axis=2)
     assert 0.05 < changed.mean() < 1
-    said = json.loads((tmp_path / "steel_weathered.sabi.json").read_text())
+    said = json.loads((tmp_path / "steel_weathered.png.sabi.json").read_text())
     assert said["recipe"]["layers"][0]["seed"] == 3
     assert re.fullmatch("[0-9a-f]{64}", said["recipe"]["networks"]["painter"])
 

@@ -122,7 +122,7 @@ def test_what_has_changed_is_not_skipped(tmp_path, change):
     elif change == "result":
         (tmp_path / "a_weathered.png").unlink()
     elif change == "sidecar":
-        (tmp_path / "a_weathered.sabi.json").write_text("{")
+        (tmp_path / "a_weathered.png.sabi.json").write_text("{")
     assert already_done(path, recipe, Settings()) is None
     (outcome,) = run([path], Settings(overwrite=True), recipe=recipe)
     assert outcome.status == "done"
@@ -192,7 +192,7 @@ def test_kinds_and_destinations(tmp_path):
 def test_a_sidecar_repeats_the_result(tmp_path):
     path = image(tmp_path / "a.png")
     written = weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
-    said = json.loads((tmp_path / "a_weathered.sabi.json").read_text())
+    said = json.loads((tmp_path / "a_weathered.png.sabi.json").read_text())
     assert said["input"] == {"name": "a.png", "sha256": digest(path)}
     assert Recipe.from_json(json.dumps(said["recipe"])) == written.recipe
     assert written.recipe.networks == {"painter": "ab" * 32}

@@ -32,6 +32,14 @@ IMPORTERS = {
     ".obj": ("wm", "obj_import"),
     **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), ("wm", "usd_import")),
 }
+# By which operator, and how, a weathered model is written again in the format it came in.
+EXPORTERS: dict[str, tuple[str, str, dict[str, object]]] = {
+    ".gltf": ("export_scene", "gltf", {"export_format": "GLTF_SEPARATE", "export_texture_dir": "textures"}),
+    ".glb": ("export_scene", "gltf", {"export_format": "GLB"}),
+    ".fbx": ("export_scene", "fbx", {"path_mode": "COPY", "embed_textures": True}),
+    ".obj": ("wm", "obj_export", {"path_mode": "COPY"}),
+    **dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), ("wm", "usd_export", {})),
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -62,11 +70,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
-    """Weathers what is open into given.out; returns the files, warnings and networks. Raises SabiError's children."""
+    """Weathers what is open into given.out; returns the files, warnings and networks. Raises SabiError's children.
+
+    The .blend keeps the layers live. A model of another format is written in that format too, its layers flattened to plain
+    textures.
+    """
     blend = given.out / f"{given.model.stem}.blend"
     given.out.mkdir(parents=True, exist_ok=True)
     _save(bpy, blend)  # so that images have a place beside it
     bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
+    bpy.context.preferences.filepaths.save_version = 0  # no .blend1 beside it
     objects = choose(bpy, given.object)
     for obj in bpy.context.view_layer.objects:
         obj.select_set(obj in objects)
@@ -75,6 +88,10 @@ def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
     networks = {name: digest for a in applied if a for name, digest in json.loads(a.recipe_json)["networks"].items()}
     warnings = addon("work").current().outcome.warnings
     _save(bpy, blend)
+    if given.model.suffix.lower() in EXPORTERS:
+        operate(bpy.ops.sabi.flatten)
+        warnings += addon("work").current().outcome.warnings
+        _export(bpy, given.out / given.model.name)
     files = [str(path.relative_to(given.out)) for path in sorted(given.out.rglob("*")) if path.is_file()]
     return {"files": files, "warnings": list(warnings), "networks": networks}
 
@@ -145,6 +162,17 @@ def extension() -> Iterator[ModuleType]:
 def addon(name: str) -> ModuleType:
     """A module of the enabled extension; the same file imported as `sabi` would be a second copy."""
     return importlib.import_module(f"{EXTENSION}.addon.{name}")
+
+
+def _export(bpy: ModuleType, path: Path) -> None:
+    """Writes the scene in the format of the path's suffix. Raises BadFile."""
+    group, name, options = EXPORTERS[path.suffix.lower()]
+    try:
+        getattr(getattr(bpy.ops, group), name)(filepath=str(path), **options)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise BadFile(
+            f"Blender could not write {path.name}: {_first_line(error)}", "The .blend has the same, with live layers."
+        ) from error
 
 
 def _link(place: Path) -> Path:

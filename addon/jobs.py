@@ -15,12 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from ..backend.protocol.client import Client
 from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, SabiError
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Surface
+
+Answer = TypeVar("Answer")
 
 
 class State(Enum):
@@ -76,6 +79,7 @@ _STAGES = {
     "paint": "Painting",
     "composite": "Laying the layers",
     "encoding": "Encoding the images",
+    "done": "Painted",
 }
 
 
@@ -103,18 +107,20 @@ class PaintedFiles:
     warnings: tuple[str, ...]
 
 
-class Job:
-    """One surface on its way through the backend. All methods are for one thread, and none blocks but `wait`."""
+class Job(Generic[Answer]):
+    """Something that takes a while, in a thread of its own. Methods are for one other thread, and none blocks but `wait`.
 
-    def __init__(self, connect: Callable[[], Client], surface: Surface, recipe: Recipe, folder: Path) -> None:
+    A kind of job says in `_work` what the thread does, calling `_check_stop` often, and in `_abandon` what ends it sooner.
+    """
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
         """`connect` gives a client that answers, starting a backend if need be; it runs in the job's thread."""
-        self._connect, self._surface, self._recipe, self._folder = connect, surface, recipe, folder
+        self._connect = connect
         self._lock = threading.Lock()
         self._state, self._progress = State.RUNNING, Progress("Starting the backend")
         self._error: SabiError | None = None
-        self._result: PaintedFiles | None = None
+        self._result: Answer | None = None
         self._stop = threading.Event()
-        self._sent: tuple[Client, str] | None = None
         self._thread = threading.Thread(target=self._run, name="sabi job", daemon=True)
         self._thread.start()
 
@@ -141,17 +147,22 @@ class Job:
         with self._lock:
             if self._state is not State.RUNNING:
                 return
-            self._state, self._error, sent = State.CANCELLED, Cancelled(), self._sent
-        if sent is not None:
-            threading.Thread(target=_forget, args=sent, name="sabi cancel", daemon=True).start()
+            self._state, self._error = State.CANCELLED, Cancelled()
+        threading.Thread(target=self._abandon, name="sabi cancel", daemon=True).start()
 
-    def result(self) -> PaintedFiles:
-        """What was painted. Raises the job's error, or Cancelled; only for a job that has ended."""
+    def result(self) -> Answer:
+        """What came of it. Raises the job's error, or Cancelled; only for a job that has ended."""
         with self._lock:
             if self._error is not None:
                 raise self._error
             assert self._result is not None, "the job is still running"
             return self._result
+
+    def _work(self) -> Answer:
+        raise NotImplementedError
+
+    def _abandon(self) -> None:
+        raise NotImplementedError
 
     def _run(self) -> None:
         try:
@@ -163,13 +174,34 @@ class Job:
         else:
             self._end(State.DONE, result=result)
 
+    def _tell(self, progress: Progress) -> None:
+        with self._lock:
+            self._progress = progress
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    def _end(self, state: State, result: Answer | None = None, error: SabiError | None = None) -> None:
+        with self._lock:
+            if self._state is State.RUNNING:  # a cancelled job stays cancelled
+                self._state, self._result, self._error = state, result, error
+
+
+class PaintJob(Job[PaintedFiles]):
+    """One surface on its way through the backend; the images come as files in `folder`."""
+
+    def __init__(self, connect: Callable[[], Client], surface: Surface, recipe: Recipe, folder: Path) -> None:
+        self._surface, self._recipe, self._folder = surface, recipe, folder
+        self._sent: tuple[Client, str] | None = None
+        super().__init__(connect)
+
     def _work(self) -> PaintedFiles:
         client = self._connect()
         self._check_stop()
         self._tell(Progress("Sending the surface"))
         job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending)
-        with self._lock:
-            self._sent = (client, job)
+        self._sent = (client, job)
         try:
             for event in client.events(job):
                 self._check_stop()
@@ -202,18 +234,9 @@ class Job:
             ) from error
         return paths
 
-    def _tell(self, progress: Progress) -> None:
-        with self._lock:
-            self._progress = progress
-
-    def _check_stop(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
-
-    def _end(self, state: State, result: PaintedFiles | None = None, error: SabiError | None = None) -> None:
-        with self._lock:
-            if self._state is State.RUNNING:  # a cancelled job stays cancelled
-                self._state, self._result, self._error = state, result, error
+    def _abandon(self) -> None:
+        if self._sent is not None:
+            _forget(*self._sent)
 
 
 def _forget(client: Client, job: str) -> None:

@@ -18,6 +18,7 @@ from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
 from . import diagnostics, material, work
 from .flatten import flatten_objects
+from .frame_weathering import weather_frame
 from .jobs import unforeseen
 from .preferences import service, service_settings
 from .properties import EFFECTS, frame_of, plain, recipe_of
@@ -168,6 +169,37 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         return self.begin("Weathering", steps, self.wait)
 
 
+class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
+    """Render the camera's view with its passes, weather it under its own light, and show it in the image editor"""
+
+    bl_idname = "sabi.weather_frame"
+    bl_label = "Weather Frame"
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(
+        name="File",
+        description="Also keep the weathered frame there, as EXR",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if work.busy():
+            cls.poll_message_set("Sabi is at work already")
+            return False
+        if context.scene.camera is None:
+            cls.poll_message_set("The scene has no camera")
+            return False
+        return True
+
+    @_reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.begin(
+            "Weathering the frame", weather_frame(context, self.recipe(context), self.filepath), self.wait
+        )
+
+
 class SABI_OT_cancel(bpy.types.Operator):
     """End what Sabi is doing; nothing in the file changes"""
 
@@ -282,6 +314,7 @@ class SABI_OT_copy_diagnostics(bpy.types.Operator):
 
 _CLASSES = (
     SABI_OT_weather,
+    SABI_OT_weather_frame,
     SABI_OT_cancel,
     SABI_OT_revert,
     SABI_OT_flatten,

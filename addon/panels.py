@@ -129,6 +129,18 @@ class SABI_PT_object(_Sidebar, bpy.types.Panel):
         row.operator("sabi.flatten", icon="TEXTURE")
 
 
+class SABI_PT_frame(bpy.types.Panel):
+    """Weathering what the camera sees"""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Sabi"
+    bl_label = "Sabi"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_action(self.layout, context, "sabi.weather_frame")
+
+
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:
     """The button, or the bar while work goes on, and what became of the last."""
     now = work.current()
@@ -167,6 +179,7 @@ _CLASSES = (
     SABI_PT_exposure,
     SABI_PT_surroundings,
     SABI_PT_object,
+    SABI_PT_frame,
 )
 
 

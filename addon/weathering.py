@@ -23,7 +23,7 @@ from ..backend.protocol.surface import ColorSpace
 from . import images, material, work
 from .capture import Capture, CapturedObject, CaptureSettings
 from .growth_nodes import PaintedImages
-from .jobs import Job, PaintedFiles, Progress
+from .jobs import PaintedFiles, PaintJob, Progress
 from .preferences import preferences, service, service_settings
 from .properties import EFFECT_NAMES
 
@@ -115,7 +115,7 @@ def _weather_one(
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
     chosen = service_settings()
-    job = Job(lambda: service.connect(chosen), captured.surface, recipe, folder)
+    job = PaintJob(lambda: service.connect(chosen), captured.surface, recipe, folder)
     try:
         while not job.wait(0.0):
             yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
@@ -157,15 +157,24 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
 
 def _load(ready: Ready, loaded: list[int]) -> Generator[Progress, None, None]:
     """Loads an object's images, one a step because each is a copy on the main thread; adds their numbers to `loaded`."""
-    for files, layer in zip(ready.painted.layers, ready.painted.recipe.layers, strict=True):
+    names = iter(_image_names(ready))
+    for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
-            image = images.load_png(
-                files[name], f"{ready.target.name} {EFFECT_NAMES[layer.effect.value]} {name}", space
-            )
+            image = images.load_png(files[name], next(names), space)
             loaded.append(image.session_uid)
             keep(image)
             yield Progress("Loading the images", 1.0)
+
+
+def _image_names(ready: Ready) -> list[str]:
+    """`Door 1 Rust thin` and so on, in the order in which images are loaded."""
+    layers = enumerate(ready.painted.recipe.layers, start=1)
+    return [
+        f"{ready.target.name} {number} {EFFECT_NAMES[layer.effect.value]} {name}"
+        for number, layer in layers
+        for name in CHANNELS
+    ]
 
 
 def _discard(loaded: Sequence[int]) -> None:
@@ -200,6 +209,8 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
         tuple(range(len(obj.material_slots))), layers, captured.uv_map, any(captured.surface.wrap)
     )
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
+    for uid, name in zip(loaded, _image_names(ready), strict=True):
+        there[uid].name = name  # free now that what it replaces is gone
 
 
 def has_window() -> bool:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from sabi.addon.jobs import Estimate, Job, Progress, State, in_words
+from sabi.addon.jobs import Estimate, PaintJob, Progress, State, in_words
 from sabi.addon.service import Service, ServiceSettings
 from sabi.backend.protocol import client as wire_client
 from sabi.backend.protocol.errors import BackendGone, BackendNotStarting, BadFile, BadMessage, Cancelled, SabiError
@@ -64,7 +64,7 @@ def test_no_blender_inside():
 
 def test_a_job_tells_its_progress_and_keeps_the_images(tmp_path):
     backend = PlayedBackend()
-    job = Job(lambda: backend, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path)
     until(lambda: job.progress.fraction == 0.25)
     assert job.state is State.RUNNING
     assert not job.wait(0.02)
@@ -84,7 +84,7 @@ def test_a_job_tells_its_progress_and_keeps_the_images(tmp_path):
 
 def test_cancel_ends_the_job_at_once_and_tells_the_backend(tmp_path):
     backend = PlayedBackend()
-    job = Job(lambda: backend, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path)
     until(lambda: job.progress.fraction == 0.25)
     began = time.monotonic()
     job.cancel()
@@ -104,7 +104,7 @@ def test_cancel_while_the_backend_starts(tmp_path):
         release.wait(5)
         return backend
 
-    job = Job(slow, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(slow, SURFACE, RECIPE, tmp_path)
     assert job.progress.stage == "Starting the backend"
     job.cancel()
     assert job.state is State.CANCELLED
@@ -117,7 +117,7 @@ def test_cancel_while_the_backend_starts(tmp_path):
 def test_the_backends_error_is_the_jobs(tmp_path, error):
     backend = PlayedBackend(fails_with=error)
     backend.go.set()
-    job = Job(lambda: backend, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path)
     assert job.wait(5)
     assert job.state is State.FAILED
     with pytest.raises(type(error)) as caught:
@@ -126,7 +126,7 @@ def test_the_backends_error_is_the_jobs(tmp_path, error):
 
 
 def test_a_fault_of_our_own_is_told_in_a_sentence(tmp_path):
-    job = Job(lambda: 1 / 0, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(lambda: 1 / 0, SURFACE, RECIPE, tmp_path)
     assert job.wait(5)
     with pytest.raises(SabiError, match="fault of its own") as caught:
         job.result()
@@ -136,7 +136,7 @@ def test_a_fault_of_our_own_is_told_in_a_sentence(tmp_path):
 def test_a_result_without_all_images_is_refused(tmp_path):
     backend = PlayedBackend(pngs={name: png for name, png in PNGS.items() if name != "layer1.growth"})
     backend.go.set()
-    job = Job(lambda: backend, SURFACE, RECIPE, tmp_path)
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path)
     assert job.wait(5)
     with pytest.raises(BadMessage, match="layer 2"):
         job.result()
@@ -145,7 +145,7 @@ def test_a_result_without_all_images_is_refused(tmp_path):
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     backend = PlayedBackend()
     backend.go.set()
-    job = Job(lambda: backend, SURFACE, RECIPE, tmp_path / "gone")
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path / "gone")
     assert job.wait(5)
     with pytest.raises(BadFile, match="could not be written"):
         job.result()

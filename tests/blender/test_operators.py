@@ -226,7 +226,7 @@ def test_images_beside_the_file_never_over_another(backend, tmp_path):
     )
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     (tmp_path / "sabi").mkdir()
-    precious = tmp_path / "sabi" / "Door_Rust_thin.png"
+    precious = tmp_path / "sabi" / "Door_1_Rust_thin.png"
     precious.write_bytes(b"the artist's own")
     bpy.ops.sabi.weather(effect="rust")
     assert precious.read_bytes() == b"the artist's own"

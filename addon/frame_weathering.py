@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The camera's view rendered with its passes, weathered under its own light, and shown in the image editor."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+
+from ..backend.protocol.errors import BackendGone, BadFile, FileExists
+from ..backend.protocol.recipe import FrameMode, Recipe
+from ..backend.protocol.surface import ColorSpace
+from . import images, work
+from .frame import FramePasses, FrameRender
+from .frame_job import FrameJob, WeatheredFrame
+from .jobs import Progress
+from .preferences import service, service_settings
+from .weathering import has_window, share
+
+RENDER_SHARE = 0.6  # of the time, as the progress bar has it
+FRAME = "sabi_frame"  # on images that hold a weathered frame
+
+
+def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = "") -> work.Steps:
+    """Steps that render the scene's camera, weather the frame and show it; `filepath` keeps it as an EXR as well.
+
+    The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
+    anything is rendered.
+    """
+    target = Path(bpy.path.abspath(filepath)).with_suffix(".exr") if filepath else None
+    if target is not None and target.exists():
+        raise FileExists(f"{target} exists already.")
+    scene_name = context.scene.name
+    folder = Path(tempfile.mkdtemp(prefix="sabi-"))
+    try:
+        render = FrameRender(context, folder / "frame.exr")
+        passes = yield from share(_rendering(render), 0.0, RENDER_SHARE)
+        frame = yield from share(_weathering(passes, replace_mode(recipe)), RENDER_SHARE, 1.0)
+        if target is not None:
+            _copy_whole(frame.path, target)
+        image = _load(frame, scene_name)
+        work.undo_step("Weather Frame")
+        return work.Outcome(f"Weathered the view of {scene_name}: {image.name}", (*passes.warnings, *frame.warnings))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_mode(recipe: Recipe) -> Recipe:
+    """A frame's passes are in world space: it weathers as it stands in the scene."""
+    return replace(recipe, frame=replace(recipe.frame, mode=FrameMode.SCENE))
+
+
+def _rendering(render: FrameRender) -> Generator[Progress, None, FramePasses]:
+    yield Progress("Rendering")
+    if not has_window():
+        return render.run()
+    try:
+        render.start(bpy.context.window_manager.windows[0])
+        while not render.poll():
+            yield Progress("Rendering", 0.5)
+        assert render.passes is not None
+        return render.passes
+    finally:
+        render.cancel()
+
+
+def _weathering(passes: FramePasses, recipe: Recipe) -> Generator[Progress, None, WeatheredFrame]:
+    chosen = service_settings()
+    job = FrameJob(lambda: service.connect(chosen), passes.path, passes.layer, recipe, chosen.python)
+    try:
+        while not job.wait(0.0):
+            yield job.progress
+        return job.result()
+    except BackendGone:
+        service.doubt()
+        raise
+    finally:
+        job.cancel()
+
+
+def _load(frame: WeatheredFrame, scene_name: str) -> bpy.types.Image:
+    """The frame as a packed image, shown in every image editor of the window."""
+    image = bpy.data.images.load(str(frame.path), check_existing=False)
+    image.name = f"{scene_name} weathered"
+    images.set_color_space(image, ColorSpace.LINEAR)
+    image.use_view_as_render = True
+    image[FRAME] = True
+    image.use_fake_user = True  # nothing else holds it, and a rendered frame is worth keeping
+    images.pack(image)
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                area.spaces.active.image = image
+    return image
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BadFile(f"The frame cannot be written to {target}: {error.strerror}.", "Choose another place.") from error

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on with a real backend process: results, killed in mid-job, cancelled, disabled. Captures are played and small."""
+
+import os
+import signal
+import time
+
+import bpy
+import numpy as np
+import psutil
+import pytest
+from bl_ext.user_default.sabi.addon import material, weathering, work
+from bl_ext.user_default.sabi.addon.capture import CapturedObject
+from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
+from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
+from blender.emission import plane
+from blender.trees import TREES
+from blender.trees import material as tree_material
+
+SIDE = 256
+
+
+class SmallCapture:
+    """A flat square metre of grey, as capture would give it."""
+
+    def __init__(self, _context, obj, _settings) -> None:
+        self.obj = obj
+
+    def run(self) -> CapturedObject:
+        y, x = np.mgrid[0:SIDE, 0:SIDE] / np.float32(SIDE)
+        position = np.stack([x, 1 - y, np.zeros_like(x)], axis=2).astype(np.float32)
+        maps = {
+            "albedo": Map(np.full((SIDE, SIDE, 3), 128, np.uint8), ColorSpace.SRGB),
+            "position": Map(position),
+            "world_normal": Map(np.full((SIDE, SIDE, 3), (0, 0, 1), np.float16)),
+            "island_mask": Map(np.ones((SIDE, SIDE, 1), np.uint8)),
+        }
+        return CapturedObject(Surface(maps, name=self.obj.name), "", "UVMap", None, (), ())
+
+
+@pytest.fixture(autouse=True)
+def door(monkeypatch):
+    """A weatherable object; no backend is left running afterwards."""
+    monkeypatch.setattr(weathering, "Capture", SmallCapture)
+    obj = plane(tree_material(TREES[0]))
+    yield obj
+    service.stop()
+
+
+def begin():
+    recipe = Recipe((Layer(Effect.RUST, age=0.8, feature_size=0.1),))
+    steps = weathering.weather_objects(
+        [bpy.context.object], recipe, weathering.capture_settings(bpy.context.scene, recipe)
+    )
+    return work._begin("Weathering", steps)
+
+
+def step_until(now, condition, seconds=120.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and not now.ended:
+        now.step()
+        time.sleep(0.01)
+        assert time.monotonic() < deadline, f"stuck at {now.progress}"
+
+
+def painted_pixels():
+    found = {}
+    for image in bpy.data.images:
+        if material.IMAGE in image:
+            values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+            image.pixels.foreach_get(values)
+            found[image.name.split()[-1]] = values
+    return found
+
+
+def test_object_to_weathered_object_and_the_same_again(door):
+    assert bpy.ops.sabi.weather(effect="rust", age=0.8, feature_size=0.1) == {"FINISHED"}
+    first = painted_pixels()
+    assert sorted(first) == ["growth", "thick", "thin"]
+    threshold = first["growth"].reshape(SIDE, SIDE, 4)[..., 1]
+    assert threshold.min() >= 1 / 255 - 1e-6
+    assert threshold.std() > 0
+    process = service.process_id
+    bpy.ops.sabi.weather(effect="rust", age=0.8, feature_size=0.1)
+    assert service.process_id == process, "each job started a backend of its own"
+    again = painted_pixels()
+    assert all(np.array_equal(first[name], again[name]) for name in first), "the same recipe gave another result"
+    bpy.ops.sabi.revert()
+    assert not material.touched(door)
+
+
+@pytest.mark.parametrize("moment", ["at once", "while it paints"])
+def test_the_backend_killed_in_mid_job(door, moment):
+    bpy.ops.sabi.start_backend()
+    before = service.process_id
+    now = begin()
+    begun = weathering.CAPTURE_SHARE + (0.05 if moment == "while it paints" else 0.0)
+    step_until(now, lambda: now.progress.fraction >= begun and now.progress.stage != "Starting the backend")
+    assert not now.ended, "the job was too quick to be disturbed"
+    os.kill(before, getattr(signal, "SIGKILL", signal.SIGTERM))
+    step_until(now, lambda: now.ended)
+    assert now.error is not None
+    assert now.error.code.startswith("backend")
+    assert "Weather again" in now.error.for_artist
+    assert not material.touched(door)
+    assert not [image for image in bpy.data.images if material.IMAGE in image]
+    assert bpy.ops.sabi.weather(effect="rust", age=0.8) == {"FINISHED"}
+    assert material.weathered(door)
+    assert service.process_id not in (None, before)
+
+
+def test_cancelled_and_at_work_again(door):
+    now = begin()
+    step_until(now, lambda: now.progress.fraction > weathering.CAPTURE_SHARE)
+    bpy.ops.sabi.cancel()
+    assert now.error.code == "cancelled"
+    assert not material.touched(door)
+    assert bpy.ops.sabi.weather(effect="rust", age=0.8) == {"FINISHED"}
+    assert material.weathered(door)
+
+
+def test_stopping_waits_until_the_process_is_gone():
+    bpy.ops.sabi.start_backend()
+    process = psutil.Process(service.process_id)
+    assert bpy.ops.sabi.stop_backend() == {"FINISHED"}
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert not bpy.ops.sabi.stop_backend.poll()
+
+
+def test_disabling_ends_the_backend():
+    bpy.ops.sabi.start_backend()
+    process = psutil.Process(service.process_id)
+    try:
+        bpy.ops.preferences.addon_disable(module=EXTENSION)
+        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        assert not hasattr(bpy.types.Scene, "sabi")
+    finally:
+        bpy.ops.preferences.addon_enable(module=EXTENSION)
+    assert hasattr(bpy.types.Scene, "sabi")
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({"SABI_PYTHON": "/no/such/python"}, "backend_not_installed"),
+        ({"SABI_SERVER": "http://127.0.0.1:9"}, "backend_gone"),
+        ({"SABI_SERVER": "ftp://farm"}, "backend"),
+    ],
+)
+def test_a_backend_that_cannot_be_had_is_told_and_changes_nothing(door, monkeypatch, environment, code):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError) as caught:
+        bpy.ops.sabi.weather(effect="rust")
+    assert "Traceback" not in str(caught.value)
+    assert work.failure().code == code
+    assert work.failure().hint
+    assert not material.touched(door)

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "weather": ".backend.weathering.pipeline",
-    "reage": ".backend.weathering.degree",
+    "reage": ".backend.weathering.pipeline",
     "Weathered": ".backend.weathering.pipeline",
     "Surface": ".backend.protocol.surface",
     "Map": ".backend.protocol.surface",

@@ -4,6 +4,7 @@ import pytest
 from surfaces import box, panel, sphere
 
 from sabi.backend.weathering import drips
+from sabi.backend.weathering.geometry import down as down_of
 from sabi.backend.weathering.grid import reduced
 from sabi.backend.weathering.voxels import nodes
 
@@ -93,17 +94,15 @@ def test_runs_lie_within_15_degrees_of_gravity_on_every_island(seed: int) -> Non
     field = np.zeros(grid.inside.shape, np.float32)
     field[grid.inside] = flow.amount
     field = grid.smooth(field, 2)
-    down, y = grid.inside.copy(), np.gradient(field)
+    core, slope = grid.inside.copy(), np.gradient(field)
     for axis in (0, 1):
         for step in (-2, 2):
-            down &= np.roll(grid.inside, step, axis)
-    from sabi.backend.weathering.geometry import down as down_of
-
+            core &= np.roll(grid.inside, step, axis)
     way = down_of(grid.position, grid.inside, DOWN)
     normal = surface["world_normal"].floats()
     for side in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)):
-        here = down & (normal @ np.array(side) > 0.9)
-        gy, gx = y[0][here], y[1][here]
+        here = core & (normal @ np.array(side) > 0.9)
+        gy, gx = slope[0][here], slope[1][here]
         tensor = np.array([[np.sum(gx * gx), np.sum(gx * gy)], [np.sum(gx * gy), np.sum(gy * gy)]])
         _, vectors = np.linalg.eigh(tensor)
         cosine = abs(vectors[:, 0] @ way[here].mean(axis=0))

@@ -54,6 +54,17 @@ def test_down_of_a_mirrored_island_is_mirrored() -> None:
     np.testing.assert_allclose(mirrored, straight * [-1, 1], atol=1e-4)
 
 
+def test_down_on_a_sheared_and_stretched_island_is_the_way_of_a_drop() -> None:
+    x, y = np.meshgrid(np.arange(16.0), np.arange(16.0))
+    position = np.stack([0.02 * x + 0.007 * y, np.zeros_like(x), 0.004 * x - 0.01 * y], -1).astype(np.float32)
+    down = geometry.down(position, np.ones((16, 16), bool), DOWN)
+    way = down[..., :1] * [0.02, 0, 0.004] + down[..., 1:] * [0.007, 0, -0.01]
+    np.testing.assert_allclose(
+        way / np.linalg.norm(way, axis=-1, keepdims=True), np.broadcast_to(DOWN, way.shape), atol=1e-4
+    )
+    np.testing.assert_allclose(np.linalg.norm(down, axis=-1), 1, atol=1e-4)
+
+
 def test_down_is_zero_on_flat_floors_and_outside() -> None:
     surface = box(256)
     position, inside = maps_of(surface)

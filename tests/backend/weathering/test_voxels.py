@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
+import pytest
 from surfaces import box
 
 from sabi.backend.weathering.grid import reduced
-from sabi.backend.weathering.voxels import nodes
+from sabi.backend.weathering.voxels import nodes, side_of
 
 
 def cloud(surface):
@@ -22,8 +23,6 @@ def test_reading_back_gives_what_nodes_hold() -> None:
 
 def test_every_point_finds_the_node_it_was_put_into() -> None:
     points, normals, made = cloud(box(256))
-    from sabi.backend.weathering.voxels import side_of
-
     np.testing.assert_array_equal(made.find(points, normals, side_of(normals)), made.node)
 
 
@@ -37,13 +36,22 @@ def test_what_spreads_crosses_the_edge_of_a_box() -> None:
     assert far < 0.01
 
 
-def test_nothing_spreads_through_a_thin_wall() -> None:
-    _, _, made = cloud(box(384, extent=(1.0, 0.004, 1.0)))
+@pytest.mark.parametrize("thickness", [0.004, 0.03])  # within a voxel, and in the next
+def test_nothing_spreads_through_a_thin_wall(thickness: float) -> None:
+    _, _, made = cloud(box(384, extent=(1.0, thickness, 1.0)))
     front = made.normal[:, 1] < -0.9
     middle = np.linalg.norm(made.centre[:, ::2], axis=1) < 0.2
     spread = made.spread((front & middle).astype(np.float32), 0.05)
     assert spread[front & middle].mean() > 0.5
     assert spread[~front & middle].max() < 0.01
+
+
+def test_each_side_of_a_thin_wall_reads_its_own() -> None:
+    points, normals, made = cloud(box(384, extent=(1.0, 0.004, 1.0)))
+    read = made.read((made.normal[:, 1] > 0).astype(np.float32), points, normals)
+    middle = np.linalg.norm(points[:, ::2], axis=1) < 0.4
+    assert read[middle & (normals[:, 1] < -0.9)].max() < 0.01
+    assert read[middle & (normals[:, 1] > 0.9)].min() > 0.99
 
 
 def test_spreading_keeps_the_range_and_a_constant() -> None:

@@ -30,35 +30,30 @@ class Pixels:
     """
 
     raw: np.ndarray  # float32, [H, W, channels], bottom row first
-    is_float: bool
-    integer: bool  # the file's kind holds 16-bit integers
-    color_space: ColorSpace  # of the values in the file
-    to_rec709: np.ndarray  # 3x3, from the file's scene-linear primaries
+    depth: int  # bits: 8 and 16 are integers over 0..1, 32 floats
+    color_space: ColorSpace  # of the values in `raw`
+    to_rec709: np.ndarray  # 3x3, from the file's scene-linear primaries; for linear colour
 
     def to_map(self, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
-        """These channels as a map in the type they were stored in: uint8, uint16, float16 where that is exact, else float32.
-
-        16-bit colour is encoded again with the sRGB curve, which gives the stored integers back exactly.
-        """
+        """These channels as a map in the type they were stored in: uint8, uint16, float16 where that is exact, else float32."""
         picked = self.raw[::-1, :, [min(channel, self.raw.shape[2] - 1) for channel in channels]]
-        if not self.is_float:
-            return Map(np.rint(picked * np.float32(255)).astype(np.uint8), self.color_space)
         if (
-            self.color_space is not ColorSpace.DATA
+            self.color_space is ColorSpace.LINEAR
             and len(channels) == 3
             and not np.array_equal(self.to_rec709, np.eye(3))
         ):
             picked = (picked @ self.to_rec709.T).astype(np.float32)
-        if self.integer:
-            stored = encode_srgb(picked) if self.color_space is ColorSpace.SRGB else np.clip(picked, 0, 1)
-            scaled = stored * np.float32(65535)
+        if self.depth == 8:
+            return Map(np.rint(picked * np.float32(255)).astype(np.uint8), self.color_space)
+        if self.depth == 16:
+            scaled = picked * np.float32(65535)
             whole = np.rint(scaled)
-            if np.abs(scaled - whole).max() < 0.1:  # a TIFF may hold floats as well
+            if np.abs(scaled - whole).max() < 0.1 and whole.min() >= 0 and whole.max() <= 65535:
                 return Map(whole.astype(np.uint16), self.color_space)
-        space = ColorSpace.DATA if self.color_space is ColorSpace.DATA else ColorSpace.LINEAR
         with np.errstate(over="ignore"):
             half = picked.astype(np.float16)
-        return Map(half if np.array_equal(half.astype(np.float32), picked) else np.ascontiguousarray(picked), space)
+        exact = np.array_equal(half.astype(np.float32), picked)
+        return Map(half if exact else np.ascontiguousarray(picked), self.color_space)
 
 
 def encode_srgb(linear: np.ndarray) -> np.ndarray:
@@ -75,17 +70,41 @@ def read(image: bpy.types.Image, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
 def grab(image: bpy.types.Image) -> Pixels:
     """One copy of an image's pixels. Raises as `read`. Of a tiled image this is the first tile: use `read_tile`."""
     check(image)
-    width, height = image.size
-    raw = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(raw)
     space = color_space(image)
     if space is None:
         raise BadFile(
             f"The image '{image.name}' is in the colour space {image.colorspace_settings.name}.",
             f"Set its colour space to {srgb_name()} or {data_name()}.",
         )
-    integer = image.file_format in INTEGER_FORMATS and image.source != "GENERATED"
-    return Pixels(raw.reshape(height, width, image.channels), image.is_float, integer, space, scene_to_rec709())
+    if not image.is_float:
+        return Pixels(_raw(image), 8, space, scene_to_rec709())
+    if image.file_format not in INTEGER_FORMATS or image.source != "FILE":
+        return Pixels(_raw(image), 32, _as_float(space), scene_to_rec709())
+    if space is ColorSpace.SRGB and not image.is_dirty:
+        return Pixels(_raw_as_stored(image), 16, space, scene_to_rec709())
+    return Pixels(_raw(image), 16 if space is ColorSpace.DATA else 32, _as_float(space), scene_to_rec709())
+
+
+def _as_float(space: ColorSpace) -> ColorSpace:
+    """Floats of colours are always scene-linear, whatever their file's encoding."""
+    return ColorSpace.LINEAR if space is ColorSpace.SRGB else space
+
+
+def _raw(image: bpy.types.Image) -> np.ndarray:
+    width, height = image.size
+    values = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(values)
+    return values.reshape(height, width, image.channels)
+
+
+def _raw_as_stored(image: bpy.types.Image) -> np.ndarray:
+    """The encoded values of a 16-bit file. Blender's way to scene-linear loses their last bits, so a twin is read as data."""
+    twin = image.copy()
+    try:
+        twin.colorspace_settings.name = data_name()
+        return _raw(twin)
+    finally:
+        bpy.data.images.remove(twin)
 
 
 def check(image: bpy.types.Image) -> None:
@@ -191,8 +210,11 @@ def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
         target_folder.mkdir(parents=True, exist_ok=True)
         target = _free_name(target_folder, bpy.path.clean_name(image.name), source.suffix)
         partial = target.with_name(target.name + ".part")
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        try:
+            shutil.copyfile(source, partial)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise BadFile(
             f"The image '{image.name}' could not be saved in {target_folder}: {error.strerror}.",

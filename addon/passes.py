@@ -166,7 +166,8 @@ class Passes:
         """The map of a channel that needs no bake; None where it does."""
         width, height = self.subject.size
         if isinstance(source, Constant):
-            return (yield lambda: _constant(name, source, width, height))
+            to_rec709 = images.scene_to_rec709()
+            return (yield lambda: _constant(name, source, to_rec709, width, height))
         if not isinstance(source, Texture) or tuple(source.image.size) != self.subject.size:
             return None
         pixels = images.grab(source.image)
@@ -241,11 +242,12 @@ class _Geometry:
         return node.outputs["AO"]
 
 
-def _constant(name: str, source: Constant, width: int, height: int) -> Map:
+def _constant(name: str, source: Constant, to_rec709: np.ndarray, width: int, height: int) -> Map:
     if name == "albedo":
-        value = images.encode_srgb(np.array(source.value, np.float32))
-        return Map(np.full((height, width, 3), np.rint(value * 255), np.uint8), ColorSpace.SRGB)
-    return Map(np.full((height, width, 1), round(min(max(source.value, 0.0), 1.0) * 255), np.uint8))
+        one = geometry_maps.colour_map(np.array(source.value, np.float32).reshape(1, 1, 3), to_rec709)
+    else:
+        one = geometry_maps.data_map(np.array([[source.value]], np.float32))
+    return Map(np.broadcast_to(one.array, (height, width, one.array.shape[2])).copy(), one.color_space)
 
 
 def _as_it_is(name: str, pixels: images.Pixels, picked: tuple[int, ...]) -> Map | None:

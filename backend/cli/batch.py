@@ -27,6 +27,7 @@ def command(
     style: o.StyleOption = None,
     size: o.SizeOption = None,
     changes: o.SetOption = None,
+    newest: o.NewestOption = False,
     out: o.OutOption = None,
     overwrite: o.OverwriteOption = False,
     format_: o.FormatOption = None,
@@ -59,7 +60,7 @@ def command(
 
     Exit status: 0 all done or skipped, 1 an item failed, 2 wrong usage, 130 interrupted.
     """
-    built = o.build_recipe(recipe, effect, age, seed, style, size, changes)
+    built = o.build_recipe(recipe, effect, age, seed, style, size, changes, newest)
     part = farm.Shard.parse(shard)
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:

@@ -73,6 +73,14 @@ SetOption = Annotated[
         "(2.age=0.3) or of the frame (frame.mode=scene). May be repeated.",
     ),
 ]  # fmt: skip
+NewestOption = Annotated[
+    bool,
+    typer.Option(
+        "--newest",
+        rich_help_panel=LOOK,
+        help="Use the networks that are here also where the recipe was made with others: shapes may differ.",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -197,6 +205,7 @@ def build_recipe(
     style: str | None,
     size: float | None,
     changes: list[str] | None,
+    newest: bool = False,
 ) -> Recipe:
     """The recipe that the options describe, every value checked. Raises BadRecipe, BadFile."""
     if recipe and effect:
@@ -206,6 +215,8 @@ def build_recipe(
         if value is not None:
             for layer in data["layers"]:
                 layer[name] = value
+    if newest:
+        data["networks"] = {}
     for change in changes or []:
         _apply(data, change)
     return recipe_from_dict(data)

@@ -29,6 +29,8 @@ _HINTS = {
 def show_error(error: SabiError, prefix: str = "") -> None:
     """One sentence, a hint, a code."""
     err.print(f"[bold red]Error:[/] {escape(prefix + error.message)}")
+    if error.code == "unknown_network":
+        error = SabiError.from_dict({**error.to_dict(), "hint": f"{error.hint} On the command line: --newest."})
     hint = error.hint or _HINTS.get(error.code, "`sabi COMMAND --help` says what each option does.")
     err.print(f"[dim]Hint:[/]  {escape(hint)}")
     err.print(f"[dim]Code:[/]  {error.code}")

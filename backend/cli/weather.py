@@ -31,6 +31,7 @@ def command(
     style: o.StyleOption = None,
     size: o.SizeOption = None,
     changes: o.SetOption = None,
+    newest: o.NewestOption = False,
     out: o.OutOption = None,
     overwrite: o.OverwriteOption = False,
     format_: o.FormatOption = None,
@@ -60,7 +61,7 @@ def command(
 
       sabi weather frame.exr --object Door --age 0.5
     """
-    built = o.build_recipe(recipe, effect, age, seed, style, size, changes)
+    built = o.build_recipe(recipe, effect, age, seed, style, size, changes, newest)
     if texels and not 512 <= texels <= 8192:
         raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
     o.check_metres(width, height)

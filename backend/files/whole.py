@@ -83,12 +83,12 @@ def explain(error: OSError, path: Path) -> BadFile:
 def _write_text(path: Path, text: str) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _put(temporary: Path, path: Path, overwrite: bool) -> None:
     try:
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         if overwrite:
             os.replace(temporary, path)
             return

@@ -111,6 +111,20 @@ def test_weather_a_frame(tmp_path, layout):
     assert np.array_equal(same["combined"].array.view(np.uint16), before["combined"].array.view(np.uint16))
 
 
+def test_a_recipe_made_with_another_network_says_so_and_offers_the_successor(tmp_path):
+    path = steel(tmp_path / "a.png", size=32)
+    made = json.loads(load_preset("light_rust").to_json())
+    made["networks"] = {"painter": "ab" * 32}
+    (tmp_path / "old.json").write_text(json.dumps(made))
+    done = sabi("weather", path, "--recipe", tmp_path / "old.json", status=1)
+    assert "unknown_network" in done.stderr
+    assert "successor" in done.stderr
+    assert "--newest" in done.stderr
+    sabi("weather", path, "--recipe", tmp_path / "old.json", "--newest")
+    used = json.loads((tmp_path / "a_weathered.png.sabi.json").read_text())["recipe"]["networks"]["painter"]
+    assert used != "ab" * 32
+
+
 def test_several_inputs_go_on_after_a_failure(tmp_path):
     steel(tmp_path / "a.png", size=32)
     steel(tmp_path / "b.png", size=32)
@@ -249,6 +263,15 @@ def test_serve_and_weather_there(tmp_path):
             there = read_image(tmp_path / "a_weathered.png")[0]
             sabi("weather", path, "--age", "0.8", "--out", tmp_path / "here.png")
             assert np.array_equal(there, read_image(tmp_path / "here.png")[0])
+            write_frame_5(tmp_path / "frame.exr", Scene().passes())
+            for name, more in (("there", ["--server", address]), ("here", [])):
+                target = tmp_path / f"frame_{name}.exr"
+                sabi("weather", tmp_path / "frame.exr", "--size", "0.2", "-o", target, *more, SABI_TOKEN="secret")
+            frames = [
+                read_frame(tmp_path / f"frame_{name}.exr").surface["combined"].array for name in ("there", "here")
+            ]
+            assert np.array_equal(*frames)
+            assert not np.array_equal(frames[0], read_frame(tmp_path / "frame.exr").surface["combined"].array)
             done = sabi("weather", path, "--overwrite", "--server", address, SABI_TOKEN="wrong", status=1)
             assert "unauthorized" in done.stderr
             report = json.loads(sabi("doctor", "--json", "--server", address, SABI_TOKEN="secret").stdout)

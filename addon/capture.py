@@ -310,7 +310,7 @@ def _unwrap(stage: bake.Stage, obj: bpy.types.Object) -> Generator[_Step, object
     base = rest.base_copy(stage, obj)
     if base.data.uv_layers.get(uvs.SECOND_UV) is not None and not (yield from _trouble(base, uvs.SECOND_UV)):
         return _Unwrapped(uvs.SECOND_UV, uvs.coordinates(base.data, uvs.SECOND_UV), warnings)
-    return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(stage, base), warnings)
+    return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base), warnings)
 
 
 def _trouble(obj: bpy.types.Object, uv_map: str) -> Generator[_Step, object, str]:

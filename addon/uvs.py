@@ -10,12 +10,11 @@ import bpy
 import numpy as np
 
 from ..backend.protocol.errors import SceneError
-from .bake import Stage
 from .rest import SECOND_UV
 
 GRID = 512  # texels a side of the picture in which overlaps are looked for
 OVERLAP_SHARE = 0.002  # of the covered texels: less is rounding at borders
-RANGE_SLACK = 1e-4
+RANGE_SLACK = 0.01  # of the square: a rim so narrow shows the border's own texels
 
 
 @dataclass(frozen=True)
@@ -156,10 +155,11 @@ def group_slots(layout: Layout, alone: set[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted([*own, *(tuple(members) for members, _ in groups)]))
 
 
-def unwrap(stage: Stage, obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
-    """New UVs for a temporary object's mesh, [loops, 2]: smart projection, islands packed apart, none mirrored or overlapping.
+def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
+    """New UVs for a temporary object's base mesh, [loops, 2]: smart projection, islands packed apart, none mirrored or overlapping.
 
-    The object must be on the stage with its base mesh. Raises SceneError when Blender cannot unwrap it.
+    It happens in a scene of its own, since Blender unwraps whatever else is in edit mode in the same one. Raises SceneError when
+    Blender cannot unwrap it.
     """
     mesh = obj.data
     name = (mesh.uv_layers.get(SECOND_UV) or mesh.uv_layers.new(name=SECOND_UV, do_init=False)).name
@@ -167,24 +167,27 @@ def unwrap(stage: Stage, obj: bpy.types.Object, margin: float = 0.003) -> np.nda
     for part in (mesh.vertices, mesh.edges, mesh.polygons):
         part.foreach_set("hide", np.zeros(len(part), bool))
         part.foreach_set("select", np.ones(len(part), bool))
-    stage.layer.objects.active = obj
-    obj.select_set(True, view_layer=stage.layer)
-    context = {"scene": stage.scene, "view_layer": stage.layer, "object": obj, "active_object": obj, "edit_object": obj}
+    alone = bpy.data.scenes.new(".sabi unwrapping")
     try:
-        with bpy.context.temp_override(**{**context, "edit_object": None}):
+        alone.collection.objects.link(obj)
+        layer = alone.view_layers[0]
+        layer.objects.active = obj
+        obj.select_set(True, view_layer=layer)
+        layer.update()
+        with bpy.context.temp_override(scene=alone, view_layer=layer, object=obj, active_object=obj):
             bpy.ops.object.mode_set(mode="EDIT")
-        try:
-            with bpy.context.temp_override(**context, objects_in_mode=[obj], objects_in_mode_unique_data=[obj]):
-                bpy.ops.uv.smart_project(
-                    island_margin=margin, area_weight=0.0, correct_aspect=False, scale_to_bounds=False
-                )
-        finally:
-            with bpy.context.temp_override(**context):
+            try:
+                with bpy.context.temp_override(edit_object=obj):
+                    bpy.ops.uv.smart_project(island_margin=margin, correct_aspect=False)
+            finally:
                 bpy.ops.object.mode_set(mode="OBJECT")
     except RuntimeError as error:
         raise SceneError(
-            f"'{obj.get('sabi_original', obj.name)}' could not be given a second UV map.", "Unwrap it by hand."
+            f"'{obj.name}' could not be given a second UV map.",
+            "Unwrap it by hand: in Edit Mode choose UV > Smart UV Project.",
         ) from error
+    finally:
+        bpy.data.scenes.remove(alone)
     return coordinates(mesh, name)
 
 

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, uvs
+from bl_ext.user_default.sabi.addon import capture, rest, uvs
 from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender import trees
@@ -114,6 +114,24 @@ def test_uvs_that_cannot_carry_a_texture_get_a_map_that_can(change, word):
     assert np.array_equal(uvs.coordinates(obj.data, "own"), before)
     assert obj.data.uv_layers.active.name == "own"
     assert capture.render_uv(obj.data) == "own"
+
+
+def test_unwrapping_touches_nothing_else_that_is_selected_or_edited():
+    obj, other = grid_object(stack), grid_object(stack)
+    for shown in (obj, other):
+        shown.select_set(True)
+    bpy.context.view_layer.objects.active = other
+    bpy.ops.object.mode_set(mode="EDIT")
+    depsgraph = bpy.context.view_layer.depsgraph
+    before = [rest.digest(shown, depsgraph) for shown in (obj, other)]
+    scenes = len(bpy.data.scenes)
+    captured(obj)
+    assert [rest.digest(shown, depsgraph) for shown in (obj, other)] == before
+    assert (obj.mode, other.mode, len(bpy.data.scenes)) == ("EDIT", "EDIT", scenes)
+
+
+def test_a_rim_that_hardly_reaches_out_is_no_trouble():
+    assert not uvs.inspect(loops_of(*square(-0.005, 0, 0.5))).trouble
 
 
 def test_uvs_that_can_carry_a_texture_stay():

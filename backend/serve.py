@@ -21,13 +21,13 @@ from pathlib import Path
 
 import uvicorn
 
+from .large_reads import LargeReads
 from .networks.device import Device
 from .networks.registry import Networks
 from .protocol.connection import PORT
 from .protocol.errors import BackendError, SabiError
 from .protocol.wire import PROTOCOL_VERSION
 from .server import Limits, app
-from .upload import LargeReads
 from .version import VERSION
 
 

@@ -8,24 +8,13 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import numpy as np
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .protocol import wire
 from .protocol.errors import BadMessage
 from .protocol.surface import Map
 from .spool import Spool
 
-READ = 1 << 20  # bytes taken from the socket at a time; asyncio's 256 KB cost three times as many turns of the loop
 BEHIND = 4 << 20  # bytes hashed at a time, in another thread, behind the network
-
-
-class LargeReads(H11Protocol):
-    """uvicorn's own HTTP, on a transport that reads more at a time where it can be told to."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if hasattr(transport, "max_size"):
-            transport.max_size = READ
-        super().connection_made(transport)
 
 
 async def receive(pieces: AsyncIterator[bytes], size: int, spool: Spool) -> memoryview:

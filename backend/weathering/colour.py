@@ -9,7 +9,9 @@ import numpy as np
 
 from ..protocol.surface import ColorSpace, Map
 
-_FINE = 1 << 16  # steps of scene-linear light told apart when 8 bits are encoded: a 20th of a level where the curve is steepest
+_FINE = (
+    1 << 16
+)  # steps of scene-linear light told apart when 8 bits are encoded: a 20th of a level where the curve is steepest
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ Density = Callable[[slice], np.ndarray]  # rows -> texels per metre [h, W], or s
 
 @dataclass(frozen=True)
 class Covered:
-    """The texels of some rows where coverage is above 0: `texels` [n] flat in those rows, `coverage` and `depth` [n, 1] float32."""
+    """Where coverage is above 0 in some rows: `texels` [n] flat in those rows, `coverage` and `depth` [n, 1] float32."""
 
     texels: np.ndarray
     coverage: np.ndarray
@@ -50,7 +50,9 @@ def completed(surface: Surface, recipe: Recipe) -> Surface:
     A frame has neither height nor tangent space, so it gets no such maps. Where height is new its scale is wide enough for
     all layers.
     """
-    names = [n for n in MATERIAL if n not in surface and (surface.space is Space.TEXTURE or n not in ("height", "normal"))]
+    names = [
+        n for n in MATERIAL if n not in surface and (surface.space is Space.TEXTURE or n not in ("height", "normal"))
+    ]
     maps = {name: Map(*_constant(name, surface.size)) for name in names}
     if "height" in names:
         relief = max(float(layer.relief or 0) for layer in recipe.layers)
@@ -136,7 +138,9 @@ def _mixed(
 ) -> dict[str, np.ndarray]:
     """Albedo, roughness, metallic and height at covered texels: [n, C] each, in the maps' own types."""
     key = growth.key_position(here.depth)
-    thin, thick, grown = (image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick, painted.growth))
+    thin, thick, grown = (
+        image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick, painted.growth)
+    )
     values = {}
     if "albedo" in maps:
         added = decode(thin[:, :3], ColorSpace.SRGB)
@@ -192,8 +196,7 @@ def _leant(
     normal[:, 1] += z * metre * (beside(width + 2) - beside(-width - 2))  # rows run down, +Y of the map is up
     normal[:, 2] = z
     normal *= np.float32(0.5) / np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None]
-    normal += np.float32(0.5)
-    return store(normal, surface["normal"].array.dtype)
+    return store(normal + np.float32(0.5), surface["normal"].array.dtype)
 
 
 def _added(

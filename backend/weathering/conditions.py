@@ -16,7 +16,7 @@ from ..networks.card import Card
 from ..protocol import growth
 from ..protocol.recipe import Layer
 from ..protocol.surface import ColorSpace, Map, Surface
-from .colour import to_srgb
+from .colour import decode, to_srgb
 from .grid import Grid, parallel
 from .gutters import is_constant
 from .noise import lattice_noise, texel_noise
@@ -84,9 +84,7 @@ class Conditions:
         shape = (2, rows.stop - rows.start, columns.stop - columns.start)
         if self.down is None:
             return np.zeros(shape, np.float32)
-        (y, first_row), (x, first_column) = (
-            self._sparse(part, axis) for axis, part in enumerate((rows, columns))
-        )
+        (y, first_row), (x, first_column) = (self._sparse(part, axis) for axis, part in enumerate((rows, columns)))
         block = np.stack([self.grid.sample(self.down[..., way], y, x) for way in (0, 1)], axis=-1)
         if self.seams is not None:
             self._turn_gutters(block, y.astype(np.int64), x.astype(np.int64))
@@ -100,8 +98,8 @@ class Conditions:
 
         def on_texels(rows: slice, columns: slice) -> np.ndarray:
             y, x = (np.arange(part.start, part.stop) * stride + stride / 2 for part in (rows, columns))
-            period = tuple(side if wraps else 0 for side, wraps in zip(self.canvas.size, self.surface.wrap, strict=True))
-            noise = texel_noise(y, x, stride, self.layer.seed, stream, channels, period)
+            high, wide = (side if wraps else 0 for side, wraps in zip(self.canvas.size, self.surface.wrap, strict=True))
+            noise = texel_noise(y, x, stride, self.layer.seed, stream, channels, (high, wide))
             return np.moveaxis(noise, -1, 0)
 
         def on_object(rows: slice, columns: slice) -> np.ndarray:
@@ -151,19 +149,17 @@ class Conditions:
             for channel, target in enumerate(out):
                 target[at] = array[*texels, channel] * scale
 
-    def _block(
-        self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int
-    ) -> np.ndarray:
+    def _block(self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""
         inner = slice(max(top, 0), min(bottom, down.before)), slice(max(left, 0), min(right, across.before))
         if (inner[0].start, inner[0].stop, inner[1].start, inner[1].stop) == (top, bottom, left, right):
-            block = map_.floats(inner)
+            block = decode(map_.array[inner], ColorSpace.DATA)
         else:
-            block = map_.floats(np.ix_(down.within(top, bottom), across.within(left, right)))
+            block = decode(map_.array[np.ix_(down.within(top, bottom), across.within(left, right))], ColorSpace.DATA)
         if self.seams is not None:
             view = block[inner[0].start - top : inner[0].stop - top, inner[1].start - left : inner[1].stop - left]
             at, texels = self.seams.gutter(*inner)
-            view[at] = map_.floats(texels)
+            view[at] = decode(map_.array[texels], ColorSpace.DATA)
         return block
 
     def _place(self, stride: int, rows: slice, columns: slice) -> np.ndarray:
@@ -184,11 +180,15 @@ class Conditions:
         strides = {stride for stride, _ in self.card.noise.values()}
         places = {s: np.empty(((bottom - top) // s, (right - left) // s, 3), np.float32) for s in strides}
         across, down = self._axes()
-        jump = 4 * self.grid.spacing / self.grid.stride  # metres between neighbours that are not on one piece of surface
+        jump = (
+            4 * self.grid.spacing / self.grid.stride
+        )  # metres between neighbours that are not on one piece of surface
 
         def strip(part: slice) -> None:
             at = {s: (_centres(down, part.start, part.stop, s), _centres(across, left, right, s)) for s in strides}
-            edges = [(min(int(v.min()) for v in c), max(int(v.max()) for v in c) + 2) for c in zip(*at.values(), strict=True)]
+            edges = [
+                (min(int(v.min()) for v in c), max(int(v.max()) for v in c) + 2) for c in zip(*at.values(), strict=True)
+            ]
             (first_row, last_row), (first_column, last_column) = edges
             map_ = self.surface["position"]
             block = self._block(map_, down, across, first_row, last_row, first_column, last_column)
@@ -196,7 +196,14 @@ class Conditions:
                 target = places[s][(part.start - top) // s : (part.stop - top) // s]
                 target[:] = _linear(block, y - first_row, x - first_column, jump)
 
-        parallel(strip, self._strips(slice(top, bottom), (right - left) * across.before / across.after * down.before / down.after, step=self.card.multiple))
+        parallel(
+            strip,
+            self._strips(
+                slice(top, bottom),
+                (right - left) * across.before / across.after * down.before / down.after,
+                step=self.card.multiple,
+            ),
+        )
         return places
 
     def _axes(self) -> tuple[Axis, Axis]:
@@ -220,7 +227,8 @@ class Conditions:
 
     def _turn_gutters(self, block: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
         """Directions at gutter texels (rows y, columns x of the map) are those across the seam, turned as it turns them."""
-        assert self.seams is not None and self.down is not None
+        assert self.seams is not None
+        assert self.down is not None
         stride, down = self.grid.stride, self.down
         texels = (y[:, None] * self.surface.size[1] + x).ravel()
         at, beyond = self.seams.directions(texels, lambda rows, columns: down[rows // stride, columns // stride])
@@ -229,7 +237,11 @@ class Conditions:
 
 def _centres(axis: Axis, start: int, stop: int, stride: int) -> np.ndarray:
     """Map coordinates (texel centres are whole numbers) of the centres of `stride` canvas texels, from start to stop."""
-    return np.clip((np.arange(start // stride, stop // stride) + 0.5) * stride * (axis.before / axis.after) - 0.5, 0, axis.before - 1)
+    return np.clip(
+        (np.arange(start // stride, stop // stride) + 0.5) * stride * (axis.before / axis.after) - 0.5,
+        0,
+        axis.before - 1,
+    )
 
 
 def _linear(block: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np.ndarray:
@@ -243,4 +255,3 @@ def _linear(block: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np.
         mean = above * (1 - a) + below * a
         one_piece = np.abs(mean - near).max(axis=-1, keepdims=True) <= jump
     return np.where(one_piece, mean, near)
-

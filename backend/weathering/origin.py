@@ -18,7 +18,9 @@ from .gutters import Allocate, is_constant
 
 SHOWN = ("albedo", "height", "normal", "roughness", "metallic", "alpha", "mask", "position")
 FAINT = 1e-6  # share of a map's sum below which its first harmonic is rounding
-OFF_CENTRE = 0.25  # texels: maps with a mirror symmetry have their phase at whole and half texels, so rounding keeps clear of both
+OFF_CENTRE = (
+    0.25  # texels: mirror symmetric maps have their phase at whole and half texels, so rounding keeps clear of both
+)
 
 
 def origin(surface: Surface) -> tuple[int, int]:
@@ -37,7 +39,9 @@ def rolled(surface: Surface, shift: tuple[int, int], allocate: Allocate = np.emp
     """The surface with all maps rolled by `shift` rows and columns."""
     if shift == (0, 0):
         return surface
-    return replace(surface, maps={n: Map(roll(m.array, shift, allocate), m.color_space) for n, m in surface.maps.items()})
+    return replace(
+        surface, maps={n: Map(roll(m.array, shift, allocate), m.color_space) for n, m in surface.maps.items()}
+    )
 
 
 def roll(array: np.ndarray, shift: tuple[int, int], allocate: Allocate = np.empty) -> np.ndarray:
@@ -46,7 +50,10 @@ def roll(array: np.ndarray, shift: tuple[int, int], allocate: Allocate = np.empt
         return array
     out = allocate(array.shape, array.dtype)
     down, right = (step % length for step, length in zip(shift, array.shape[:2], strict=True))
-    for to_rows, rows in ((slice(down, None), slice(None, array.shape[0] - down)), (slice(None, down), slice(array.shape[0] - down, None))):
+    for to_rows, rows in (
+        (slice(down, None), slice(None, array.shape[0] - down)),
+        (slice(None, down), slice(array.shape[0] - down, None)),
+    ):
         for to_columns, columns in (
             (slice(right, None), slice(None, array.shape[1] - right)),
             (slice(None, right), slice(array.shape[1] - right, None)),

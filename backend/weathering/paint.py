@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from .exposure import ExposureField
 from .grid import Grid, parallel
 from .gutters import Allocate
 from .resample import Axis, weigh
-from .scale import Canvas, Scales
+from .scale import Scales
 from .seams import Seams
 
 STRIP = 1 << 18  # texels at a time in float
@@ -41,6 +42,7 @@ OUTPUTS = {
 WHERE = {channel: (image, names.index(channel)) for image, names in CHANNELS.items() for channel in names}
 
 Images = dict[str, np.ndarray]
+Wanted = Callable[[slice, slice], bool]
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class Run:
     """
 
     tile: int | None = TILE
-    progress: Callable[[float], None] = lambda fraction: None
+    progress: Callable[[float], None] = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
-    warn: Callable[[str], None] = lambda message: None
+    warn: Callable[[str], None] = lambda _: None
     allocate: Allocate = np.empty
 
 
@@ -71,8 +73,8 @@ def paint(
 ) -> PaintedLayer:
     """One layer painted on `surface`, all its channels 8 bits, gutters dilated. Raises Cancelled between tiles.
 
-    `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`. Whole or in tiles, the result is
-    the same but for the order of the network's additions; so it is where a wrapping surface begins and ends.
+    `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`. Whole or in tiles,
+    the result is the same but for the order of the network's additions.
     """
     width = surface.size[1]
     images: Images = {name: run.allocate((*surface.size, 4), np.uint8) for name in CHANNELS}
@@ -84,26 +86,16 @@ def paint(
     parallel(expose, _strips(surface.size[0], width))
     code = style_code(painter.card, layer)
     total = sum(canvas.size[0] * canvas.size[1] for canvas in scales.canvases)
-    before = 0
+    before = 0.0
     canvases: list[Images] = []
     for index, canvas in enumerate(scales.canvases):
         same = len(scales.canvases) == 1 and canvas.size == surface.size
-        target = images if same else {n: run.allocate((*canvas.size, 4), np.uint8) for n in CHANNELS}
-        texels = canvas.size[0] * canvas.size[1]
-        sources = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down).sources()
-        run_tiled(
-            painter,
-            {**sources, "style": code},
-            canvas.size,
-            lambda rows, columns, outputs, to=target: _store(painter.card, outputs, to, rows, columns),
-            wrap=surface.wrap,
-            tile=run.tile,
-            wanted=_wanted(scales, index, grid),
-            progress=lambda fraction, start=before, part=texels: run.progress((start + fraction * part) / total),
-            cancelled=run.cancelled,
-            warn=run.warn,
-        )
-        before += texels
+        target = images if same else {name: run.allocate((*canvas.size, 4), np.uint8) for name in CHANNELS}
+        share = canvas.size[0] * canvas.size[1] / total
+        part = replace(run, progress=partial(_report, run, before, share))
+        conditions = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down)
+        _paint_canvas(painter, conditions, code, target, _wanted(scales, index, grid), part)
+        before += share
         if not same:
             canvases.append(target)
     if canvases:
@@ -113,6 +105,35 @@ def paint(
         for image in images.values():
             seams.dilate(image, MARGIN)
     return PaintedLayer(**images)
+
+
+def _paint_canvas(
+    painter: Runnable, conditions: Conditions, code: np.ndarray, images: Images, wanted: Wanted | None, run: Run
+) -> None:
+    """Run the painter over a canvas, its output rounded to 8 bits in `images`; 0 in tiles that are not wanted."""
+    if wanted is not None:
+        for name, image in images.items():
+            image[..., 1 if name == "growth" else 0 :] = 0  # exposure is there already
+
+    def write(rows: slice, columns: slice, outputs: dict[str, np.ndarray]) -> None:
+        _store(painter.card, outputs, images, rows, columns)
+
+    run_tiled(
+        painter,
+        {**conditions.sources(), "style": code},
+        conditions.canvas.size,
+        write,
+        wrap=conditions.surface.wrap,
+        tile=run.tile,
+        wanted=wanted,
+        progress=run.progress,
+        cancelled=run.cancelled,
+        warn=run.warn,
+    )
+
+
+def _report(run: Run, before: float, share: float, fraction: float) -> None:
+    run.progress(before + share * fraction)
 
 
 def style_code(card: Card, layer: Layer) -> np.ndarray:
@@ -146,19 +167,21 @@ def style_code(card: Card, layer: Layer) -> np.ndarray:
 
 def _store(card: Card, outputs: Mapping[str, np.ndarray], images: Images, rows: slice, columns: slice) -> None:
     """A tile of the painter's output, 0..1, into the packed images, rounded to 8 bits."""
-    (output, channels), = card.outputs.items()
+    ((output, channels),) = card.outputs.items()
     for index, name in enumerate(channels):
         image, channel = WHERE[OUTPUTS[name]]
         low = 1 if name == "threshold" else 0  # a threshold of 0 would be weathered when new
         images[image][rows, columns, channel] = np.clip(outputs[output][index] * 255 + np.float32(0.5), low, 255)
 
 
-def _wanted(scales: Scales, index: int, grid: Grid) -> Callable[[slice, slice], bool] | None:
-    """Whether a part of a canvas holds any texel of an island that is painted on this canvas."""
+def _wanted(scales: Scales, index: int, grid: Grid) -> Wanted | None:
+    """Whether a part of a canvas holds any texel of an island that is painted on this canvas; None where all of them do."""
     canvas, (height, width) = scales.canvases[index], grid.surface.size
     used = grid.inside
     if scales.octaves is not None:
         used = used & (scales.share(index, scales.octaves) > 0)
+    if used.all():
+        return None
     reach = 1 + 32 // grid.stride  # gutters are painted too, as deep as seams are blended
 
     def wanted(rows: slice, columns: slice) -> bool:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of a surface through all stages, in process: what client, server, command line and farm carry surfaces to and from.
 
-    survey > seams > for each layer: exposure > scales > paint > composite          frames: shading before, relighting after
+survey > seams > for each layer: exposure > paint > composite          frames: shading before, relighting after
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from ..networks.card import Card
 from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
@@ -19,18 +21,19 @@ from ..protocol.recipe import Frame, Recipe
 from ..protocol.surface import Map, Space, Surface
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite
-from .exposure import survey
+from .exposure import Survey, survey
 from .grid import Grid, reduced
-from .gutters import Allocate, Band, band, dilate, rim
+from .gutters import Allocate, band, dilate, is_constant, rim
 from .origin import origin, roll, rolled
-from .paint import MARGIN, Run, paint
-from .scale import densities, scales
+from .paint import MARGIN, Run, paint, style_code
+from .scale import Scales, densities, scales
 from .seams import Seams, find_seams
 
 GUTTER = 48  # canvas texels outside islands that are filled from across seams: more than the painter heeds strongly
-COARSE = 512  # cells along the longer side at which densities and `down` are found
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
+COARSE = 512  # cells along the longer side at which densities and `down` are found
 EVEN = 0.02  # densities within this of each other are one
+SURVEYED = 0.05  # of the time, about, until the first layer is painted
 
 Progress = Callable[[str, float], None]
 
@@ -65,17 +68,15 @@ def weather(
     asked between tiles: raises Cancelled. `allocate(shape, dtype)` gives the large arrays, memory maps for instance.
 
     A frame (IMAGE space, with its passes) comes back with `combined` under its own light. Raises BadSurface, BadRecipe,
-    MissingMap, NetworkError, DeviceError, OutOfMemory.
+    MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
     """
     surface.check_values()
     networks = (networks or Networks.load()).for_recipe(recipe)
     run = Run(tile, _quiet, cancelled or (lambda: False), _quiet, allocate)
-    report = progress or _quiet
+    weather_one = partial(_weather_material, networks=networks, report=progress or _quiet, run=run)
     if shading.is_frame(surface):
-        return shading.weather_frame(
-            surface, recipe, paint=lambda base, layers: _weather_material(base, layers, networks, report, run)
-        )
-    return _weather_material(surface, recipe, networks, report, run)
+        return shading.weather_frame(surface, recipe, paint=weather_one)
+    return weather_one(surface, recipe)
 
 
 def reage(
@@ -83,16 +84,16 @@ def reage(
 ) -> Surface:
     """The formula again, without a network: `surface`, as it was before weathering, with layers painted for this recipe.
 
-    Only ages, opacities, masks and reliefs of the recipe may differ from the one they were painted for.
+    Only ages, opacities, masks and reliefs of the recipe may differ from the one they were painted for. Raises BadSurface
+    when the layers are not of this size and number.
     """
     if len(layers) != len(recipe.layers) or any(layer.size != surface.size for layer in layers):
         raise BadSurface("The painted layers do not belong to this surface and recipe.")
     if shading.is_frame(surface):
-        base = shading.base_material(surface)
-        return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), shading.diffuse_light(surface))
-    result = completed(surface, recipe)
-    grid = reduced(surface, COARSE)
-    density = _density(surface, grid, densities(surface, grid))
+        base, light = shading.base_material(surface), shading.diffuse_light(surface)
+        return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), light)
+    result, grid = completed(surface, recipe), reduced(surface, COARSE)
+    density = _density(grid, densities(surface, grid))
     for layer, painted in zip(recipe.layers, layers, strict=True):
         result = composite(result, layer, painted, density=density, allocate=allocate)
     if _has_islands(surface):
@@ -104,62 +105,84 @@ def reage(
     return result
 
 
-def _weather_material(surface: Surface, recipe: Recipe, networks: Networks, report: Progress, run: Run) -> Weathered:
+def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, report: Progress, run: Run) -> Weathered:
     """`weather` for a surface that has its own material."""
-    start = origin(surface)
-    base = rolled(completed(surface, recipe), (-start[0], -start[1]), run.allocate)
     report("survey", 0.0)
-    ground, grid = survey(base, recipe.frame), reduced(base, COARSE)
-    found = densities(base, grid)
-    density, down = _density(base, grid, found), _down(grid, recipe.frame)
-    painter = networks.painter
-    plans = [scales(base, grid, found, layer, painter.card) for layer in recipe.layers]
+    start, painter = origin(surface), networks.painter
+    given = rolled(surface, (-start[0], -start[1]), run.allocate)
+    ground = _ground(given, recipe, painter.card, run)
+    result = completed(given, recipe)
+    layers: list[PaintedLayer] = []
+    warnings: list[str] = []
+    for index, (layer, plan) in enumerate(zip(recipe.layers, ground.plans, strict=True)):
+        exposure = ground.survey.exposure(layer)
+        warnings += exposure.warnings
+        if plan.coarse:
+            warnings.append(
+                f"The maps are too small to show features of {layer.feature_size:g} m ({layer.effect.value}), so they "
+                "come out larger. Choose larger maps or a larger feature size."
+            )
+        told = partial(_report_layer, report, f"paint {layer.effect.value}", index, len(ground.plans))
+        part = replace(run, warn=warnings.append, progress=told)
+        painted = paint(result, layer, painter, plan, exposure, ground.grid, ground.down, ground.seams, part)
+        result = composite(result, layer, painted, density=ground.density, allocate=run.allocate)
+        layers.append(painted)
+    changed = {}
+    for name in MATERIAL:
+        if name in result:
+            if ground.seams is not None:
+                ground.seams.dilate(result[name].array, MARGIN)
+            changed[name] = Map(roll(result[name].array, start, run.allocate), result[name].color_space)
+    report("done", 1.0)
+    return Weathered(
+        replace(surface, maps={**surface.maps, **changed}, height_scale=result.height_scale),
+        tuple(
+            PaintedLayer.from_images(
+                {name: roll(image, start, run.allocate) for name, image in painted.images().items()}
+            )
+            for painted in layers
+        ),
+        tuple(dict.fromkeys(warnings)),
+        replace(recipe, networks={"painter": networks.hashes["painter"]}),
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all layers of a recipe ask of a surface, found once. `down` and the octaves of `plans` are on `grid`."""
+
+    survey: Survey
+    grid: Grid
+    plans: list[Scales]
+    down: np.ndarray | None
+    density: Density | None
+    seams: Seams | None
+
+
+def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
+    """Look at a surface before it is painted. Raises what is wrong with the recipe's masks and styles before the long work."""
+    for layer in recipe.layers:
+        style_code(card, layer)
+        if layer.mask:
+            surface[layer.mask]
+    grid = reduced(surface, COARSE)
+    found = densities(surface, grid)
+    plans = [scales(surface, grid, found, layer, card) for layer in recipe.layers]
     if run.cancelled():
         raise Cancelled()
     seams = None
-    if _has_islands(base):
-        smallest = min(canvas.octave for plan in plans for canvas in plan.canvases)
-        seams = _seams(base, 2.0**-smallest, run.allocate)
-    warnings: list[str] = []
-    result, layers = base, []
-    for index, (layer, plan) in enumerate(zip(recipe.layers, plans, strict=True)):
-        stage = f"paint {layer.effect.value}"
-        field = ground.exposure(layer)
-        warnings += field.warnings
-        if plan.coarse:
-            warnings.append(
-                f"The maps are too small to show features of {layer.feature_size:g} m ({layer.effect.value}), so they come out larger. "
-                "Choose larger maps or a larger feature size."
-            )
-        share = replace(
-            run,
-            warn=warnings.append,
-            progress=lambda done, stage=stage, index=index: report(stage, 0.05 + 0.9 * (index + done) / len(plans)),
-        )
-        layers.append(paint(result, layer, painter, plan, field, grid, down, seams, share))
-        result = composite(result, layer, layers[-1], density=density, allocate=run.allocate)
-    if seams is not None:
-        for name in MATERIAL:
-            if name in result:
-                seams.dilate(result[name].array, MARGIN)
-    changed = {n: Map(roll(result[n].array, start, run.allocate), result[n].color_space) for n in MATERIAL if n in result}
-    layers = [
-        PaintedLayer.from_images({n: roll(image, start, run.allocate) for n, image in layer.images().items()})
-        for layer in layers
-    ]
-    report("done", 1.0)
-    finished = replace(surface, maps={**surface.maps, **changed}, height_scale=base.height_scale)
-    used = replace(recipe, networks={"painter": networks.hashes["painter"]})
-    return Weathered(finished, tuple(layers), tuple(dict.fromkeys(warnings)), used)
+    if _has_islands(surface):
+        seams = _seams(surface, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
+    return _Ground(survey(surface, recipe.frame), grid, plans, _down(grid, recipe.frame), _density(grid, found), seams)
 
 
-def _seams(surface: Surface, texels: float, allocate: Allocate) -> Seams:
-    """Seams of a surface's islands; `texels` of the surface to one of the smallest canvas."""
+def _seams(surface: Surface, octave: float, allocate: Allocate) -> Seams:
+    """Seams of a surface's islands, as wide as the smallest canvas wants them."""
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
-    share = int(np.clip(round(SHARE * texels), 4, 48))
-    reach = int(np.clip(round(GUTTER * texels), MARGIN, 2 * GUTTER))
+    share = int(np.clip(round(SHARE * 2.0**-octave), 4, 48))
+    reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 2 * GUTTER))
     mask = surface["island_mask"].array[..., 0]
-    return find_seams(mask, position, normal, reach=max(reach, share), share=share, allocate=allocate)
+    return find_seams(mask, position, normal, reach=reach, share=share, allocate=allocate)
 
 
 def _down(grid: Grid, frame: Frame) -> np.ndarray | None:
@@ -171,7 +194,7 @@ def _down(grid: Grid, frame: Frame) -> np.ndarray | None:
     return geometry.down(grid.position, grid.inside, geometry.gravity_at_rest(grid.surface, frame), grid.surface.wrap)
 
 
-def _density(surface: Surface, grid: Grid, values: np.ndarray | None) -> Density | None:
+def _density(grid: Grid, values: np.ndarray | None) -> Density | None:
     """Texels per metre row by row: one number where they hardly differ. None where only the surface's own number is known."""
     if values is None:
         return None
@@ -180,14 +203,21 @@ def _density(surface: Surface, grid: Grid, values: np.ndarray | None) -> Density
         return None
     low, middle, high = (float(v) for v in np.quantile(known, (0.01, 0.5, 0.99)))
     if high - low <= EVEN * middle:
-        return lambda rows: np.float32(middle)
+        return lambda rows: np.full((1, 1), middle, np.float32)
     filled = np.where(values > 0, values, np.float32(middle))
-    columns = np.arange(surface.size[1]) + 0.5
+    columns = np.arange(grid.surface.size[1]) + 0.5
     return lambda rows: grid.sample(filled, np.arange(rows.start, rows.stop) + 0.5, columns)
 
 
 def _has_islands(surface: Surface) -> bool:
-    return surface.space is Space.TEXTURE and "island_mask" in surface and not surface["island_mask"].array.all()
+    if surface.space is not Space.TEXTURE or "island_mask" not in surface:
+        return False
+    mask = surface["island_mask"].array
+    return not (is_constant(mask) or mask.all())
+
+
+def _report_layer(report: Progress, stage: str, index: int, count: int, fraction: float) -> None:
+    report(stage, SURVEYED + (0.98 - SURVEYED) * (index + fraction) / count)
 
 
 def _quiet(*_: object) -> None:

@@ -69,10 +69,10 @@ def scales(surface: Surface, grid: Grid, density: np.ndarray | None, layer: Laye
     """Which canvases a layer is painted on: a feature of `layer.feature_size` metres has the card's texels on each."""
     texels = card.texels_per_feature.get(layer.effect.value, 24.0)
     wanted = float(layer.feature_size or 0.05) / texels  # metres across one canvas texel
-    octaves = None
+    octaves: np.ndarray | None = None
     low = high = -np.log2(wanted * surface.texels_per_metre)
     known = density[(density > 0) & grid.inside] if density is not None else np.empty(0)
-    if len(known):
+    if density is not None and len(known):
         low, middle, high = np.quantile(-np.log2(wanted * known), (0.02, 0.5, 0.98))
         if high - low <= SPREAD:
             low = high = middle

@@ -50,7 +50,9 @@ class Seams:
     mirror: np.ndarray
     weight: np.ndarray
 
-    def gutter(self, rows: slice, columns: slice) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    def gutter(
+        self, rows: slice, columns: slice
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """The gutter texels in a window: their rows and columns in it, and rows and columns of the texels they stand for."""
         here, at = self.outside.window(rows, columns, self.size[1])
         return np.divmod(at, columns.stop - columns.start), np.divmod(self.source[here], self.size[1])
@@ -123,7 +125,9 @@ def find_seams(
         partner = _unfold(points, xy, tangents, normals, partner, place, turn)
     rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
     outside = band(mask, texels, reach, inside=False, allocate=allocate)
-    return Seams(size, texels, partner, place, turn, outside, _sources(rims, outside), *_shared(rims, outside, share, allocate))
+    return Seams(
+        size, texels, partner, place, turn, outside, _sources(rims, outside), *_shared(rims, outside, share, allocate)
+    )
 
 
 def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -132,11 +136,10 @@ def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
     corner = np.floor(at).astype(np.int64)
     fraction = (at - corner).astype(np.float32)
     total = np.zeros((len(at), image.shape[2]), np.float32)
-    for down in (0, 1):
-        for right in (0, 1):
-            x, y = np.clip(corner + (right, down), 0, limit).T
-            weight = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
-            total += image[y, x] * weight[:, None]
+    for right, down in np.ndindex(2, 2):
+        x, y = np.clip(corner + np.array([right, down]), 0, limit).T
+        weight = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
+        total += image[y, x] * weight[:, None]
     return total
 
 
@@ -248,7 +251,7 @@ def _unfold(
 
 @dataclass(frozen=True)
 class _Rim:
-    """The rim of the islands of `mask` while seams are found: flat `texels`, the same as `xy`, metres across one `texel`, and Seams' fields."""
+    """The rim of the islands of `mask` while seams are found: `texels` flat and as `xy`, `texel` metres across one of them, and Seams' fields."""
 
     mask: np.ndarray
     position: np.ndarray | None
@@ -278,16 +281,16 @@ def _sources(rims: _Rim, outside: Band) -> np.ndarray:
         _, flat = rims.across(outside.texels[part], nearest)
         there, here = np.divmod(flat, rims.mask.shape[1]), np.divmod(source[part], rims.mask.shape[1])
         known = (rims.partner[nearest] >= 0) & (rims.mask[there] > 0)
-        if rims.position is not None:  # past the end of the partner's island lies another, which is elsewhere on the object
+        if (
+            rims.position is not None
+        ):  # past the end of the partner's island lies another, which is elsewhere on the object
             away = np.linalg.norm(rims.position[there] - rims.position[here], axis=1)
             known &= away < ELSEWHERE * (outside.distance[part] + 2) * rims.texel[nearest]
         source[part] = np.where(known, flat, source[part])
     return source
 
 
-def _shared(
-    rims: _Rim, outside: Band, share: int, allocate: Allocate
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shared(rims: _Rim, outside: Band, share: int, allocate: Allocate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The texels near seams, where the other island's gutter shows the same place, and how much of it they take."""
     seam = np.flatnonzero(rims.partner >= 0)
     inside = band(rims.mask, rims.texels[seam], share, inside=True, allocate=allocate)

@@ -32,7 +32,9 @@ def rust(surface: Surface, texels: float = 24.0, **changes) -> Recipe:
     return Recipe((Layer(Effect.RUST, **settings),))
 
 
-def coverage(surface: Surface, recipe: Recipe, layers: tuple[PaintedLayer, ...], age: float | None = None) -> np.ndarray:
+def coverage(
+    surface: Surface, recipe: Recipe, layers: tuple[PaintedLayer, ...], age: float | None = None
+) -> np.ndarray:
     """Coverage of the last layer at its own age or another."""
     layer = recipe.layers[-1] if age is None else replace(recipe.layers[-1], age=age)
     return coverage_map(surface, layer, layers[-1])
@@ -87,7 +89,7 @@ class TestNothingIsLost:
         assert 0.05 < bare.mean() < 0.95
         for name in MATERIAL:
             before, after = surface[name].array, result.surface[name].array
-            assert after.dtype == before.dtype and after.shape == before.shape
+            assert (after.dtype, after.shape) == (before.dtype, before.shape)
             assert after[bare].tobytes() == before[bare].tobytes(), name
             assert (after[~bare] != before[~bare]).any(), name
 
@@ -197,7 +199,10 @@ class TestNoSeams:
         surface = surfaces.box(384, seed)
         recipe = rust(surface)
         layers = weather(surface, recipe, networks=networks).layers
-        across, within = surfaces.seam_pairs(surface), surfaces.inner_pairs(surface)  # about one texel apart, over the fold
+        across, within = (
+            surfaces.seam_pairs(surface),
+            surfaces.inner_pairs(surface),
+        )  # about one texel apart, over the fold
         assert len(across.distance) > 1000
         for age in (0.5, 0.6):
             now = coverage(surface, recipe, layers, age)
@@ -213,9 +218,7 @@ class TestNoSeams:
             front = inside(surface) & (surface["world_normal"].array[..., 1] < -0.9)
             places.append(surface["position"].array[front][:, [0, 2]])
             painted.append(layers[0].channel("threshold")[front].astype(float))
-        same, other = (
-            np.corrcoef(*on_one_raster(places[0], painted[0], places[i], painted[i]))[0, 1] for i in (1, 2)
-        )
+        same, other = (np.corrcoef(*on_one_raster(places[0], painted[0], places[i], painted[i]))[0, 1] for i in (1, 2))
         assert same > other + 0.1
 
     @pytest.mark.parametrize("shift", [(1, 0), (37, 101), (100, 3)])

@@ -138,7 +138,9 @@ def test_dilation_repeats_the_rim(cube):
     before = image.copy()
     seams.dilate(image, 5)
     near = seams.outside.distance <= 5
-    assert np.array_equal(image.reshape(-1, 3)[seams.outside.texels[near]], before.reshape(-1, 3)[seams.rim[seams.outside.nearest[near]]])
+    assert np.array_equal(
+        image.reshape(-1, 3)[seams.outside.texels[near]], before.reshape(-1, 3)[seams.rim[seams.outside.nearest[near]]]
+    )
     changed = (image != before).any(axis=-1).reshape(-1)
     assert np.isin(np.flatnonzero(changed), seams.outside.texels[near]).all()
 

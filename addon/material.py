@@ -192,8 +192,10 @@ def _put_back(obj: bpy.types.Object) -> None:
 def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
     """Removes groups that nothing uses any more, and their images."""
     images: dict[bpy.types.Image, None] = {}
-    for group in dict.fromkeys(group for group in groups if group is not None):
-        if group.users == 0:
+    found = list(dict.fromkeys(group for group in groups if group is not None))
+    users = bpy.data.user_map(subset=found) if found else {}  # 4.2 miscounts users of groups in copied materials
+    for group in found:
+        if not users[group]:
             images |= {
                 node.image: None for node in group.nodes if node.bl_idname == "ShaderNodeTexImage" and node.image
             }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The view of the scene's camera rendered with the passes that weathering a frame needs, into one multilayer EXR.
 
-Beside the artist's view layer a second one renders the same view with a white matte material on everything: what light falls
+Beside the artist's view layer a second one renders the same view with a grey matte material on everything: what light falls
 where, also on metals, which have no diffuse colour to divide by. Blender cannot read the file's pixels back; the backend does.
 """
 
@@ -19,14 +19,14 @@ from ..backend.protocol.passes import WHITE_LAYER
 from . import versions
 from .bake import Saved, mark, remove_temporary, show_like, survey
 
-WHITE = 1.0  # albedo of the override
+WHITE = 0.5  # albedo of the override: a middle grey, so that about as much light is thrown back as in the scene itself
 
 
 @dataclass(frozen=True)
 class FramePasses:
     """A rendered frame on disk: `layer` is the artist's view layer in the file, `white_layer` the matte one, "" without it.
 
-    The light E on a texel is DiffDir + DiffInd of the white layer; its albedo is 1.
+    The light E on a texel is DiffDir + DiffInd of the white layer: what a white surface would show, whatever WHITE is.
     """
 
     path: Path

@@ -255,7 +255,7 @@ class Survey:
         flow = drips.runs(points, normals, self._nodes, gives, self.gravity, RUN_LENGTH * layer.feature_size)
         runs = flow[flow > 0]
         full = np.percentile(runs, 95) if len(runs) else 1.0
-        return self._on_grid(1 - np.exp(-1.5 * flow / np.float32(max(full, 1e-6))), rounds=3)
+        return self._on_grid(1 - np.exp(-2 * flow / np.float32(max(full, 1e-6))), rounds=3)
 
     def _on_grid(self, values: np.ndarray, rounds: int = 1) -> np.ndarray:
         """Values of `_points` as an array over the grid, smoothed by a cell or more."""

@@ -32,7 +32,9 @@ NEEDED = ("onnxruntime", "OpenImageIO", "starlette", "uvicorn")
 _BOOTSTRAP = """
 import importlib, importlib.util, pathlib, sys
 folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-sys.path.extend(sys.argv[3:3 + count])
+sites = [index for index, path in enumerate(sys.path) if path.endswith(("site-packages", "dist-packages"))]
+at = min(sites, default=len(sys.path))
+sys.path[at:at] = sys.argv[3:3 + count]  # before packages that a system's Python has of its own, which may be older
 spec = importlib.util.spec_from_file_location("sabi", folder / "__init__.py", submodule_search_locations=[str(folder)])
 package = importlib.util.module_from_spec(spec)
 sys.modules["sabi"] = package

@@ -209,6 +209,14 @@ def escape(name: str, stage_is) -> Steps:
     report[name] = {"error": work.error.code if work.error else "", "changed": changed, "stage": work.progress.stage}
 
 
+def escape_while_baking() -> Steps:
+    yield from escape("esc while baking", lambda: bpy.app.is_job_running("OBJECT_BAKE"))
+
+
+def escape_while_painting() -> Steps:
+    yield from escape("esc while painting", lambda: "paint" in addon("work").current().progress.stage.lower())
+
+
 def weather() -> Steps:
     """The panel's button; the embedded backend, since no environment and no server are named."""
     _, area, _ = view()
@@ -267,13 +275,10 @@ def undo_and_redo() -> Steps:
 
 def scenario() -> Steps:
     yield 1.0
-    yield from install()
-    yield from open_model()
-    yield from open_panel()
-    yield from escape("esc while baking", lambda: bpy.app.is_job_running("OBJECT_BAKE"))
-    yield from escape("esc while painting", lambda: "paint" in addon("work").current().progress.stage.lower())
-    yield from weather()
-    yield from undo_and_redo()
+    begin = time.monotonic()
+    for part in (install, open_model, open_panel, escape_while_baking, escape_while_painting, weather, undo_and_redo):
+        print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
+        yield from part()
 
 
 def main() -> None:

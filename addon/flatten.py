@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import bpy
 import numpy as np
 
-from ..backend.protocol.errors import SceneError
+from ..backend.protocol.errors import BadFile, SceneError
 from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import bake, capture, geometry_maps, images, material, rest, work
 from .channels import UVs
@@ -154,14 +156,28 @@ def _plain_material(obj: bpy.types.Object, captured: capture.CapturedObject) -> 
 def _texture(
     tree: bpy.types.NodeTree, captured: capture.CapturedObject, name: str, maps: Sequence[Map], space: ColorSpace
 ) -> bpy.types.Node:
-    image = images.write(
-        Map(np.concatenate([map_.array for map_ in maps], -1), space), f"{captured.surface.name} {name}"
-    )
-    keep(image)
+    image = _image(Map(np.concatenate([map_.array for map_ in maps], -1), space), f"{captured.surface.name} {name}")
     node, uv = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeUVMap")
     node.image, uv.uv_map = image, captured.uv_map
     tree.links.new(uv.outputs[0], node.inputs["Vector"])
     return node
+
+
+def _image(map_: Map, name: str) -> bpy.types.Image:
+    """A new image kept as the preference says; it goes through a file, because packed pixels cannot move beside the .blend."""
+    drawn = images.write(map_, ".sabi flat")
+    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+        path = Path(folder) / "map.png"
+        try:
+            drawn.save(filepath=str(path))
+            image = images.load_png(path, name, map_.color_space, channel_packed=False)
+            keep(image)
+        except RuntimeError as error:
+            raise BadFile(f"The image '{name}' could not be written.", "Free some space and try again.") from error
+        finally:
+            bpy.data.images.remove(drawn)
+    image.name = name
+    return image
 
 
 def _wear(obj: bpy.types.Object, made: bpy.types.Material) -> None:

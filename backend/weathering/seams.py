@@ -251,7 +251,7 @@ def _unfold(
 
 @dataclass(frozen=True)
 class _Rim:
-    """The rim of the islands of `mask` while seams are found: `texels` flat and as `xy`, `texel` metres across one of them, and Seams' fields."""
+    """The rim of the islands of `mask` while seams are found: its `texels` flat and as `xy`, metres across one `texel`."""
 
     mask: np.ndarray
     position: np.ndarray | None

@@ -159,10 +159,10 @@ class TestSameInSameOut:
         a, b = (weather(surface, rust(surface, seed=seed), networks=networks).surface for seed in (0, 1))
         assert (a["albedo"].array != b["albedo"].array).any(axis=-1).mean() > 0.1
 
-    @pytest.mark.parametrize("tile", [64, 160, 1000])
+    @pytest.mark.parametrize("tile", [64, 128])
     @pytest.mark.parametrize("make", [surfaces.box, surfaces.plate, lambda size: texture(size, size)])
     def test_whole_and_tiles_agree(self, networks, tile, make):
-        surface = make(256)
+        surface = make(160)
         whole = weather(surface, rust(surface, texels=20.0), networks=networks, tile=None)
         tiled = weather(surface, rust(surface, texels=20.0), networks=networks, tile=tile)
         assert_same_layers(whole, tiled, within=1)
@@ -213,7 +213,7 @@ class TestNoSeams:
         """Two layouts of one box: the same place of the object has much the same threshold, more than two seeds have."""
         places, painted = [], []
         for layout, seed in ((1, 0), (2, 0), (2, 1)):
-            surface = surfaces.box(384, layout)
+            surface = surfaces.box(288, layout)
             layers = weather(surface, rust(surface, seed=seed), networks=networks).layers
             front = inside(surface) & (surface["world_normal"].array[..., 1] < -0.9)
             places.append(surface["position"].array[front][:, [0, 2]])
@@ -290,7 +290,7 @@ def correlation_length(values: np.ndarray, feature: float) -> float:
     return after - (0.5 - profile[after]) / (profile[after - 1] - profile[after])
 
 
-def on_one_raster(a: np.ndarray, at_a: np.ndarray, b: np.ndarray, at_b: np.ndarray, cells: int = 60):
+def on_one_raster(a: np.ndarray, at_a: np.ndarray, b: np.ndarray, at_b: np.ndarray, cells: int = 40):
     """Means of two scattered fields over the same square cells of a 1 m face, where both have samples."""
     means = []
     for place, value in ((a, at_a), (b, at_b)):

@@ -17,6 +17,7 @@ from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Layer, Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .colour import decode, encode, store
+from .degree import STORED, degrees
 from .grid import parallel
 from .gutters import Allocate, is_constant
 
@@ -65,8 +66,7 @@ def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) 
 
     Nowhere outside islands and, in a frame, outside the object. Raises MissingMap when the surface lacks the layer's mask.
     """
-    steps = np.arange(256, dtype=np.float32) / np.float32(255)
-    depths = growth.degree(steps, layer.age)[:, None] - steps  # of each exposure and threshold
+    depths = degrees(layer.age)[:, None] - STORED  # of each exposure and threshold
     grown = painted.growth[rows]
     pair = grown[..., 0].astype(np.uint16)
     pair <<= 8
@@ -76,7 +76,7 @@ def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) 
         if name in surface and not is_constant(surface[name].array):
             texels = texels[surface[name].array[rows].reshape(-1)[texels] > 0]
     depth = depths.ravel().take(pair.reshape(-1)[texels])
-    coverage = growth.coverage(depth, steps.take(grown[..., 2].reshape(-1)[texels]), layer.opacity)
+    coverage = growth.coverage(depth, STORED.take(grown[..., 2].reshape(-1)[texels]), layer.opacity)
     if layer.mask:
         mask = np.clip(_values(surface[layer.mask], rows, texels)[:, 0], 0, 1)
         coverage *= 1 - mask if layer.invert_mask else mask

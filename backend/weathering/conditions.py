@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..networks.card import Card
-from ..protocol import growth
 from ..protocol.recipe import Layer
 from ..protocol.surface import ColorSpace, Map, Surface
 from .colour import decode, to_srgb
+from .degree import susceptibility
 from .grid import Grid, parallel
 from .gutters import is_constant
 from .noise import lattice_noise, texel_noise
@@ -73,11 +73,9 @@ class Conditions:
 
     def susceptibility(self, rows: slice, columns: slice) -> np.ndarray:
         """Rate and onset of the formula, from exposure."""
-        out = np.empty((2, rows.stop - rows.start, columns.stop - columns.start), np.float32)
-        self._read(Map(self.exposure[..., None]), rows, columns, out[:1])
-        out[1] = growth.onset(out[0])
-        out[0] = growth.rate(out[0])
-        return out
+        exposure = np.empty((1, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        self._read(Map(self.exposure[..., None]), rows, columns, exposure)
+        return susceptibility(exposure[0])
 
     def downward(self, rows: slice, columns: slice) -> np.ndarray:
         """Which way is down in texture space."""

@@ -7,23 +7,22 @@ import numpy as np
 
 from ..protocol import growth
 
-
-def susceptibility(exposure: np.ndarray) -> np.ndarray:
-    """Rate and onset of weathering [..., 2] float32 from exposure [...] in 0..1: what the painter sees of geometry."""
-    stored = quantised(exposure)
-    return np.stack([growth.rate(stored), growth.onset(stored)], axis=-1).astype(np.float32)
-
-
-def degree(exposure: np.ndarray, age: float) -> np.ndarray:
-    """How weathered the surface is around each texel at an age, 0..1, float32; monotone in age and in exposure, 0 at age 0."""
-    return growth.degree(quantised(exposure), age).astype(np.float32)
-
-
-def quantised(exposure: np.ndarray) -> np.ndarray:
-    """Exposure as it is stored in a painted layer, in steps of 1/255: what both hosts evaluate from."""
-    return (to_bytes(exposure) * np.float32(1 / 255)).astype(np.float32)
+STORED = np.arange(256, dtype=np.float32) / np.float32(255)  # what the bytes of a painted layer stand for
 
 
 def to_bytes(exposure: np.ndarray) -> np.ndarray:
-    """Exposure as uint8; NaN is stored as 0."""
+    """Exposure as a painted layer stores it, uint8: what both hosts evaluate from. NaN is stored as 0."""
     return np.rint(np.clip(np.nan_to_num(exposure), 0, 1) * 255).astype(np.uint8)
+
+
+def susceptibility(exposure: np.ndarray) -> np.ndarray:
+    """Rate and onset of weathering [2, ...] float32 from exposure [...] in 0..1: what the painter sees of geometry."""
+    return np.stack([growth.rate(exposure), growth.onset(exposure)]).astype(np.float32, copy=False)
+
+
+def degrees(age: float) -> np.ndarray:
+    """How weathered the surface is around a texel of each of the 256 exposures that can be stored: float32 in 0..1.
+
+    Monotone in age and in exposure; 0 at age 0.
+    """
+    return growth.degree(STORED, age).astype(np.float32, copy=False)

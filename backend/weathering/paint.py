@@ -16,6 +16,7 @@ from ..protocol.painted import CHANNELS, PaintedLayer
 from ..protocol.recipe import Layer
 from ..protocol.surface import Surface
 from .conditions import Conditions
+from .degree import to_bytes
 from .exposure import ExposureField
 from .grid import Grid, parallel
 from .gutters import Allocate
@@ -81,7 +82,7 @@ def paint(
     stored = images["growth"][..., 0]
 
     def expose(rows: slice) -> None:
-        stored[rows] = np.rint(exposure.window(rows) * 255)
+        stored[rows] = to_bytes(exposure.window(rows))
 
     parallel(expose, _strips(surface.size[0], width))
     code = style_code(painter.card, layer)

@@ -185,21 +185,23 @@ class Capture:
         shape = rest.digest(obj, self._layer.depsgraph)
         materials = channels.check(obj)
         size = output_size(obj, settings)
+        look = self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
-        maps = bake_cache.load(self._key(shape, materials, unwrapped, size)) if unwrapped else None
+        maps = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
         if maps is None:
             scene_mode = settings.mode is FrameMode.SCENE
             with bake.stage(self._scene, self._layer if scene_mode else None, obj) as stage:
                 if unwrapped is None:
                     unwrapped = _unwrapped[shape] = yield from _unwrap(stage, obj)
-                maps = bake_cache.load(self._key(shape, materials, unwrapped, size))
+                key = _key(shape, look, unwrapped)
+                maps = bake_cache.load(key)
                 if maps is None:
                     self.stage = "Baking"
                     maps = yield from self._bake(stage, unwrapped, size)
-                    maps = yield lambda: bake_cache.store(self._key(shape, materials, unwrapped, size), maps)
+                    maps = yield lambda: bake_cache.store(key, maps)
                     timing.learn(size, time.monotonic() - began)
         surface = Surface(maps, pose=rest.place_of(obj).pose, name=obj.name)
-        key = self._key(shape, materials, unwrapped, size)
+        key = _key(shape, look, unwrapped)
         names = tuple(material.name for material in materials)
         return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, unwrapped.warnings)
 
@@ -214,19 +216,22 @@ class Capture:
         )
         return (yield from Passes(subject, materials).maps())
 
-    def _key(
-        self, shape: str, materials: Sequence[bpy.types.Material], unwrapped: _Unwrapped, size: tuple[int, int]
-    ) -> str:
-        """Names the maps: the same for the same object, whatever session or file it is in."""
-        parts: list[object] = [VERSION, bpy.app.version, shape, unwrapped.uv_map, size, self.settings.mode.value]
-        parts += [channels.digest(material) for material in materials]
-        if unwrapped.second is not None:
-            parts.append(hashlib.blake2b(unwrapped.second.tobytes(), digest_size=16).hexdigest())
-        if self.settings.mode is FrameMode.SCENE or any(channels.sees_place(material) for material in materials):
-            parts.append([tuple(row) for row in self._obj.matrix_world])
+    def _look(self, materials: Sequence[bpy.types.Material], size: tuple[int, int]) -> list[object]:
+        """All that a capture depends on besides shape and UVs, the same in whatever session or file it is."""
+        look: list[object] = [VERSION, bpy.app.version, size, self.settings.mode.value]
+        look += [channels.digest(material) for material in materials]
+        if self.settings.mode is FrameMode.SCENE or any(map(channels.sees_place, materials)):
+            look.append([tuple(row) for row in self._obj.matrix_world])
         if self.settings.mode is FrameMode.SCENE:
-            parts.append(_neighbours(self._layer))
-        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+            look.append(_neighbours(self._layer))
+        return look
+
+
+def _key(shape: str, look: Sequence[object], unwrapped: _Unwrapped) -> str:
+    """Names the maps of a capture."""
+    second = b"" if unwrapped.second is None else unwrapped.second.tobytes()
+    parts = (shape, unwrapped.uv_map, hashlib.blake2b(second, digest_size=16).hexdigest(), look)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def _gone() -> SceneError:

@@ -293,6 +293,8 @@ def _image_state(image: bpy.types.Image) -> str:
                 )
             facts = file.stat()
             state += [str(file), facts.st_size, facts.st_mtime_ns]
+    elif image.packed_file is not None and not image.is_dirty:
+        state.append(hashlib.blake2b(image.packed_file.data, digest_size=16).hexdigest())
     elif min(image.size) > 0:
         values = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
         image.pixels.foreach_get(values)

@@ -20,7 +20,7 @@ class Rate:
         self.measured = True
 
 
-captures = Rate(9.0)  # of a whole capture, for a million texels; 1024 x 1024 on two cores
+captures = Rate(5.0)  # of a whole capture, for a million texels; 1024 x 1024 on two cores
 
 
 def seconds(size: tuple[int, int]) -> float:

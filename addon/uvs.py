@@ -156,7 +156,7 @@ def group_slots(layout: Layout, alone: set[int]) -> tuple[tuple[int, ...], ...]:
 
 
 def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
-    """New UVs for a temporary object's base mesh, [loops, 2]: smart projection, islands packed apart, none mirrored or overlapping.
+    """New UVs for a temporary object's base mesh, [loops, 2]: smart projection, islands apart, none mirrored or overlapping.
 
     It happens in a scene of its own, since Blender unwraps whatever else is in edit mode in the same one. Raises SceneError when
     Blender cannot unwrap it.

@@ -268,7 +268,8 @@ class Bake:
 
     def _failed(self, why: str) -> SceneError:
         lines = [line.removeprefix("Error: ").strip() for line in why.splitlines() if line.strip()]
-        return SceneError(f"Blender could not bake: {lines[0] if lines else 'it did not say why'}")
+        said = lines[0].rstrip(".") if lines else "it did not say why"
+        return SceneError(f"Blender could not bake: {said}.", "Nothing was changed; Blender's console may say more.")
 
 
 class BakeJob:

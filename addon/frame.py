@@ -56,7 +56,11 @@ class FrameRender:
             try:
                 bpy.ops.render.render("EXEC_DEFAULT", write_still=True, scene=self._scene.name)
             except RuntimeError as error:
-                raise SceneError(f"Blender could not render: {str(error).removeprefix('Error: ').strip()}") from error
+                why = str(error).removeprefix("Error: ").strip().rstrip(".")
+                raise SceneError(
+                    f"Blender could not render: {why}.",
+                    "Render with F12: when that works, weather the frame again.",
+                ) from error
             return self._written()
 
     def start(self, window: bpy.types.Window) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.errors import BackendGone, BadFile, FileExists
+from ..backend.protocol.errors import BackendGone, BadFile, DiskFull, FileExists, is_disk_full
 from ..backend.protocol.recipe import FrameMode, Recipe
 from ..backend.protocol.surface import ColorSpace
 from . import images, work
@@ -106,4 +106,5 @@ def _copy_whole(source: Path, target: Path) -> None:
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BadFile(f"The frame cannot be written to {target}: {error.strerror}.", "Choose another place.") from error
+        said = f"The frame cannot be written to {target}: {error.strerror}."
+        raise (DiskFull(said) if is_disk_full(error) else BadFile(said, "Choose another place.")) from error

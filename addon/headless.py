@@ -136,7 +136,10 @@ def operate(operator, **properties: object) -> None:  # type: ignore[no-untyped-
         failure = addon("work").failure()
         if failure is not None:
             raise SabiError.from_dict(failure.to_dict()) from None
-        raise SceneError(f"Blender refused: {_first_line(error)}") from error
+        raise SceneError(
+            f"Blender refused: {_first_line(error).rstrip('.')}.",
+            "Open the model in Blender: the panel says what is missing.",
+        ) from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 from mathutils import Color
 
-from ..backend.protocol.errors import BadFile
+from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
 from ..backend.protocol.surface import ColorSpace, Map
 
 INTEGER_FORMATS = ("PNG", "TIFF", "JPEG2000", "DPX")  # a float image of these holds 16-bit integers
@@ -216,9 +216,12 @@ def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise BadFile(
-            f"The image '{image.name}' could not be saved in {target_folder}: {error.strerror}.",
-            "Free some space or choose to pack the images.",
+        said = f"The image '{image.name}' could not be saved in {target_folder}: {error.strerror}."
+        hint = "choose in the preferences to pack the images."
+        raise (
+            DiskFull(said, f"Free some space, or {hint}")
+            if is_disk_full(error)
+            else BadFile(said, f"Check the folder's permissions, or {hint}")
         ) from error
     relative = bpy.data.filepath and folder.startswith("//")
     image.filepath = bpy.path.relpath(str(target)) if relative else str(target)

@@ -7,7 +7,6 @@ Blender's main thread, polls from a timer or waits, and takes the result or the 
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ..backend.protocol.client import Client
-from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, SabiError
+from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, OutOfMemory, SabiError, is_disk_full
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Surface
@@ -90,10 +89,16 @@ def stage_in_words(stage: str) -> str:
 
 
 def unforeseen(error: Exception) -> SabiError:
-    """Sabi's own bug in one sentence; the error itself is kept as the cause, for whoever mends it."""
-    told = SabiError(
-        f"Sabi met a fault of its own ({type(error).__name__}: {error}).", "Please report it with Copy Diagnostics."
-    )
+    """What nobody caught in one sentence: a full disk, no memory, else Sabi's own bug; kept as the cause for whoever mends it."""
+    told: SabiError
+    if is_disk_full(error):
+        told = DiskFull(f"The disk is full: {getattr(error, 'filename', None) or 'a file'} could not be written.")
+    elif isinstance(error, MemoryError):
+        told = OutOfMemory("Blender has not enough memory for this.")
+    else:
+        told = SabiError(
+            f"Sabi met a fault of its own ({type(error).__name__}: {error}).", "Please report it with Copy Diagnostics."
+        )
     told.__cause__ = error
     return told
 
@@ -226,12 +231,9 @@ class PaintJob(Job[PaintedFiles]):
         except KeyError:
             raise BadMessage(f"The result lacks an image of layer {index + 1}.") from None
         except OSError as error:
-            full = f"The painted images could not be written to {self._folder}: {error.strerror}."
-            raise (
-                DiskFull(full)
-                if error.errno == errno.ENOSPC
-                else BadFile(full, "Check Blender's folder for temporary files.")
-            ) from error
+            said = f"The painted images could not be written to {self._folder}: {error.strerror}."
+            hint = "Check Blender's folder for temporary files."
+            raise (DiskFull(said) if is_disk_full(error) else BadFile(said, hint)) from error
         return paths
 
     def _abandon(self) -> None:

@@ -60,7 +60,8 @@ def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
     for material in found:
         if material.library is not None:
             raise SceneError(
-                f"The material '{material.name}' of '{obj.name}' is linked from another file.", "Make it local first."
+                f"The material '{material.name}' of '{obj.name}' is linked from another file.",
+                "Make it local: Object > Relations > Make Local > Materials.",
             )
         find_site(material)
     return found

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..backend.protocol.errors import BadFile, SabiError
+from ..backend.protocol.errors import BadFile, DiskFull, SabiError, is_disk_full
 from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe, load_preset, preset_names
 from . import material
 from .properties import EFFECTS, fill, fill_layer, plain, recipe_of
@@ -178,7 +178,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BadFile(f"The recipe cannot be written to {path}: {error.strerror}.", "Choose another place.") from error
+        said = f"The recipe cannot be written to {path}: {error.strerror}."
+        raise (DiskFull(said) if is_disk_full(error) else BadFile(said, "Choose another place.")) from error
 
 
 _CLASSES = (

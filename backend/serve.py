@@ -53,10 +53,10 @@ def serve(
     token = os.environ.get("SABI_TOKEN", "") if token is None else token
     check_open(host, token)
     if bool(tls_cert) != bool(tls_key):
-        raise BackendError("TLS needs both a certificate and a key file.")
+        raise BackendError("TLS needs both a certificate and a key file.", "Name both, or neither.")
     for path in (tls_cert, tls_key):
         if path and not Path(path).is_file():
-            raise BackendError(f"The TLS file {path} is missing.")
+            raise BackendError(f"The TLS file {path} is missing.", "Check the path.")
     networks = Networks.load(device=device, threads=threads, folder=folder)
     listener = listen(host, port)
     config = uvicorn.Config(
@@ -76,7 +76,9 @@ def serve(
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one
-        raise BackendError(f"The TLS files cannot be used: {error}.") from error
+        raise BackendError(
+            f"The TLS files cannot be used: {error}.", "Both must be PEM, and the key must be the certificate's."
+        ) from error
     server = uvicorn.Server(config)
     if watch_stdin:
         threading.Thread(target=_end_with_parent, args=(server,), name="sabi-parent", daemon=True).start()
@@ -107,7 +109,10 @@ def listen(host: str, port: int) -> socket.socket:
             raise BackendError(
                 f"Port {port} is taken by another program.", "Choose another port, or 0 for a free one."
             ) from None
-        raise BackendError(f"The backend cannot listen on {host} port {port}: {error.strerror or error}.") from error
+        raise BackendError(
+            f"The backend cannot listen on {host} port {port}: {error.strerror or error}.",
+            "Listen on an address of this machine, as in 127.0.0.1, and on a port above 1023.",
+        ) from error
     except OverflowError:
         raise BackendError(f"{port} is not a port.", "Ports go from 0 to 65535.") from None
 

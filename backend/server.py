@@ -202,7 +202,7 @@ class Service:
             raise (
                 Busy("The job is not done yet.", "Follow its events.")
                 if not job.state.final
-                else NotFound("It has no result.")
+                else NotFound("The job has no result.", "Start it again.")
             )
         arrays, metadata = await run_in_threadpool(job.result.message, encoding, part)
         parts = wire.parts(arrays, metadata)

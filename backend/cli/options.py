@@ -234,7 +234,7 @@ def _start(recipe: str | None, effect: str | None) -> Recipe:
     try:
         return Recipe.from_json(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise BadRecipe(f"{path} is not a recipe: it is not text.") from None
+        raise BadRecipe(f"{path} is not a recipe: it is not text.", "A recipe is a JSON file.") from None
     except OSError as error:
         raise BadFile(
             f"The recipe {path} cannot be read: {error.strerror}.", "Check the path, or name a preset."

@@ -20,9 +20,11 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-_HINTS = {
+_HINTS = {  # in place of what an error says by default, which is for artists in Blender
     "bad_recipe": "`sabi weather --help` says what each setting does, `sabi effects` what there is to choose from.",
     "backend": "Check the address and that `sabi serve` runs there.",
+    "backend_gone": "Nothing was written. Check the address and that `sabi serve` runs there.",
+    "unauthorized": "Give the server's token with --token, or in SABI_TOKEN.",
 }
 
 
@@ -31,7 +33,9 @@ def show_error(error: SabiError, prefix: str = "") -> None:
     err.print(f"[bold red]Error:[/] {escape(prefix + error.message)}")
     if error.code == "unknown_network":
         error = SabiError.from_dict({**error.to_dict(), "hint": f"{error.hint} On the command line: --newest."})
-    hint = error.hint or _HINTS.get(error.code, "`sabi COMMAND --help` says what each option does.")
+    hint = error.hint
+    if not hint or (hint == type(error).default_hint and error.code in _HINTS):
+        hint = _HINTS.get(error.code, "`sabi COMMAND --help` says what each option does.")
     err.print(f"[dim]Hint:[/]  {escape(hint)}")
     err.print(f"[dim]Code:[/]  {error.code}")
 

@@ -77,7 +77,7 @@ def open_image(path: Path) -> OpenImageIO.ImageInput:
     try:
         check_size(spec.height, spec.width)
         if spec.depth > 1:
-            raise BadSurface(f"{path} is a volume, not an image.")
+            raise BadSurface(f"{path} is a volume, not an image.", "Save one of its slices as an image.")
     except Exception:
         source.close()
         raise

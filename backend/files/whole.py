@@ -11,9 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from ..protocol.errors import BadFile, DiskFull, FileExists
-
-_FULL = (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC, errno.EFBIG)
+from ..protocol.errors import BadFile, DiskFull, FileExists, is_disk_full
 
 
 class WholeFiles:
@@ -73,7 +71,7 @@ class WholeFiles:
 
 def explain(error: OSError, path: Path) -> BadFile:
     """What kept a file from being read or written, in one sentence."""
-    if error.errno in _FULL:
+    if is_disk_full(error):
         return DiskFull(f"The disk is full: {path} could not be written.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return BadFile(f"{path} may not be accessed.", "Check the permissions of the file and its folder.")

@@ -167,7 +167,10 @@ class Connection:
         except http.client.HTTPException:
             raise self.not_sabi() from None
         except OSError as error:
-            raise BackendError(f"The backend at {self.address} cannot be reached: {error.strerror or error}.") from None
+            raise BackendError(
+                f"The backend at {self.address} cannot be reached: {error.strerror or error}.",
+                "Check the address and the network.",
+            ) from None
 
     def _check(self, response: http.client.HTTPResponse) -> None:
         if response.status != 200:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 class SabiError(Exception):
@@ -45,6 +48,7 @@ class BadSurface(SabiError):
 
     code = "bad_surface"
     status = 422
+    default_hint = "Check the maps that were given, and give those that fit."
 
 
 class MissingMap(BadSurface):
@@ -180,7 +184,7 @@ class BackendGone(BackendError):
     """The backend ended or stopped answering while it was needed."""
 
     code = "backend_gone"
-    default_hint = "Nothing was changed. Press Weather again: the backend is started anew."
+    default_hint = "Nothing was changed. Press Weather again; where the preferences name a server, see that it runs."
 
 
 class ProtocolMismatch(BackendError):
@@ -194,6 +198,11 @@ class SceneError(SabiError):
 
     code = "scene"
     status = 422
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether what kept a file from being written is that there is no room for it."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def _family(kind: type[SabiError]) -> list[type[SabiError]]:

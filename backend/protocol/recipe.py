@@ -113,11 +113,17 @@ class Layer:
         _check_number("exposure contrast", self.exposure.contrast, 0, 10)
         _check_number("exposure amount", self.exposure.amount, 0, 1)
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise BadRecipe(f"The seed must be a whole number from 0 to {2**32 - 1}, not {self.seed!r}.")
+            raise BadRecipe(
+                f"The seed must be a whole number from 0 to {2**32 - 1}, not {self.seed!r}.",
+                "Any other seed gives another picture of the same kind.",
+            )
         if not isinstance(self.style, str):
             values = self.style.values() if isinstance(self.style, Mapping) else self.style
             if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in values):
-                raise BadRecipe("A style is a name, a blend of names by weight, or a code of finite numbers.")
+                raise BadRecipe(
+                    "A style is a name, a blend of names by weight, or a code of finite numbers.",
+                    "Leave it empty to take the effect's first.",
+                )
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         if len(self.gravity) != 3 or not np.isfinite(self.gravity).all() or np.linalg.norm(self.gravity) < 1e-6:
-            raise BadRecipe("Gravity must be three finite numbers, not all zero.")
+            raise BadRecipe("Gravity must be three finite numbers, not all zero.", "Down is 0, 0, -1.")
         if self.ground is not None:
             _check_number("ground", self.ground, -1e6, 1e6)
 
@@ -146,7 +152,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.layers) <= MAX_LAYERS:
-            raise BadRecipe(f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.")
+            raise BadRecipe(
+                f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.", "Add a layer, or take some away."
+            )
 
     def at_age(self, age: float) -> Recipe:
         """The recipe with every layer at this age."""
@@ -178,18 +186,20 @@ def recipe_from_dict(data: object) -> Recipe:
         )
     version = data["sabi_recipe"]
     if not isinstance(version, int) or version < 1:
-        raise BadRecipe(f"The recipe's schema version {version!r} is not valid.")
+        raise BadRecipe(
+            f"The recipe's schema version {version!r} is not valid.", f"This Sabi writes version {SCHEMA_VERSION}."
+        )
     if version > SCHEMA_VERSION:
         raise BadRecipe(
             f"The recipe has schema version {version}; this Sabi knows up to {SCHEMA_VERSION}.", "Update Sabi."
         )
     layers = data.get("layers")
     if not isinstance(layers, list):
-        raise BadRecipe("The recipe has no list of layers.")
+        raise BadRecipe("The recipe has no list of layers.", 'Write "layers": [{"effect": "rust"}] at least.')
     rest = {k: v for k, v in data.items() if k not in ("sabi_recipe", "layers", "frame")}
     networks = rest.get("networks", {})
     if not isinstance(networks, dict) or not all(isinstance(v, str) for v in networks.values()):
-        raise BadRecipe("The recipe's networks must map names to hashes.")
+        raise BadRecipe("The recipe's networks must map names to hashes.", "Leave them out to use this Sabi's own.")
     frame = _build(Frame, data.get("frame", {}), "frame", mode=FrameMode, gravity=_floats)
     return _build(Recipe, {**rest, "layers": tuple(_layer(layer) for layer in layers), "frame": frame}, "recipe")
 
@@ -214,7 +224,10 @@ def _layer(data: object) -> Layer:
 def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:
     """A dataclass from a JSON object, each wrong or unknown field named in the error."""
     if not isinstance(data, dict):
-        raise BadRecipe(f"The recipe's {what} must be an object, not {type(data).__name__}.")
+        raise BadRecipe(
+            f"The recipe's {what} must be an object, not {type(data).__name__}.",
+            f"Fields: {', '.join(sorted(f.name for f in fields(kind)))}.",
+        )
     known = {f.name for f in fields(kind)}
     if unknown := sorted(set(data) - known):
         raise BadRecipe(
@@ -237,9 +250,21 @@ def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:
         raise BadRecipe(f"The recipe's {what} is not valid.", f"{error}.") from None
 
 
+_MEANINGS = {
+    "age": "0 is new, 1 is as weathered as the effect gets.",
+    "opacity": "0 hides the layer, 1 shows all of it.",
+    "feature size": "It is how many metres one flake, tuft or stain is across.",
+    "relief": "It is how many metres the layer rises above the surface.",
+    "ground": "It is a height in metres; leave it out to take the lowest point.",
+}
+
+
 def _check_number(name: str, value: object, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise BadRecipe(f"The {name} must be a number from {low:g} to {high:g}, not {value!r}.")
+        raise BadRecipe(
+            f"The {name} must be a number from {low:g} to {high:g}, not {value!r}.",
+            _MEANINGS.get(name, "Correct it, or leave it out to take the effect's own."),
+        )
 
 
 def _floats(values: Any) -> tuple[float, ...]:

@@ -150,7 +150,9 @@ def style_code(card: Card, layer: Layer) -> np.ndarray:
     if isinstance(layer.style, tuple):
         length = len(next(iter(known.values())))
         if len(layer.style) != length:
-            raise BadRecipe(f"A style code has {length} numbers, not {len(layer.style)}.")
+            raise BadRecipe(
+                f"A style code has {length} numbers, not {len(layer.style)}.", "It was made for another painter."
+            )
         return np.asarray(layer.style, np.float32)
     if isinstance(layer.style, Mapping):
         blend = dict(layer.style)
@@ -162,7 +164,7 @@ def style_code(card: Card, layer: Layer) -> np.ndarray:
         )
     weight = sum(blend.values())
     if weight <= 0:
-        raise BadRecipe("The weights of a blend of styles must add up to more than 0.")
+        raise BadRecipe("The weights of a blend of styles must add up to more than 0.", "Raise one of them.")
     return sum(known[name] * np.float32(share / weight) for name, share in blend.items())  # type: ignore[return-value]
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 INSTALL = """
 import json, sys
-import addon_utils, bpy
+import bpy
+import addon_utils
 
 report, zip_path = {}, sys.argv[-1]
 bpy.ops.extensions.package_install_files(filepath=zip_path, repo="user_default", enable_on_install=True)
@@ -22,12 +23,12 @@ name = "bl_ext.user_default.sabi"
 report["enabled"] = name in bpy.context.preferences.addons
 report["preferences"] = bpy.context.preferences.addons[name].preferences is not None
 report["operators"] = sorted(dir(bpy.ops.sabi))
-report["panels"] = sorted(panel.__name__ for panel in bpy.types.Panel.__subclasses__() if "SABI" in panel.__name__)
+report["panels"] = [kind for kind in dir(bpy.types) if kind.startswith("SABI_PT")]
 report["policy"] = addon_utils._extensions_warnings_get().get(name, [])
 report["compiled"] = sorted({"onnxruntime", "OpenImageIO", "starlette", "torch"} & set(sys.modules))
 report["path"] = [path for path in sys.path if ".local" in path]
 bpy.ops.preferences.addon_disable(module=name)
-report["after disable"] = [panel.__name__ for panel in bpy.types.Panel.__subclasses__() if "SABI" in panel.__name__]
+report["after disable"] = [kind for kind in dir(bpy.types) if kind.startswith("SABI")]
 report["scene left"] = [key for key in dir(bpy.context.scene) if "sabi" in key.lower()]
 bpy.ops.preferences.addon_enable(module=name)
 report["enabled again"] = name in bpy.context.preferences.addons

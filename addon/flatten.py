@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -15,9 +16,10 @@ from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import bake, capture, geometry_maps, images, material, rest, work
 from .channels import UVs
 from .jobs import Progress
+from .kept import Kept
 from .passes import Passes, Subject
 from .versions import enable_nodes
-from .weathering import Target, capturing, keep, share
+from .weathering import Target, capturing, share
 
 MARGIN = 8  # texels around islands
 LOST = {"Emission Strength": "light of its own", "Transmission Weight": "transmission", "Coat Weight": "coat"}
@@ -66,12 +68,21 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0) -> work.
         texels = (max(round(texels[0] * scale), 1), max(round(texels[1] * scale), 1))
         steps = capturing(ShownCapture(bpy.context, obj, uv_map, texels))
         captured.append((yield from share(steps, index / len(targets), (index + 1) / len(targets))))
-    warnings: list[str] = []
-    for target, result in zip(targets, captured, strict=True):
-        obj = target.find()
-        warnings += _losses(obj)
-        _wear(obj, _plain_material(obj, result))
-        yield Progress("Writing the images", 1.0)
+    kept, made = Kept(), []
+    try:
+        for target, result in zip(targets, captured, strict=True):
+            made.append(_plain_material(target.find(), result, kept).session_uid)
+            yield Progress("Writing the images", 1.0)
+        objects = [target.find() for target in targets]
+        plain = {block.session_uid: block for block in bpy.data.materials}
+        if not all(uid in plain for uid in made):
+            raise SceneError("The flattened materials were removed while Sabi made them.", "Flatten again.")
+        warnings = [warning for obj in objects for warning in _losses(obj)]
+        for obj, uid in zip(objects, made, strict=True):
+            _wear(obj, plain[uid])
+        kept.stays()
+    finally:
+        kept.discard()
     work.undo_step("Flatten")
     said = targets[0].name if len(targets) == 1 else f"{len(targets)} objects"
     return work.Outcome(f"Flattened {said}", tuple(dict.fromkeys(warnings)))
@@ -126,44 +137,49 @@ def _losses(obj: bpy.types.Object) -> list[str]:
     ][:3]
 
 
-def _plain_material(obj: bpy.types.Object, captured: capture.CapturedObject) -> bpy.types.Material:
+def _plain_material(obj: bpy.types.Object, captured: capture.CapturedObject, kept: Kept) -> bpy.types.Material:
     """A new material of image textures that are wired straight into a Principled."""
     made = bpy.data.materials.new(f"{obj.name} weathered")
+    kept.block(made)
     enable_nodes(made)
     tree = made.node_tree
     shader = next(node for node in tree.nodes if node.bl_idname == "ShaderNodeBsdfPrincipled")
     maps = captured.surface.maps
     see_through = "alpha" in maps and bool((maps["alpha"].floats() < 1).any())
     base = [maps["albedo"]] + ([maps["alpha"]] if see_through else [])
-    colour = _texture(tree, captured, "albedo", base, ColorSpace.SRGB)
+    texture = partial(_texture, tree, captured, kept)
+    colour = texture("albedo", base, ColorSpace.SRGB)
     tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
     if see_through:
         tree.links.new(colour.outputs["Alpha"], shader.inputs["Alpha"])
     for name in ("roughness", "metallic"):
-        texture = _texture(tree, captured, name, [maps[name]], ColorSpace.DATA)
-        tree.links.new(texture.outputs["Color"], shader.inputs[name.capitalize()])
+        number = texture(name, [maps[name]], ColorSpace.DATA)
+        tree.links.new(number.outputs["Color"], shader.inputs[name.capitalize()])
     if "normal" in maps:
-        texture, bent = (
-            _texture(tree, captured, "normal", [maps["normal"]], ColorSpace.DATA),
-            tree.nodes.new("ShaderNodeNormalMap"),
-        )
+        normal, bent = texture("normal", [maps["normal"]], ColorSpace.DATA), tree.nodes.new("ShaderNodeNormalMap")
         bent.uv_map = captured.uv_map
-        tree.links.new(texture.outputs["Color"], bent.inputs["Color"])
+        tree.links.new(normal.outputs["Color"], bent.inputs["Color"])
         tree.links.new(bent.outputs["Normal"], shader.inputs["Normal"])
     return made
 
 
 def _texture(
-    tree: bpy.types.NodeTree, captured: capture.CapturedObject, name: str, maps: Sequence[Map], space: ColorSpace
+    tree: bpy.types.NodeTree,
+    captured: capture.CapturedObject,
+    kept: Kept,
+    name: str,
+    maps: Sequence[Map],
+    space: ColorSpace,
 ) -> bpy.types.Node:
-    image = _image(Map(np.concatenate([map_.array for map_ in maps], -1), space), f"{captured.surface.name} {name}")
+    map_ = Map(np.concatenate([map_.array for map_ in maps], -1), space)
+    image = _image(map_, f"{captured.surface.name} {name}", kept)
     node, uv = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeUVMap")
     node.image, uv.uv_map = image, captured.uv_map
     tree.links.new(uv.outputs[0], node.inputs["Vector"])
     return node
 
 
-def _image(map_: Map, name: str) -> bpy.types.Image:
+def _image(map_: Map, name: str, kept: Kept) -> bpy.types.Image:
     """A new image kept as the preference says; it goes through a file, because packed pixels cannot move beside the .blend."""
     drawn = images.write(map_, ".sabi flat")
     with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
@@ -171,7 +187,7 @@ def _image(map_: Map, name: str) -> bpy.types.Image:
         try:
             drawn.save(filepath=str(path))
             image = images.load_png(path, name, map_.color_space, channel_packed=False)
-            keep(image)
+            kept.image(image)
         except RuntimeError as error:
             raise BadFile(f"The image '{name}' could not be written.", "Free some space and try again.") from error
         finally:

@@ -24,7 +24,8 @@ from . import images, material, work
 from .capture import Capture, CapturedObject, CaptureSettings
 from .growth_nodes import PaintedImages
 from .jobs import PaintedFiles, PaintJob, Progress
-from .preferences import preferences, service, service_settings
+from .kept import Kept
+from .preferences import service, service_settings
 from .properties import EFFECT_NAMES
 
 T = TypeVar("T")
@@ -75,9 +76,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
     failed: list[SabiError] = []
-    loaded: list[
-        list[int]
-    ] = []  # images by their session's number: an undo between steps would leave dangling references
+    loaded: list[Kept] = []
     try:
         for index, target in enumerate(targets):
             begin, span = index / len(targets), 1 / len(targets)
@@ -90,14 +89,14 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
             except SabiError as error:
                 failed.append(error)
         for result in ready:
-            loaded.append([])
+            loaded.append(Kept())
             yield from _load(result, loaded[-1])
         applied = []
-        for result, uids in zip(ready, loaded, strict=True):
+        for result, kept in zip(ready, loaded, strict=True):
             try:
-                _apply(result, uids)
+                _apply(result, kept.blocks)
                 applied.append(result)
-                uids.clear()
+                kept.stays()
             except SabiError as error:
                 failed.append(error)
         if not applied:
@@ -105,7 +104,8 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
         work.undo_step("Weather")
         return _outcome(applied, failed)
     finally:
-        _discard([uid for uids in loaded for uid in uids])
+        for kept in loaded:
+            kept.discard()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -155,15 +155,13 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
         capture.cancel()
 
 
-def _load(ready: Ready, loaded: list[int]) -> Generator[Progress, None, None]:
-    """Loads an object's images, one a step because each is a copy on the main thread; adds their numbers to `loaded`."""
+def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
+    """Loads an object's images, one a step because each is a copy on the main thread."""
     names = iter(_image_names(ready))
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
-            image = images.load_png(files[name], next(names), space)
-            loaded.append(image.session_uid)
-            keep(image)
+            kept.image(images.load_png(files[name], next(names), space))
             yield Progress("Loading the images", 1.0)
 
 
@@ -175,19 +173,6 @@ def _image_names(ready: Ready) -> list[str]:
         for number, layer in layers
         for name in CHANNELS
     ]
-
-
-def _discard(loaded: Sequence[int]) -> None:
-    bpy.data.batch_remove([image for image in bpy.data.images if image.session_uid in loaded])
-
-
-def keep(image: bpy.types.Image) -> None:
-    """Packs an image or saves it beside the .blend, as the preference says."""
-    image[material.IMAGE] = True
-    if preferences().storage == "FILES" and bpy.data.filepath:
-        images.save_beside(image)
-    else:
-        images.pack(image)
 
 
 def _apply(ready: Ready, loaded: Sequence[int]) -> None:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a piece of work has put into the .blend and beside it before it has ended: it stays, or it is taken out again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+
+from . import images, material
+from .preferences import preferences
+
+
+@dataclass
+class Kept:
+    """Images, materials and files of work in flight. `discard` removes them, unless it `stays`.
+
+    Blocks are known by their session's number: an undo between steps would leave dangling references.
+    """
+
+    blocks: list[int] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+    def block(self, made: bpy.types.Image | bpy.types.Material) -> None:
+        self.blocks.append(made.session_uid)
+
+    def image(self, image: bpy.types.Image) -> None:
+        """Packs an image or saves it beside the .blend, as the preference says. Raises BadFile, DiskFull."""
+        self.block(image)
+        image[material.IMAGE] = True
+        if preferences().storage == "FILES" and bpy.data.filepath:
+            self.files.append(images.save_beside(image))
+        else:
+            images.pack(image)
+
+    def stays(self) -> None:
+        self.blocks.clear()
+        self.files.clear()
+
+    def discard(self) -> None:
+        found = [block for kind in (bpy.data.materials, bpy.data.images) for block in kind]
+        bpy.data.batch_remove([block for block in found if block.session_uid in self.blocks])
+        for path in self.files:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        self.stays()

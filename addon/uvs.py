@@ -163,10 +163,7 @@ def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
     """
     mesh = obj.data
     name = (mesh.uv_layers.get(SECOND_UV) or mesh.uv_layers.new(name=SECOND_UV, do_init=False)).name
-    mesh.uv_layers.active = mesh.uv_layers[name]
-    for part in (mesh.vertices, mesh.edges, mesh.polygons):
-        part.foreach_set("hide", np.zeros(len(part), bool))
-        part.foreach_set("select", np.ones(len(part), bool))
+    mesh.uv_layers.active_index = mesh.uv_layers.find(name)
     alone = bpy.data.scenes.new(".sabi unwrapping")
     try:
         alone.collection.objects.link(obj)
@@ -178,6 +175,8 @@ def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
             bpy.ops.object.mode_set(mode="EDIT")
             try:
                 with bpy.context.temp_override(edit_object=obj):
+                    bpy.ops.mesh.reveal(select=True)
+                    bpy.ops.mesh.select_all(action="SELECT")
                     bpy.ops.uv.smart_project(island_margin=margin, correct_aspect=False)
             finally:
                 bpy.ops.object.mode_set(mode="OBJECT")

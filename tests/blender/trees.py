@@ -28,7 +28,8 @@ class Tree:
 
 def material(tree: Tree) -> bpy.types.Material:
     made = bpy.data.materials.new(tree.name)
-    made.use_nodes = True
+    if bpy.app.version < (5, 0, 0):
+        made.use_nodes = True
     nodes = made.node_tree
     nodes.nodes.clear()
     output = nodes.nodes.new("ShaderNodeOutputMaterial")

@@ -122,7 +122,7 @@ def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) ->
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     figures = {ours: result[theirs] for ours, theirs in SCORE.items()}
     figures |= map_agreement(torch.stack([m.maps[0] for m in made]), torch.stack([m.real[0] for m in made]))
-    return figures | {"copy_ratio": copy_ratio([m.maps[0, :3] for m in made], real)}
+    return figures | {"copy_ratio": copy_ratio([m.maps[0, :3] for m in made], [r[:3] for r in real])}
 
 
 def save_all(pictures: list[Tensor], folder: Path) -> None:
@@ -219,7 +219,7 @@ def placement_figures(brush: Brush, size: int = 256) -> dict:
     return {name: round(value, 4) for name, value in worst.items()}
 
 
-def base_response(brush: Brush, size: int = 256) -> float:
+def base_response(brush: Brush, size: int = 128) -> float:
     """How the border's mean colour moves with eight base colours: the lowest correlation of any style."""
     colours = [(r, g, b) for r in (0.15, 0.7) for g in (0.15, 0.7) for b in (0.15, 0.7)]
     exposure, lowest = smooth_exposure(size, 8), 1.0

@@ -27,7 +27,7 @@ from .networks.painter import NOISE, STYLE, Painter
 class Options:
     """Everything that shapes the weights, besides the data."""
 
-    minutes: float = 46.0
+    minutes: float = 36.0
     seed: int = 0
     workers: int = (
         2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation
@@ -68,7 +68,7 @@ def presence(stride: int, done: float) -> float:
 
     With all of it from the start the first shapes are made of the finest noise, and grow from there only slowly.
     """
-    late = {8: 0.08, 4: 0.14, 2: 0.20}
+    late = {4: 0.05, 2: 0.10}
     return min(1.0, max(0.0, (done - late[stride]) / 0.1)) if stride in late else 1.0
 
 

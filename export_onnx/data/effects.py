@@ -129,11 +129,22 @@ HELD_CLEAN: dict[str, tuple[str, ...]] = {
     "moss": ("concrete_clean/concrete_floor", "concrete_clean/brushed_concrete_03"),
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
 }
-# A texture of the effect that training has not seen: the natural variation that the score is measured in.
+# Textures of the effect that training has not seen: the natural variation that the score is measured in.
 OTHER: dict[str, tuple[Photograph, ...]] = {
-    "rust": (Photograph("other", "rust_on_steel/metal020", Area.METALLIC),),
+    "rust": tuple(
+        Photograph("other", folder, Area.METALLIC)
+        for folder in (
+            "rust_on_steel/metal020",
+            "rust_on_steel/metalplates013",
+            "rust/rust004",
+            "rust/rust006",
+            "rust/rust008",
+        )
+    ),
     "peeling_paint": (Photograph("other", "peeling_paint_rust/corrugatedsteel003", Area.ROUGHNESS),),
-    "moss": (Photograph("other", "moss/ground03", Area.MARKS), Photograph("other", "moss/mossyrock", Area.MARKS)),
+    "moss": tuple(
+        Photograph("other", folder, Area.MARKS) for folder in ("moss/ground03", "moss/mossyrock", "moss/ground0")
+    ),
     "dirt": (
         Photograph("other", "dirt_ground/ground06", Area.GROWN, grain=(40, 9, 2.5), softness=0.5),
         Photograph("other", "dirt_ground/brown_mud_rocks_01", Area.GROWN, runs=True, grain=(24, 7, 2), softness=0.35),

@@ -3,7 +3,8 @@
 
 From 1/32 of the resolution to full: at every level the base, the susceptibility, the direction of gravity and fresh noise
 are added by a 1x1 convolution, then 3x3 convolutions, each followed by its activation and by the style's modulation (FiLM),
-in this order so that a convolution and its activation stay one fused operation.
+in this order so that a convolution and its activation stay one fused operation. Every level adds its own share to the
+picture, so that large shapes are made where they are cheap, from coarse noise.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PAINTED = (
     "metallic",
     "height",
 )
-HEAD = 16  # channels the last convolution has: a multiple of 16 is faster than the eleven that are used
+HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
 
 
 class Level(nn.Module):
@@ -75,25 +76,29 @@ class Painter(nn.Module):
         channels = ((96,), (96, 96), (96, 96), (64, 64), (48, 32), (32,))
         noise = [c for _, c in NOISE.values()] + [0]
         self.levels = nn.ModuleList(Level(*sizes) for sizes in zip(inner, channels, noise, strict=True))
-        self.head = nn.Conv2d(32, HEAD, 3, padding=1)
+        self.heads = nn.ModuleList(nn.Conv2d(c[-1], HEAD, 1) for c in channels[:-1])
+        self.heads.append(nn.Conv2d(channels[-1][-1], HEAD, 3, padding=1))
         self.start()
 
     def start(self) -> None:
-        """Weights that hand the coarse noise down undiminished: shapes then begin large and learn their detail.
+        """Weights with which every level's noise shows in the threshold from the first step, the coarse most.
 
-        torch's own shrink it at every convolution, so that the finest noise makes the first shapes, and they stay small.
+        torch's own shrink the coarse noise at every convolution; all shapes are then made from the finest, and stay small.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.05)
                 nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+            elif isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
                 module.bias = nn.Parameter(torch.zeros(module.out_channels))
-        nn.init.kaiming_normal_(self.head.weight, a=1.0)
+        for head, strength in zip(self.heads, (0.6, 0.8, 0.8, 0.5, 0.3, 0.2), strict=True):
+            assert isinstance(head, nn.Conv2d)
+            head.weight.data *= 0.15
+            head.weight.data[0] *= strength / 0.15
         bias = torch.zeros(HEAD)
         bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
-        self.head.bias = nn.Parameter(bias)
+        self.heads[-1].bias = nn.Parameter(bias)
 
     def forward(
         self,
@@ -110,13 +115,24 @@ class Painter(nn.Module):
         pyramid = [torch.cat([base * 2 - 1, susceptibility, down], 1)]
         for _ in NOISE:
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
-        x = None
+        x: Tensor | None = None
+        raw = torch.zeros(())
         noises = (noise_32, noise_16, noise_8, noise_4, noise_2, None)
-        for level, conditions, noise in zip(self.levels, reversed(pyramid), noises, strict=True):
+        for level, head, conditions, noise in zip(self.levels, self.heads, reversed(pyramid), noises, strict=True):
             if x is not None:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                x = twice(x)
             x = level(x, conditions if noise is None else torch.cat([conditions, noise], 1), style)
-        return final_values(self.head(x)[:, : len(PAINTED)])
+            raw = head(x) if level is self.levels[0] else smoothed(twice(raw)) + head(x)
+        return final_values(raw[:, : len(PAINTED)])
+
+
+def twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def smoothed(x: Tensor) -> Tensor:
+    """Mean of 3x3: takes the steps out of what was doubled."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def final_values(raw: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def test_export_of_another_network_is_refused(network, tmp_path):
     card = export.painter_card(STYLES, {}, {})
     export.export_painter(network, card, tmp_path / "painter.onnx")
     with torch.no_grad():
-        network.head.bias += 0.5
+        network.heads[-1].bias += 0.5
     with pytest.raises(export.ExportError, match="differs from torch"):
         export.check(network, tmp_path / "painter.onnx")
 

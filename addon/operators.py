@@ -16,18 +16,18 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
-from . import diagnostics, material, work
+from . import material, work
+from .capture import LARGEST
 from .flatten import flatten_objects
 from .frame_weathering import weather_frame
 from .jobs import unforeseen
-from .preferences import service, service_settings
 from .properties import EFFECTS, frame_of, plain, recipe_of
 from .weathering import capture_settings, weather_objects
 
 ERROR = {"ERROR"}
 
 
-def _reporting(execute):  # type: ignore[no-untyped-def]
+def reporting(execute):  # type: ignore[no-untyped-def]
     """An execute or invoke whose SabiErrors become reports, and then CANCELLED."""
 
     def reported(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
@@ -100,7 +100,7 @@ class _WithRecipe:
     preset: StringProperty(name="Preset", description="A preset that ships with Sabi", options={"SKIP_SAVE"})
     recipe_json: StringProperty(name="Recipe", description="A recipe as JSON", options={"SKIP_SAVE"})
     age: FloatProperty(
-        name="Age", description="Age of every layer", min=0, max=1, subtype="FACTOR", options={"SKIP_SAVE"}
+        name="Age", description="Age of every layer", soft_min=0, soft_max=1, subtype="FACTOR", options={"SKIP_SAVE"}
     )
     seed: IntProperty(
         name="Seed", description="Seed of the first layer; the others follow", min=0, options={"SKIP_SAVE"}
@@ -108,7 +108,7 @@ class _WithRecipe:
     feature_size: FloatProperty(
         name="Feature Size",
         description="Metres across one flake, tuft or stain",
-        min=0,
+        soft_min=0,
         subtype="DISTANCE",
         options={"SKIP_SAVE"},
     )
@@ -116,7 +116,7 @@ class _WithRecipe:
         name="Size",
         description="Texels a side of the images; 0 for the scene's choice",
         min=0,
-        max=8192,
+        soft_max=LARGEST,
         options={"SKIP_SAVE"},
     )
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
@@ -162,7 +162,7 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
             return False
         return True
 
-    @_reporting
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         recipe = self.recipe(context)
         steps = weather_objects(selected_meshes(context), recipe, capture_settings(context.scene, recipe, self.size))
@@ -193,7 +193,7 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
             return False
         return True
 
-    @_reporting
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         return self.begin(
             "Weathering the frame", weather_frame(context, self.recipe(context), self.filepath), self.wait
@@ -239,7 +239,7 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
     bl_label = "Revert"
     bl_options = {"REGISTER", "UNDO"}
 
-    @_reporting
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         count = sum(material.revert(obj) for obj in selected_meshes(context))
         self.report({"INFO"}, f"Reverted {count} object{'s' * (count != 1)}")
@@ -257,59 +257,15 @@ class SABI_OT_flatten(_Working, _OnWeathered, bpy.types.Operator):
         name="Size",
         description="Texels a side; 0 for the size of the painted images",
         min=0,
-        max=8192,
+        soft_max=LARGEST,
         options={"SKIP_SAVE"},
     )
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
 
-    @_reporting
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         objects = [obj for obj in selected_meshes(context) if material.weathered(obj)]
         return self.begin("Flattening", flatten_objects(objects, self.size), self.wait)
-
-
-class SABI_OT_start_backend(bpy.types.Operator):
-    """Start the backend, or reach the server, and say what it runs on"""
-
-    bl_idname = "sabi.start_backend"
-    bl_label = "Start Backend"
-
-    @_reporting
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        service.connect(service_settings())
-        self.report({"INFO"}, f"The backend runs on {diagnostics.device_of(service.health)}")
-        return {"FINISHED"}
-
-
-class SABI_OT_stop_backend(bpy.types.Operator):
-    """End the backend process; the next job starts it anew"""
-
-    bl_idname = "sabi.stop_backend"
-    bl_label = "Stop Backend"
-
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        if service.process_id is None:
-            cls.poll_message_set("No backend runs here")
-            return False
-        return True
-
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        work.cancel()
-        service.stop()
-        return {"FINISHED"}
-
-
-class SABI_OT_copy_diagnostics(bpy.types.Operator):
-    """Copy versions, machine and the last error to the clipboard, for a report"""
-
-    bl_idname = "sabi.copy_diagnostics"
-    bl_label = "Copy Diagnostics"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        context.window_manager.clipboard = "\n".join(diagnostics.lines(service, service_settings()))
-        self.report({"INFO"}, "Diagnostics copied")
-        return {"FINISHED"}
 
 
 _CLASSES = (
@@ -318,9 +274,6 @@ _CLASSES = (
     SABI_OT_cancel,
     SABI_OT_revert,
     SABI_OT_flatten,
-    SABI_OT_start_backend,
-    SABI_OT_stop_backend,
-    SABI_OT_copy_diagnostics,
 )
 
 

@@ -9,6 +9,9 @@ import bpy
 
 from ..backend.protocol.recipe import Exposure
 from . import material, work
+from .capture import CaptureSettings
+from .jobs import in_words
+from .weathering import estimate
 
 WEIGHTS = tuple(name for name in Exposure.__dataclass_fields__ if name != "strict")
 
@@ -153,6 +156,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column.operator(operator, icon="SHADERFX")
     if operator == "sabi.weather":
         layout.prop(context.scene.sabi, "size")
+        if seconds := _estimated(context):
+            layout.label(text=f"Takes about {in_words(seconds)}", icon="TIME")
     if now is None:
         return
     if now.error is not None and now.error.code != "cancelled":
@@ -162,6 +167,21 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
         draw_text(layout, now.outcome.message, "CHECKMARK", context.region.width)
         for warning in now.outcome.warnings:
             draw_text(layout.box(), warning, "INFO", context.region.width)
+
+
+_last_estimate: tuple[object, float] = (None, 0.0)
+
+
+def _estimated(context: bpy.types.Context) -> float:
+    """The estimate for what is selected, asked for again only when that changes: panels are drawn often."""
+    global _last_estimate
+    settings, objects = context.scene.sabi, [obj for obj in context.selected_objects if obj.type == "MESH"]
+    about = [(obj.session_uid, len(obj.data.polygons), len(obj.material_slots)) for obj in objects]
+    state = (settings.size, len(settings.layers), about, work.current() is not None and work.current().ended)
+    if _last_estimate[0] != state:
+        recipe_size = CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))
+        _last_estimate = (state, estimate(objects, len(settings.layers), recipe_size))
+    return _last_estimate[1]
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,8 +22,9 @@ from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, Sabi
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, material, work
-from .capture import Capture, CapturedObject, CaptureSettings
+from . import images, material, timing, work
+from .capture import Capture, CapturedObject, CaptureSettings, output_size
+from .capture import estimate as capture_seconds
 from .growth_nodes import PaintedImages
 from .jobs import PaintedFiles, PaintJob, Progress
 from .kept import Kept
@@ -29,6 +32,7 @@ from .preferences import service, service_settings
 from .properties import EFFECT_NAMES
 
 T = TypeVar("T")
+_painting = timing.Rate(12.0)  # seconds for a million texels of one layer; two cores
 CAPTURE_SHARE = 0.4  # of the time an object takes, as the progress bar has it
 
 
@@ -64,6 +68,16 @@ def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> C
     """How to capture for a recipe; `size` 0 takes the scene's choice."""
     chosen = 0 if scene.sabi.size == "AUTO" else int(scene.sabi.size)
     return CaptureSettings(size=size or chosen, mode=recipe.frame.mode)
+
+
+def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: CaptureSettings) -> float:
+    """Seconds that weathering these objects is likely to take, from what was measured here; 0 where none can be weathered."""
+    total = 0.0
+    for obj in objects:
+        with suppress(SabiError):
+            megatexels = timing.megatexels(output_size(obj, settings))
+            total += capture_seconds(obj, settings) + _painting.seconds * megatexels * layers
+    return total
 
 
 def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, settings: CaptureSettings) -> work.Steps:
@@ -115,11 +129,14 @@ def _weather_one(
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
     chosen = service_settings()
-    job = PaintJob(lambda: service.connect(chosen), captured.surface, recipe, folder)
+    job, began = PaintJob(lambda: service.connect(chosen), captured.surface, recipe, folder), time.monotonic()
     try:
         while not job.wait(0.0):
             yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
-        return Ready(target, captured, job.result())
+        painted = job.result()
+        height, width = captured.surface.size
+        _painting.learn((time.monotonic() - began) / (timing.megatexels((width, height)) * len(recipe.layers)))
+        return Ready(target, captured, painted)
     except BackendGone:
         service.doubt()
         raise

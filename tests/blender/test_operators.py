@@ -335,6 +335,14 @@ def test_the_recipe_is_taken_back_from_an_object_with_its_live_age(backend):
     assert (layer.effect, layer.seed, layer.age) == (Effect.RUST, 9, 0.65)
 
 
+def test_the_estimate_grows_with_texels_and_layers(backend):
+    obj = painted_plane()
+    small, large = (weathering.estimate([obj], 1, weathering.CaptureSettings(size=size)) for size in (512, 2048))
+    assert 0 < small < large / 8
+    assert weathering.estimate([obj], 3, weathering.CaptureSettings(size=512)) > small
+    assert weathering.estimate([plane()], 1, weathering.CaptureSettings(size=512)) == 0, "a bare object has none"
+
+
 def test_the_environment_overrides_preferences(monkeypatch):
     chosen = bpy.context.preferences.addons[EXTENSION].preferences
     chosen.device, chosen.threads = "cpu", 2

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operators on the backend itself: start it, stop it, say what it is."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import diagnostics, work
+from .operators import reporting
+from .preferences import service, service_settings
+
+
+class SABI_OT_start_backend(bpy.types.Operator):
+    """Start the backend, or reach the server, and say what it runs on"""
+
+    bl_idname = "sabi.start_backend"
+    bl_label = "Start Backend"
+
+    @reporting
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        service.connect(service_settings())
+        self.report({"INFO"}, f"The backend runs on {diagnostics.device_of(service.health)}")
+        return {"FINISHED"}
+
+
+class SABI_OT_stop_backend(bpy.types.Operator):
+    """End the backend process; the next job starts it anew"""
+
+    bl_idname = "sabi.stop_backend"
+    bl_label = "Stop Backend"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if service.process_id is None:
+            cls.poll_message_set("No backend runs here")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        work.cancel()
+        service.stop()
+        return {"FINISHED"}
+
+
+class SABI_OT_copy_diagnostics(bpy.types.Operator):
+    """Copy versions, machine and the last error to the clipboard, for a report"""
+
+    bl_idname = "sabi.copy_diagnostics"
+    bl_label = "Copy Diagnostics"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.clipboard = "\n".join(diagnostics.lines(service, service_settings()))
+        self.report({"INFO"}, "Diagnostics copied")
+        return {"FINISHED"}
+
+
+_CLASSES = (SABI_OT_start_backend, SABI_OT_stop_backend, SABI_OT_copy_diagnostics)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import uvicorn
 
-from .large_reads import LargeReads
+from .http_protocol import Http
 from .networks.device import Device
 from .networks.registry import Networks
 from .protocol.connection import PORT
@@ -62,7 +62,7 @@ def serve(
     config = uvicorn.Config(
         app(networks, token=token, limits=limits or Limits()),
         loop="asyncio",
-        http=LargeReads,
+        http=Http,
         ws="none",
         lifespan="on",
         log_config=None,

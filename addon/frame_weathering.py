@@ -19,7 +19,7 @@ from .frame import FramePasses, FrameRender
 from .frame_job import FrameJob, WeatheredFrame
 from .jobs import Progress
 from .preferences import service, service_settings
-from .weathering import has_window, share
+from .weathering import share
 
 RENDER_SHARE = 0.6  # of the time, as the progress bar has it
 FRAME = "sabi_frame"  # on images that hold a weathered frame
@@ -56,7 +56,7 @@ def replace_mode(recipe: Recipe) -> Recipe:
 
 def _rendering(render: FrameRender) -> Generator[Progress, None, FramePasses]:
     yield Progress("Rendering")
-    if not has_window():
+    if not work.in_window():
         return render.run()
     try:
         render.start(bpy.context.window_manager.windows[0])

@@ -159,7 +159,7 @@ def share(steps: Generator[Progress, None, T], begin: float, end: float) -> Gene
 
 def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
     """A capture as steps: blocking where there is no window; else in Blender's own bake jobs, which Esc stops."""
-    if not has_window():
+    if not work.in_window():
         yield Progress("Baking")
         return capture.run()
     try:
@@ -213,10 +213,6 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for uid, name in zip(loaded, _image_names(ready), strict=True):
         there[uid].name = name  # free now that what it replaces is gone
-
-
-def has_window() -> bool:
-    return not bpy.app.background and bool(bpy.context.window_manager.windows)
 
 
 def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError]) -> work.Outcome:

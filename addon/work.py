@@ -76,6 +76,7 @@ class Work:
 
 _current: Work | None = None
 _failure: SabiError | None = None
+_blocking = False
 _listener: Callable[[Progress], None] | None = None
 
 
@@ -86,6 +87,11 @@ def current() -> Work | None:
 
 def busy() -> bool:
     return _current is not None and not _current.ended
+
+
+def in_window() -> bool:
+    """Whether the present step may leave things to jobs of Blender's own: there is a window, and its loop goes on."""
+    return not bpy.app.background and not _blocking and bool(bpy.context.window_manager.windows)
 
 
 def listen(listener: Callable[[Progress], None] | None) -> None:
@@ -113,7 +119,9 @@ def start(title: str, steps: Steps) -> Work:
 
 def run(title: str, steps: Steps) -> Outcome:
     """Does the work to its end, for where timers never fire, and returns what became of it; raises its error."""
+    global _blocking
     work = _begin(title, steps)
+    _blocking = True
     try:
         while not work.ended:
             told = work.progress
@@ -124,6 +132,8 @@ def run(title: str, steps: Steps) -> Outcome:
                 time.sleep(INTERVAL / 5)
     except KeyboardInterrupt:
         work.cancel()
+    finally:
+        _blocking = False
     if work.error is not None:
         raise work.error
     assert work.outcome is not None

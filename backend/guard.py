@@ -15,9 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .jobs import unexpected
 from .protocol.errors import ProtocolMismatch, SabiError, Unauthorized
-from .protocol.wire import PROTOCOL_VERSION
+from .protocol.wire import PROTOCOL_HEADER, PROTOCOL_VERSION
 
-PROTOCOL_HEADER = "sabi-protocol"
 DRAIN_BYTES = 64 << 20  # of a refused body, read so that the answer reaches a client that is still sending
 DRAIN_SECONDS = 5
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import queue
@@ -16,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .protocol.errors import Busy, Cancelled, DiskFull, NotFound, OutOfMemory, SabiError
+from .protocol.errors import Busy, Cancelled, DiskFull, NotFound, OutOfMemory, SabiError, is_disk_full
 from .protocol.recipe import Recipe
 from .protocol.surface import Surface
 from .results import Encoding, Part, Result
@@ -200,9 +199,8 @@ class Jobs:
         except MemoryError:
             job.end(State.FAILED, OutOfMemory("There is not enough memory for this surface."))
         except Exception as error:
-            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             log.exception("job %s failed", job.id)
-            job.end(State.FAILED, DiskFull("The disk is full.") if full else unexpected(error))
+            job.end(State.FAILED, DiskFull("The disk is full.") if is_disk_full(error) else unexpected(error))
 
 
 def unexpected(error: Exception) -> SabiError:

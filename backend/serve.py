@@ -50,7 +50,7 @@ def serve(
     Raises BackendError: port taken, host unknown, a host that others can reach without a token, TLS files unreadable;
     DeviceError for a device that does not exist.
     """
-    token = os.environ.get("SABI_TOKEN", "") if token is None else token
+    token = (os.environ.get("SABI_TOKEN", "") if token is None else token).strip()
     check_open(host, token)
     if bool(tls_cert) != bool(tls_key):
         raise BackendError("TLS needs both a certificate and a key file.", "Name both, or neither.")

@@ -21,10 +21,11 @@ from typing import IO
 
 import numpy as np
 
-from .protocol.errors import DiskFull
+from .protocol.errors import BackendError, DiskFull, is_disk_full
 
 SMALL = 1 << 20  # below this, memory is cheaper than a file
 RESERVE = 256 << 20  # bytes left free on the disk
+MOST_MAPS = 256  # each mapped file holds a file handle, of which a process has 1024 on many systems
 
 
 class Spool:
@@ -34,7 +35,7 @@ class Spool:
         self.folder = Path(folder or os.environ.get("SABI_SPOOL") or tempfile.gettempdir())
 
     def allocate(self, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
-        """An array of zeros, as numpy.zeros. Raises DiskFull before anything is written."""
+        """An array of zeros, as numpy.zeros. Raises DiskFull before anything is written, BackendError where nothing can be."""
         kind = np.dtype(dtype)
         size = math.prod(shape) * kind.itemsize
         if size < SMALL:
@@ -43,11 +44,11 @@ class Spool:
             return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
 
     def file(self, size: int) -> IO[bytes]:
-        """A temporary file with `size` bytes reserved; raises DiskFull where there is no room for them.
+        """A temporary file with `size` bytes reserved; raises DiskFull where there is no room for them, else BackendError.
 
         Without the reservation a disk that fills later would end the process at a mapped page; writing is faster with it, too.
         """
-        with self._disk_full(size):
+        with self._failures(size):
             if shutil.disk_usage(self.folder).free < size + RESERVE:
                 raise OSError(errno.ENOSPC, "no space")
             file = tempfile.TemporaryFile(dir=self.folder, prefix="sabi-", buffering=0)  # noqa: SIM115 (the caller closes it)
@@ -60,7 +61,7 @@ class Spool:
     def append(self, file: IO[bytes], piece: bytes) -> None:
         """Write all of `piece` where the file stands. Raises DiskFull."""
         left = memoryview(piece)
-        with self._disk_full(len(piece)):
+        with self._failures(len(piece)):
             while left:
                 left = left[file.write(left) :]
 
@@ -70,10 +71,15 @@ class Spool:
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)) if size else memoryview(b"")
 
     @contextlib.contextmanager
-    def _disk_full(self, size: int) -> Iterator[None]:
+    def _failures(self, size: int) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            if not is_disk_full(error):
+                raise BackendError(
+                    f"Temporary files cannot be made in {self.folder}: {error.strerror or error}.",
+                    "Set SABI_SPOOL to a folder that may be written to.",
+                ) from error
             raise DiskFull(
                 f"There is no room for {max(1, size >> 20)} MB of temporary files in {self.folder}.",
                 "Free some space, or set SABI_SPOOL to a folder on a larger disk.",
@@ -81,10 +87,11 @@ class Spool:
 
 
 class MapCache:
-    """Maps by digest, the least recently used dropped beyond `limit` bytes. Jobs hold their own references. Thread-safe."""
+    """Maps by digest, the least recently used dropped beyond `limit` bytes or `most` maps. Jobs hold their own. Thread-safe."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most: int = MOST_MAPS) -> None:
         self.limit = limit
+        self.most = most
         self._maps: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -111,9 +118,5 @@ class MapCache:
             self._maps[digest] = array
             self._maps.move_to_end(digest)
             held = sum(kept.nbytes for kept in self._maps.values())
-            while held > self.limit and len(self._maps) > 1:
+            while (held > self.limit or len(self._maps) > self.most) and len(self._maps) > 1:
                 held -= self._maps.popitem(last=False)[1].nbytes
-
-    def clear(self) -> None:
-        with self._lock:
-            self._maps.clear()

@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from . import wire
-from .errors import BackendError, BackendGone, ProtocolMismatch, SabiError
+from .errors import BackendError, BackendGone, OutOfMemory, ProtocolMismatch, SabiError, Unauthorized
 
 PORT = 7224
 CHUNK = 4 << 20
 MAX_JSON = 16 << 20
 MAX_LINE = 1 << 16
-PROTOCOL_HEADER = "sabi-protocol"
 
 Body = Sequence[bytes | memoryview]
 
@@ -32,7 +31,10 @@ class Broken(BackendGone):
 
 
 class Connection:
-    """Where a backend is and how it is spoken to. Holds no socket: each request has one of its own, so threads may share it."""
+    """Where a backend is and how it is spoken to. Holds no socket: each request has one of its own, so threads may share it.
+
+    Raises BackendError for what is no address, Unauthorized for a token that cannot be sent.
+    """
 
     def __init__(self, address: str, token: str | None = None, *, timeout: float = 30.0) -> None:
         try:
@@ -46,7 +48,11 @@ class Connection:
         self.host = host
         self.port = port or (443 if self.secure else PORT)
         self.prefix = parts.path.rstrip("/")
-        self.token = os.environ.get("SABI_TOKEN", "") if token is None else token
+        self.token = (os.environ.get("SABI_TOKEN", "") if token is None else token).strip()
+        if not (self.token.isascii() and self.token.isprintable()):
+            raise Unauthorized(
+                "The token has characters that cannot be sent.", "Use letters, digits and ASCII's signs."
+            )
         self.timeout = timeout
 
     @property
@@ -84,7 +90,10 @@ class Connection:
             self._check(response)
             if response.length is None:
                 raise self.not_sabi()
-            buffer = memoryview(np.empty(response.length, np.uint8).data)
+            try:
+                buffer = memoryview(np.empty(response.length, np.uint8).data)
+            except MemoryError:
+                raise OutOfMemory(f"There is no memory for an answer of {response.length >> 20} MB.") from None
             at = 0
             while at < len(buffer):
                 with self._failures():
@@ -122,7 +131,7 @@ class Connection:
                 if not tries or not isinstance(error, Broken):
                     raise
         try:
-            spoken = response.getheader(PROTOCOL_HEADER)
+            spoken = response.getheader(wire.PROTOCOL_HEADER)
             if spoken is None:
                 raise self.not_sabi()
             check_protocol(spoken)
@@ -135,7 +144,7 @@ class Connection:
     ) -> http.client.HTTPResponse:
         connection.putrequest(method, self.prefix + path)
         connection.putheader("Connection", "close")
-        connection.putheader(PROTOCOL_HEADER, str(wire.PROTOCOL_VERSION))
+        connection.putheader(wire.PROTOCOL_HEADER, str(wire.PROTOCOL_VERSION))
         if self.token:
             connection.putheader("Authorization", f"Bearer {self.token}")
         if body is not None:

@@ -21,6 +21,7 @@ from .recipe import Recipe, recipe_from_dict
 from .surface import ColorSpace, Map, Space, Surface, check_size
 
 PROTOCOL_VERSION = 1
+PROTOCOL_HEADER = "sabi-protocol"  # of every request and answer over HTTP
 MAX_HEADER = 1 << 20
 _TYPES = {"U8": "u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
 _NAMES = {np.dtype(v): k for k, v in _TYPES.items()}
@@ -142,7 +143,6 @@ def describe(surface: Surface, recipe: Recipe, digests: Mapping[str, str]) -> st
     """A job as JSON, its maps named by digest."""
     return json.dumps(
         {
-            "protocol": PROTOCOL_VERSION,
             "surface": {
                 "maps": {
                     n: {"digest": digests[n], "color_space": m.color_space.value} for n, m in surface.maps.items()

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from sabi.backend.protocol.errors import DiskFull
+from sabi.backend.protocol.errors import BackendError, DiskFull
 from sabi.backend.spool import SMALL, MapCache, Spool
 
 
@@ -56,8 +56,10 @@ def test_a_disk_that_fills_meanwhile_is_found_too(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(DiskFull, match="nowhere"):
+    with pytest.raises(BackendError, match=r"nowhere.*No such file") as caught:
         Spool(tmp_path / "nowhere").allocate((SMALL,), np.uint8)
+    assert not isinstance(caught.value, DiskFull)
+    assert "SABI_SPOOL" in caught.value.hint
 
 
 def test_the_least_recently_used_map_goes_first():
@@ -78,3 +80,11 @@ def test_a_map_larger_than_the_cache_is_kept_alone():
     cache.put("large", np.zeros(1000, np.uint8))
     assert "large" in cache
     assert len(cache) == 1
+
+
+def test_many_small_maps_do_not_use_up_the_file_handles():
+    cache = MapCache(limit=1000, most=3)
+    for name in "abcd":
+        cache.put(name, np.zeros(1, np.uint8))
+    assert len(cache) == 3
+    assert "a" not in cache

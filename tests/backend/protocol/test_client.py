@@ -21,6 +21,7 @@ from sabi.backend.protocol.errors import (
     Busy,
     Cancelled,
     NotFound,
+    OutOfMemory,
     ProtocolMismatch,
     SabiError,
     Unauthorized,
@@ -232,6 +233,22 @@ def test_older_and_newer_backends(impostor, protocol, said, hint):
     with pytest.raises(ProtocolMismatch, match=said) as caught:
         impostor(answer({}, protocol=protocol)).health()
     assert f"Update the {hint}" in caught.value.hint
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "r\u00f4ti", "\u9306"])
+def test_a_token_that_no_header_can_carry(token):
+    with pytest.raises(Unauthorized, match="cannot be sent"):
+        Client("127.0.0.1:1", token)
+
+
+def test_blanks_around_a_token_do_not_count(monkeypatch):
+    monkeypatch.setenv("SABI_TOKEN", "word\r\n")
+    assert Client("127.0.0.1:1").token == "word"
+
+
+def test_an_answer_that_claims_more_than_there_is_memory(impostor):
+    with pytest.raises(OutOfMemory, match="no memory"):
+        impostor(answer(b"", length=1 << 60)).result("job", surface())
 
 
 @pytest.mark.parametrize("cut", [b"", answer({"a": "b" * 100})[:-20]])

@@ -199,5 +199,5 @@ def _image(map_: Map, name: str, kept: Kept) -> bpy.types.Image:
 def _wear(obj: bpy.types.Object, made: bpy.types.Material) -> None:
     material.keep_slots(obj)
     made[material.COPY] = material.fingerprint(made)
-    for slot in obj.material_slots:
-        material.give(obj, slot, made)
+    for index in material.used_slots(obj):
+        material.give(obj, obj.material_slots[index], made)

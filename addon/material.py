@@ -46,14 +46,18 @@ class Applied:
     recipe_json: str
 
 
+def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
+    """The material slots that faces show, in order; all of them where there are no faces."""
+    count = len(obj.material_slots)
+    indices = np.empty(len(obj.data.polygons), np.int32)
+    obj.data.polygons.foreach_get("material_index", indices)
+    used = np.unique(np.clip(indices, 0, max(count - 1, 0))) if len(indices) else range(count)
+    return tuple(int(index) for index in used if index < count)
+
+
 def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
     """The materials that an object shows, in slot order, each once. Raises SceneError where one cannot be weathered."""
-    used = {polygon.material_index for polygon in obj.data.polygons}
-    slots = [
-        slot
-        for index, slot in enumerate(obj.material_slots)
-        if min(index, len(obj.material_slots) - 1) in used or len(used) == 0
-    ]
+    slots = [obj.material_slots[index] for index in used_slots(obj)]
     found = list(dict.fromkeys(slot.material for slot in slots if slot.material is not None))
     if not found:
         raise SceneError(f"'{obj.name}' has no material.", "Give it a material with a Principled BSDF.")

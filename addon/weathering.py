@@ -207,9 +207,7 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
         )
         for layer in ready.painted.recipe.layers
     ]
-    painting = material.Painting(
-        tuple(range(len(obj.material_slots))), layers, captured.uv_map, any(captured.surface.wrap)
-    )
+    painting = material.Painting(material.used_slots(obj), layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for uid, name in zip(loaded, _image_names(ready), strict=True):
         there[uid].name = name  # free now that what it replaces is gone

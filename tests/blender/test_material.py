@@ -370,6 +370,17 @@ def test_what_cannot_be_weathered_is_refused_and_left_alone(spoil):
     assert not material.touched(obj)
 
 
+def test_slots_that_no_face_uses_are_left_alone():
+    used, unused = painted_material("Used"), painted_material("Unused")
+    obj = plane(used)
+    for made in (unused, None):
+        obj.data.materials.append(made)
+    assert material.used_slots(obj) == (0,)
+    material.apply(obj, [material.Painting(material.used_slots(obj), [images_of(covering_layer())], "UVMap")], "{}")
+    assert group_node(used)
+    assert group_node(unused) is None
+
+
 def test_no_material_is_refused():
     with pytest.raises(SceneError, match="no material"):
         apply(plane(), covering_layer())

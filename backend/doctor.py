@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
@@ -17,8 +16,8 @@ from typing import Any
 from .networks import session
 from .networks.device import GPUS, PROVIDERS, Device, why_missing
 from .networks.registry import Networks
-from .protocol.errors import SabiError
 from .protocol.wire import PROTOCOL_VERSION
+from .spool import Spool
 from .version import VERSION
 
 if sys.platform == "darwin":
@@ -36,11 +35,8 @@ _PACKAGES = {
 }
 
 
-def report(networks: Networks, spool: Path | None = None, *, probe: bool = False) -> dict[str, Any]:
-    """Everything as plain JSON. With `probe` the painter is loaded, so that `device.used` is known for certain."""
-    if probe and "painter" in networks:
-        with contextlib.suppress(SabiError):  # stands in networks.reasons
-            networks["painter"]
+def report(networks: Networks, spool: Path | None = None) -> dict[str, Any]:
+    """Everything as plain JSON. `device.used` is known once a network was loaded; `spool` is the Spool's folder."""
     return {
         "sabi": VERSION,
         "protocol": PROTOCOL_VERSION,
@@ -61,7 +57,7 @@ def report(networks: Networks, spool: Path | None = None, *, probe: bool = False
         "problems": [problem.to_dict() for problem in networks.problems],
         "packages": packages(),
         "memory": memory(),
-        "disk": disk(spool),
+        "disk": disk(spool or Spool().folder),
     }
 
 
@@ -117,8 +113,8 @@ def memory() -> dict[str, int]:
     return {}
 
 
-def disk(spool: Path | None) -> dict[str, Any]:
-    folder = spool or Path(os.environ.get("SABI_SPOOL") or ".")
+def disk(folder: Path) -> dict[str, Any]:
+    """Where temporary files go and how much room is there."""
     try:
         return {"spool": str(folder), "free_mb": shutil.disk_usage(folder).free >> 20}
     except OSError as error:

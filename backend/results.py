@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from .files.image import write_image
 from .protocol import wire
-from .protocol.painted import PaintedLayer
-from .protocol.recipe import Recipe
 from .protocol.surface import Surface
+from .weathering.pipeline import Weathered
 
 
 class Encoding(Enum):
@@ -29,22 +27,6 @@ class Part(Enum):
     ALL = "all"
     LAYERS = "layers"
     SURFACE = "surface"
-
-
-class Weathered(Protocol):
-    """What weathering returns; see weathering.pipeline."""
-
-    @property
-    def surface(self) -> Surface: ...
-
-    @property
-    def layers(self) -> tuple[PaintedLayer, ...]: ...
-
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
-
-    @property
-    def recipe(self) -> Recipe: ...
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,10 @@ from .protocol import wire
 from .protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from .protocol.recipe import Recipe
 from .protocol.surface import MAX_TEXELS
-from .results import Encoding, Part, Result, Weathered
+from .results import Encoding, Part, Result
 from .spool import MapCache, Spool
 from .upload import receive, receive_map
+from .weathering.pipeline import Weathered
 from .weathering.pipeline import weather as pipeline_weather
 
 CHUNK = 1 << 20

@@ -37,16 +37,18 @@ class Asset:
     warnings: tuple[str, ...] = field(default=())
 
 
-def read_surface(path: Path | str, **options: object) -> Surface:
+def read_surface(
+    path: Path | str, *, width_metres: float = 2.0, wrap: tuple[bool, bool] | None = None, height_scale: float = 0.02
+) -> Surface:
     """The surface in an image file, a folder of PBR maps, or a rendered frame with passes.
 
-    Maps keep the type they are stored in. Raises BadFile, BadSurface, TooLarge, MissingMap; a set of several UDIM tiles is
-    refused (read_assets gives one surface a tile).
+    Maps keep the type they are stored in; what else is given is for read_assets, a frame needs none of it. Raises BadFile,
+    BadSurface, TooLarge, MissingMap; a set of several UDIM tiles is refused (read_assets gives one surface a tile).
     """
     path = Path(path)
     if path.is_file() and is_frame(path):
         return read_frame(path).surface
-    assets = read_assets(path, **options)  # type: ignore[arg-type]
+    assets = read_assets(path, width_metres=width_metres, wrap=wrap, height_scale=height_scale)
     if len(assets) > 1:
         raise BadSurface(
             f"{path} holds {len(assets)} UDIM tiles, not one surface.",

@@ -43,15 +43,6 @@ _DEPTHS = {  # what a format can hold, the finest first
 }
 
 
-def read_spec(path: Path) -> OpenImageIO.ImageSpec:
-    """Size, type, channel names and attributes. Raises BadFile, TooLarge; reads no texels."""
-    source = open_image(path)
-    try:
-        return source.spec()
-    finally:
-        source.close()
-
-
 def open_image(path: Path) -> OpenImageIO.ImageInput:
     """An open reader whose size is within the limits. Raises BadFile (missing, empty, not an image), TooLarge."""
     if not path.is_file():

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..protocol.errors import BadFile
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from ..weathering import colour
 from .assets import Asset, Assignment, flip_green
 from .image import IMAGE_SUFFIXES, read_image, writable_suffix, write_image
 from .names import read_name
@@ -99,11 +100,11 @@ def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], ol
         channels = (0, 1, 2) if name == "albedo" else _channels_in(pixels, place, name)
         for index, channel in enumerate(channels):
             pixels[..., channel][changed] = array[..., min(index, array.shape[2] - 1)][changed]
+    space = old["albedo"].color_space if "albedo" in places else ColorSpace.DATA
     if like is None and target.suffix.lower() in (".exr", ".hdr") and pixels.dtype.kind == "u":
-        colour = old["albedo"].color_space if "albedo" in places else ColorSpace.DATA
-        pixels = _to_linear(pixels, colour)
+        pixels = _to_linear(pixels, space)
     elif like is None and target.suffix.lower() not in (".exr", ".hdr", ".tif", ".tiff") and pixels.dtype.kind == "f":
-        pixels = _to_integers(pixels, old["albedo"].color_space if "albedo" in places else ColorSpace.DATA)
+        pixels = _to_integers(pixels, space)
     write_image(target, pixels, like)
 
 
@@ -134,13 +135,10 @@ def _as_type(map_: Map, space: ColorSpace, dtype: np.dtype) -> np.ndarray:
         return map_.array
     values = map_.floats()
     if map_.color_space is ColorSpace.LINEAR and space is ColorSpace.SRGB:
-        values = _encode(values)
+        values = colour.to_srgb(values)
     elif map_.color_space is ColorSpace.SRGB and space is ColorSpace.LINEAR:
-        values = _decode(values)
-    if dtype.kind == "u":
-        top = np.iinfo(dtype).max
-        return np.round(np.clip(values, 0, 1) * top).astype(dtype)
-    return values.astype(dtype)
+        values = colour.to_linear(values)
+    return colour.store(values, dtype)
 
 
 def _in_encoding_of(path: Path, map_: Map) -> np.ndarray:
@@ -153,27 +151,12 @@ def _in_encoding_of(path: Path, map_: Map) -> np.ndarray:
 def _to_linear(array: np.ndarray, space: ColorSpace) -> np.ndarray:
     if array.dtype.kind == "f":
         return array
-    values = Map(array).floats()
-    return (_decode(values) if space is ColorSpace.SRGB else values).astype(
-        np.float16 if array.dtype == np.uint8 else np.float32
-    )
+    return colour.decode(array, space).astype(np.float16 if array.dtype == np.uint8 else np.float32)
 
 
 def _to_integers(array: np.ndarray, space: ColorSpace) -> np.ndarray:
     values = array.astype(np.float32)
-    return np.round(np.clip(_encode(values) if space is ColorSpace.LINEAR else values, 0, 1) * 65535).astype(np.uint16)
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    """The sRGB curve."""
-    linear = np.clip(linear, 0, None)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
-
-
-def _decode(encoded: np.ndarray) -> np.ndarray:
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    return colour.store(colour.to_srgb(values) if space is ColorSpace.LINEAR else values, np.dtype(np.uint16))
 
 
 def check_suffix(suffix: str) -> str:

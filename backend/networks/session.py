@@ -157,10 +157,6 @@ class Session:
             raise NetworkError(f"The network {self.name} failed: {_first_line(error)}", "Run `sabi doctor`.") from error
 
 
-def version() -> str:
-    return str(onnxruntime.__version__)
-
-
 def available_providers() -> list[str]:
     return list(onnxruntime.get_available_providers())
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import importlib.metadata
 import json
+import tempfile
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sabi.backend import doctor
 from sabi.backend.networks import device as devices
 from sabi.backend.networks import session
 from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.errors import DeviceError
 from sabi.backend.protocol.wire import PROTOCOL_VERSION
 
 
@@ -37,7 +39,16 @@ def test_says_what_runs(networks_folder, tmp_path):
     assert report["device"]["threads"] == 2
     assert report["device"]["used"] is None
     assert report["disk"]["spool"] == str(tmp_path)
-    assert doctor.report(networks, probe=True)["device"]["used"] == "cpu"
+    networks["painter"]
+    assert doctor.report(networks)["device"]["used"] == "cpu"
+
+
+def test_says_where_temporary_files_go(networks_folder, monkeypatch, tmp_path):
+    monkeypatch.delenv("SABI_SPOOL", raising=False)
+    networks = Networks.load(folder=networks_folder)
+    assert doctor.report(networks)["disk"]["spool"] == tempfile.gettempdir()
+    monkeypatch.setenv("SABI_SPOOL", str(tmp_path))
+    assert doctor.report(networks)["disk"]["spool"] == str(tmp_path)
 
 
 def test_says_which_wheels_won():
@@ -46,25 +57,33 @@ def test_says_which_wheels_won():
     assert np.__file__.startswith(numpy["folder"])
 
 
-@pytest.mark.parametrize("probe", [False, True])
-def test_says_why_not_the_gpu_and_what_to_install(networks_folder, no_gpu, monkeypatch, probe):
+@pytest.mark.parametrize("loaded", [False, True])
+def test_says_why_not_the_gpu_and_what_to_install(networks_folder, no_gpu, monkeypatch, loaded):
     monkeypatch.setattr(doctor, "GPUS", (devices.Device.CUDA,))
     monkeypatch.setattr(session, "GPUS", (devices.Device.CUDA,))
-    device = doctor.report(Networks.load(folder=networks_folder), probe=probe)["device"]
-    assert device["used"] == ("cpu" if probe else None)
+    networks = Networks.load(folder=networks_folder)
+    if loaded:
+        networks["painter"]
+    device = doctor.report(networks)["device"]
+    assert device["used"] == ("cpu" if loaded else None)
     assert "built without it" in device["reasons"][0]
     assert "sabi-weathering[gpu]" in device["hint"]
 
 
 def test_a_device_that_fails_is_reported_not_raised(networks_folder, no_gpu):
-    device = doctor.report(Networks.load(device="cuda", folder=networks_folder), probe=True)["device"]
+    networks = Networks.load(device="cuda", folder=networks_folder)
+    with pytest.raises(DeviceError):
+        networks["painter"]
+    device = doctor.report(networks)["device"]
     assert (device["asked"], device["used"]) == ("cuda", None)
     assert device["reasons"]
     assert device["hint"]
 
 
 def test_nobody_who_asks_for_the_cpu_is_told_to_install_a_gpu(networks_folder):
-    device = doctor.report(Networks.load(device="cpu", folder=networks_folder), probe=True)["device"]
+    networks = Networks.load(device="cpu", folder=networks_folder)
+    networks["painter"]
+    device = doctor.report(networks)["device"]
     assert device["reasons"] == []
     assert device["hint"] == ""
 

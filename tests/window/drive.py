@@ -118,7 +118,7 @@ def label() -> str:
     return "idle after" if work.ended else work.progress.stage
 
 
-def wait_for_work(limit: float = 400.0) -> Steps:
+def wait_for_work(limit: float = 900.0) -> Steps:
     until = time.monotonic() + limit
     while addon("work").busy():
         if time.monotonic() > until:
@@ -128,7 +128,7 @@ def wait_for_work(limit: float = 400.0) -> Steps:
 
 def began(stage_is) -> Steps:
     """Waits until the work in flight is at a stage."""
-    until = time.monotonic() + 200.0
+    until = time.monotonic() + 900.0
     while not stage_is():
         if not addon("work").busy() or time.monotonic() > until:
             raise TimeoutError(f"the stage was never reached: {addon('work').current()}")

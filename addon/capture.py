@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..backend.protocol.errors import Cancelled, SceneError
+from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Map, Surface
 from . import bake, bake_cache, channels, rest, timing, uvs
@@ -70,6 +71,8 @@ class Capture:
         self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()
     ) -> None:
         check(obj)
+        if settings.size > LARGEST:
+            raise TooLarge(f"{settings.size} texels a side are more than Sabi captures.")
         self.settings = settings
         self.stage = "Looking"
         self.captured: CapturedObject | None = None
@@ -153,7 +156,12 @@ class Capture:
         return None
 
     def _advance(self, result: object) -> None:
+        interval = sys.getswitchinterval()
         try:
+            bake.wait_until_writable(self._scene)
+            sys.setswitchinterval(
+                1.0
+            )  # no other thread's engine shall start between two changes, which forbids the second
             step = self._steps.send(result)
             self._pending = (
                 step.start(_window(self._scene)) if isinstance(step, bake.Bake) else self._thread.submit(step)
@@ -167,6 +175,8 @@ class Capture:
         except BaseException:
             self._end()
             raise
+        finally:
+            sys.setswitchinterval(interval)
 
     def _end(self) -> None:
         steps, self._steps = self._steps, None

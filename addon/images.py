@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 from mathutils import Color
 
-from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
+from ..backend.protocol.errors import BadFile, BadSurface, DiskFull, is_disk_full
 from ..backend.protocol.surface import ColorSpace, Map
 
 INTEGER_FORMATS = ("PNG", "TIFF", "JPEG2000", "DPX")  # a float image of these holds 16-bit integers
@@ -33,9 +33,13 @@ class Pixels:
     depth: int  # bits: 8 and 16 are integers over 0..1, 32 floats
     color_space: ColorSpace  # of the values in `raw`
     to_rec709: np.ndarray  # 3x3, from the file's scene-linear primaries; for linear colour
+    name: str = "image"
 
     def to_map(self, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
-        """These channels as a map in the type they were stored in: uint8, uint16, float16 where that is exact, else float32."""
+        """These channels as a map in the type they were stored in: uint8, uint16, float16 where that is exact, else float32.
+
+        Raises BadSurface for NaN and infinity.
+        """
         picked = self.raw[::-1, :, [min(channel, self.raw.shape[2] - 1) for channel in channels]]
         if (
             self.color_space is ColorSpace.LINEAR
@@ -45,6 +49,11 @@ class Pixels:
             picked = (picked @ self.to_rec709.T).astype(np.float32)
         if self.depth == 8:
             return Map(np.rint(picked * np.float32(255)).astype(np.uint8), self.color_space)
+        if not np.isfinite(picked).all():
+            raise BadSurface(
+                f"The image '{self.name}' holds NaN or infinite values.",
+                "Render or export it again: such texels often come from a division by zero.",
+            )
         if self.depth == 16:
             scaled = picked * np.float32(65535)
             whole = np.rint(scaled)
@@ -77,12 +86,13 @@ def grab(image: bpy.types.Image) -> Pixels:
             f"Set its colour space to {srgb_name()} or {data_name()}.",
         )
     if not image.is_float:
-        return Pixels(_raw(image), 8, space, scene_to_rec709())
+        return Pixels(_raw(image), 8, space, scene_to_rec709(), image.name)
     if image.file_format not in INTEGER_FORMATS or image.source != "FILE":
-        return Pixels(_raw(image), 32, _as_float(space), scene_to_rec709())
+        return Pixels(_raw(image), 32, _as_float(space), scene_to_rec709(), image.name)
     if space is ColorSpace.SRGB and not image.is_dirty:
-        return Pixels(_raw_as_stored(image), 16, space, scene_to_rec709())
-    return Pixels(_raw(image), 16 if space is ColorSpace.DATA else 32, _as_float(space), scene_to_rec709())
+        return Pixels(_raw_as_stored(image), 16, space, scene_to_rec709(), image.name)
+    depth = 16 if space is ColorSpace.DATA else 32
+    return Pixels(_raw(image), depth, _as_float(space), scene_to_rec709(), image.name)
 
 
 def _as_float(space: ColorSpace) -> ColorSpace:

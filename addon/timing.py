@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TELLING = 0.25  # megatexels from which on a measurement counts
 OVERHEAD = 0.05  # seconds of one bake beside its texels and faces
 
 
@@ -29,7 +30,9 @@ def seconds(size: tuple[int, int]) -> float:
 
 
 def learn(size: tuple[int, int], took: float) -> None:
-    """Tells how long a capture of this size took."""
+    """Tells how long a capture of this size took. Small ones are all overhead and say nothing of large ones."""
+    if megatexels(size) < TELLING:
+        return
     captures.learn(max(took - 8 * OVERHEAD, 0.01) / megatexels(size))
 
 

@@ -134,8 +134,9 @@ def _weather_one(
         while not job.wait(0.0):
             yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
         painted = job.result()
-        height, width = captured.surface.size
-        _painting.learn((time.monotonic() - began) / (timing.megatexels((width, height)) * len(recipe.layers)))
+        megatexels = timing.megatexels(captured.surface.size)
+        if megatexels >= timing.TELLING:
+            _painting.learn((time.monotonic() - began) / (megatexels * len(recipe.layers)))
         return Ready(target, captured, painted)
     except BackendGone:
         service.doubt()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import bpy
 from bpy.app.handlers import persistent
 
-from ..backend.protocol.errors import Busy, Cancelled, SabiError
+from ..backend.protocol.errors import Busy, Cancelled, SabiError, SceneError
 from .jobs import Estimate, Progress, unforeseen
 
 
@@ -56,6 +56,8 @@ class Work:
             self.outcome, self.ended = stop.value, True
         except SabiError as error:
             self._fail(error)
+        except ReferenceError:
+            self._fail(SceneError("What Sabi was working on was undone or removed meanwhile.", "Start it again."))
         except Exception as error:
             traceback.print_exception(error)  # on the console, for whoever mends it
             self._fail(unforeseen(error))

@@ -18,7 +18,11 @@ from .models import MODEL_SUFFIXES
 from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
 
-FATAL = ("backend_not_installed", "network", "device", "unauthorized", "protocol_mismatch", "unknown_network")
+# Codes of what would fail every other item as well. To go on after a server's restart, run the batch again.
+FATAL = (
+    "backend", "backend_gone", "backend_not_installed", "device", "network", "protocol_mismatch", "unauthorized",
+    "unknown_network",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def command(
     overwrite: o.OverwriteOption = False,
     format_: o.FormatOption = None,
     texels: o.TexelsOption = 0,
-    width: o.WidthOption = 2.0,
-    height: o.HeightOption = 0.02,
+    width: o.WidthOption = Settings.width,
+    height: o.HeightOption = Settings.height,
     wrap: o.WrapOption = "auto",
     device: o.DeviceOption = None,
     threads: o.ThreadsOption = None,
@@ -65,7 +65,7 @@ def command(
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
             raise BadFile(f"{root} is missing.", "Check the path.")
-    o.check_metres(width, height)
+    o.check_sizes(width, height, texels)
     settings = Settings(
         out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
         width=width, height=height, wrap=o.parse_wrap(wrap),

@@ -272,12 +272,14 @@ def _names(kind: type) -> list[str]:
     return sorted(f.name for f in fields(kind))
 
 
-def check_metres(width: float, height: float) -> None:
-    """Raises BadRecipe for a texture that cannot be so wide, or heights so deep."""
+def check_sizes(width: float, height: float, texels: int) -> None:
+    """Raises BadRecipe for a texture that cannot be so wide or heights so deep, BadFile for a side no texture is made with."""
     if not 1e-4 <= width <= 1e4:
         raise BadRecipe(f"A texture cannot span {width:g} metres.", "Choose a --width from 0.0001 to 10000.")
     if not 1e-6 <= height <= 100:
         raise BadRecipe(f"A height map cannot span {height:g} metres.", "Choose a --height from 0.000001 to 100.")
+    if texels and not 512 <= texels <= 8192:
+        raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
 
 
 def parse_wrap(text: str) -> tuple[bool, bool] | None:

@@ -10,7 +10,7 @@ import typer
 
 from ..files.write import check_suffix
 from ..items import Engine, Settings, weather_item
-from ..protocol.errors import BadFile, Cancelled, SabiError
+from ..protocol.errors import Cancelled, SabiError
 from . import options as o
 from .report import print_json, progress_bar, say, show_error, show_warning
 
@@ -36,8 +36,8 @@ def command(
     overwrite: o.OverwriteOption = False,
     format_: o.FormatOption = None,
     texels: o.TexelsOption = 0,
-    width: o.WidthOption = 2.0,
-    height: o.HeightOption = 0.02,
+    width: o.WidthOption = Settings.width,
+    height: o.HeightOption = Settings.height,
     wrap: o.WrapOption = "auto",
     object_name: o.ObjectOption = "",
     object_index: o.IndexOption = None,
@@ -62,9 +62,7 @@ def command(
       sabi weather frame.exr --object Door --age 0.5
     """
     built = o.build_recipe(recipe, effect, age, seed, style, size, changes, newest)
-    if texels and not 512 <= texels <= 8192:
-        raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
-    o.check_metres(width, height)
+    o.check_sizes(width, height, texels)
     settings = Settings(
         out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
         width=width, height=height, wrap=o.parse_wrap(wrap),

@@ -184,9 +184,10 @@ def _origin(name: str) -> str:
 
 
 def environment_for(token: str, *, embedded: bool) -> dict[str, str]:
-    """Ours and the token, without what would lead another Python astray."""
+    """Ours and the token, without what would lead another Python astray: also not to modules of the folder we were started in."""
     without = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUTF8"} | ({"PYTHONPATH"} if embedded else set())
-    return {**{k: v for k, v in os.environ.items() if k not in without}, "SABI_TOKEN": token, "PYTHONUNBUFFERED": "1"}
+    own = {"SABI_TOKEN": token, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+    return {name: value for name, value in os.environ.items() if name not in without} | own
 
 
 def _hello(process: subprocess.Popen[bytes], patience: float) -> dict[str, Any]:

@@ -213,6 +213,7 @@ def test_batch_resumes_and_reports_line_by_line(tmp_path):
 def test_batch_says_what_is_wrong_before_it_starts(tmp_path):
     assert "is missing" in sabi("batch", tmp_path / "nowhere", status=1).stderr
     assert "is not a shard" in sabi("batch", tmp_path, "--shard", "3/2", status=1).stderr
+    assert "100 texels" in sabi("batch", tmp_path, "--texels", "100", status=1).stderr
     steel(tmp_path / "a.png", size=32)
     done = sabi("batch", tmp_path, "--ray", "auto", status=1, PYTHONPATH=str(without_ray(tmp_path)))
     assert "Ray is not installed" in done.stderr

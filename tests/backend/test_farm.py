@@ -154,6 +154,13 @@ def test_what_fails_every_item_ends_the_run(tmp_path):
     assert [o.status for o in outcomes] == ["done", "failed"]
 
 
+def test_a_server_that_is_not_there_ends_the_run(tmp_path):
+    for name in "ab":
+        image(tmp_path / f"{name}.png")
+    (outcome,) = run([tmp_path], engine=Engine(Settings(server="127.0.0.1:9")))
+    assert outcome.error["code"] == "backend_gone"
+
+
 def test_results_keep_their_places_below_out(tmp_path):
     image(tmp_path / "in" / "x" / "a.png")
     image(tmp_path / "in" / "y" / "a.png")

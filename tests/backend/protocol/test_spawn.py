@@ -128,6 +128,13 @@ def test_the_child_needs_neither_typer_nor_rich(networks_folder, tmp_path):
         del os.environ["PYTHONPATH"]
 
 
+def test_the_child_takes_no_modules_from_the_folder_it_is_started_in(networks_folder, tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise ImportError('a file that happened to be there was imported')")
+    monkeypatch.chdir(tmp_path)
+    with start(sys.executable, networks=networks_folder, threads=1) as backend:
+        assert backend.client.health()["protocol"] == PROTOCOL_VERSION
+
+
 def test_it_ends_when_its_parent_dies(networks_folder):
     program = f"""
         import os, sys

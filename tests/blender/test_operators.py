@@ -178,6 +178,16 @@ def test_loading_another_file_drops_the_job(backend, tmp_path):
     assert not [image for image in bpy.data.images if material.IMAGE in image]
 
 
+def test_what_an_undo_took_away_is_told_plainly():
+    def steps():
+        yield work.Progress("Working")
+        raise ReferenceError("StructRNA of type Object has been removed")
+
+    with pytest.raises(SabiError, match="undone or removed"):
+        work.run("Working", steps())
+    assert not work.busy()
+
+
 def test_a_renamed_object_gets_its_result(backend):
     obj = painted_plane("Door")
     now = start_held(backend)

@@ -9,6 +9,7 @@ object, visibility, modes, materials and nodes are never touched, so that there 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -124,14 +125,28 @@ def stage(
             saved.set(hidden, "hide_render", True)
         yield Stage(scene, layer, collection)
     finally:
-        _live.pop()
+        with suppress(ValueError):
+            _live.remove(scene)
         if _alive(scene):
+            wait_until_writable(scene)
             _remove_layers(scene)
             remove_temporary(before)
         saved.restore()
 
 
 _live: list[bpy.types.Scene] = []
+
+
+def wait_until_writable(scene: bpy.types.Scene, seconds: float = 2.0) -> None:
+    """Waits while Blender forbids changes: it does so everywhere for the moments in which a preview's engine starts in a thread."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            scene.render.stamp_note_text = scene.render.stamp_note_text
+        except AttributeError:
+            time.sleep(0.002)  # lets the other thread go on
+        else:
+            return
 
 
 @persistent
@@ -148,14 +163,18 @@ def sweep(*_: object) -> None:
             remove_temporary({kind: set() for kind in KINDS})
 
 
+def _occasions() -> tuple[list, ...]:
+    return bpy.app.handlers.load_post, bpy.app.handlers.undo_post, bpy.app.handlers.redo_post
+
+
 def register() -> None:
-    bpy.app.handlers.load_post.append(sweep)
-    bpy.app.handlers.undo_post.append(sweep)
+    for handlers in _occasions():
+        handlers.append(sweep)
 
 
 def unregister() -> None:
-    bpy.app.handlers.undo_post.remove(sweep)
-    bpy.app.handlers.load_post.remove(sweep)
+    for handlers in _occasions():
+        handlers.remove(sweep)
 
 
 def show_like(child: bpy.types.LayerCollection, like: bpy.types.LayerCollection | None) -> None:
@@ -283,19 +302,22 @@ class BakeJob:
         bpy.app.handlers.object_bake_cancel.append(self._cancel)
 
     def _complete(self, obj: bpy.types.Object, *_: object) -> None:
-        self._ended = self._ended or "complete"
+        if obj.session_uid == self._mine:
+            self._ended = self._ended or "complete"
 
     def _cancel(self, obj: bpy.types.Object, *_: object) -> None:
-        self._ended = "cancel"
+        if obj.session_uid == self._mine:
+            self._ended = "cancel"
 
     def poll(self) -> bool:
         """True when the bake is complete. Raises Cancelled when it was stopped."""
-        if self._ended is None and not bpy.app.is_job_running("OBJECT_BAKE"):
-            self._idle += 1  # the handlers come with the next turn of the window's loop
-            if self._idle > 20:
-                self._ended = "cancel"
-        if self._ended is None:
+        if bpy.app.is_job_running("OBJECT_BAKE"):
             return False
+        if self._ended is None:
+            self._idle += 1  # the handlers come with the next turn of the window's loop
+            if self._idle <= 20:
+                return False
+            self._ended = "cancel"
         self.close()
         if self._ended == "cancel":
             raise Cancelled()

@@ -177,6 +177,7 @@ def test_bad_input_gets_a_sentence_a_hint_and_a_code(tmp_path, monkeypatch, caps
     lines = said.err.strip().splitlines()
     assert lines[0].startswith("Error: ")
     assert lines[-2].startswith("Hint: ")
+    assert "Press" not in lines[-2], "a hint for Blender"
     assert lines[-1].split()[:1] == ["Code:"]
     assert lines[-1].split()[1].startswith(code)
     assert sorted(os.listdir(tmp_path)) == before

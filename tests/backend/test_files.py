@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import zlib
@@ -318,6 +319,24 @@ def test_an_image_too_large_is_refused_before_it_is_read(tmp_path):
     )
     with pytest.raises(TooLarge, match="60000 x 60000"):
         read_surface(tmp_path / "huge.png")
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 8), (8, 0), (0, 0)])
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tga"])
+def test_images_without_texels_are_refused(tmp_path, suffix, width, height):
+    """A whole file whose header says that it has none."""
+    at, order = {"png": (16, ">I"), "bmp": (18, "<I"), "tga": (12, "<H")}[suffix]
+    data = bytearray(save(tmp_path / f"zero.{suffix}", noise(8, 8)).read_bytes())
+    size = struct.calcsize(order)
+    data[at : at + 2 * size] = struct.pack(order, width) + struct.pack(order, height)
+    if suffix == "png":
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    (tmp_path / f"zero.{suffix}").write_bytes(data)
+    with pytest.raises(
+        (BadFile, BadSurface), match=rf"zero\.{suffix} (has no texels|cannot be read as an image)"
+    ) as caught:
+        read_surface(tmp_path / f"zero.{suffix}")
+    assert caught.value.hint
 
 
 def test_five_channels_are_refused(tmp_path):

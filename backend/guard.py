@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import logging
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -30,7 +32,8 @@ def failure(error: SabiError) -> Response:
 class Guard:
     """Checks bearer token and protocol, names the own protocol in every answer, answers failures.
 
-    Without a token, pages in a browser are refused all the same (they announce themselves by Origin).
+    Without a token, pages in a browser are refused all the same: they announce themselves by Origin, or, where their own name
+    was made to lead here (DNS rebinding), by asking a host that is not this machine's.
     """
 
     def __init__(self, app: ASGIApp, token: str = "") -> None:
@@ -81,8 +84,30 @@ class Guard:
                 raise Unauthorized("The backend refuses the token." if given else "The backend asks for a token.")
         elif "origin" in headers:
             raise Unauthorized("Web pages may use this backend only with a token.", "Start it with SABI_TOKEN set.")
+        elif not is_loopback(asked := _host(headers.get("host", "localhost"))):
+            raise Unauthorized(
+                f"As {asked[:100]} this backend may be used only with a token.", "Start it with SABI_TOKEN set."
+            )
         spoken = headers.get(PROTOCOL_HEADER, str(PROTOCOL_VERSION))
         if spoken != str(PROTOCOL_VERSION):
             raise ProtocolMismatch(
                 f"The caller speaks protocol {spoken[:20]}, this backend protocol {PROTOCOL_VERSION}.",
             )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address can only mean the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(header: str) -> str:
+    """The Host header without its port."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return header

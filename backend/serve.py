@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import ipaddress
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import uvicorn
 
+from .guard import is_loopback
 from .http_protocol import Http
 from .networks.device import Device
 from .networks.registry import Networks
@@ -92,7 +92,7 @@ def serve(
 
 def check_open(host: str, token: str) -> None:
     """Raises BackendError for an address that others can reach and no token to keep them out."""
-    if not token and not _is_loopback(host):
+    if not token and not is_loopback(host):
         raise BackendError(
             f"Without a token the backend would be open to everyone who reaches {host}.",
             "Set SABI_TOKEN to a long random word, or listen on 127.0.0.1.",
@@ -163,15 +163,6 @@ def _end_with_parent(server: uvicorn.Server) -> None:
     timer = threading.Timer(3, os._exit, (0,))  # whatever hangs
     timer.daemon = True
     timer.start()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def networks(networks_folder) -> Networks:
 def serving_app(networks, weather, tmp_path, token: str = "", **limits: float) -> Iterator[TestClient]:
     limit = replace(Limits(), **{"heartbeat": 0.05, **limits})
     application = app(networks, weather=weather, token=token, limits=limit, spool=Spool(tmp_path))
-    with TestClient(application, raise_server_exceptions=False) as client:
+    with TestClient(application, base_url="http://127.0.0.1:7224", raise_server_exceptions=False) as client:
         yield client
 
 
@@ -350,6 +350,21 @@ def test_the_right_token_does(networks, weather, tmp_path):
 def test_web_pages_are_kept_out_without_a_token(server):
     answer = server.post("/v1/weather", headers={"Origin": "https://example.org"}, content=b"")
     assert_refused(answer, 401, "unauthorized", "Web pages")
+
+
+@pytest.mark.parametrize("host", ["example.org", "example.org:7224", "127.0.0.1.example.org", "192.168.1.5", "[::1"])
+def test_names_that_were_made_to_lead_here_are_refused_without_a_token(server, host):
+    assert_refused(server.get("/v1/health", headers={"Host": host}), 401, "unauthorized", host[:9].strip("["))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:7224", "[::1]:7224"])
+def test_this_machine_by_any_name_needs_no_token(server, host):
+    assert server.get("/v1/health", headers={"Host": host}).status_code == 200
+
+
+def test_with_a_token_any_name_will_do(networks, weather, tmp_path):
+    with serving_app(networks, weather, tmp_path, token=TOKEN) as server:
+        assert server.get("/v1/health", headers={**AUTHORIZED, "Host": "render.example.org"}).status_code == 200
 
 
 @pytest.mark.parametrize("spoken", ["0", str(wire.PROTOCOL_VERSION + 1), "x"])

@@ -54,7 +54,7 @@ def draw(brush: Brush, folder: Path, path: Path, size: int = textures.SIZE, cell
 def row(brush: Brush, at: Path, effect: str, photograph: effects.Photograph, size: int) -> list[torch.Tensor]:
     """The cells of one style, [3,size,size] each."""
     paint = flat_base(RED, size)
-    held = [torch.from_numpy(textures.surface_of(at / name))[None] for name in effects.HELD_CLEAN[effect]]
+    held = [torch.from_numpy(textures.surface_of(at / name))[None] for name in effects.SHOWN_CLEAN]
     own = textures.plate(photograph, at / photograph.folder)
     first = held[0] if not own.over_own_base else torch.from_numpy(own.base)[None]
     style, exposure, noise = brush.style(effect, photograph.style), smooth_exposure(size, 1), brush.noise(size, 1)

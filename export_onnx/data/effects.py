@@ -126,9 +126,10 @@ CLEAN = (
 HELD_CLEAN: dict[str, tuple[str, ...]] = {
     "rust": ("metal_clean/metal006", "metal_clean/metal"),
     "peeling_paint": ("metal_clean/corrugatedsteel002", "metal_clean/metal003"),
-    "moss": ("concrete_clean/concrete_floor", "concrete_clean/brushed_concrete_03"),
+    "moss": ("dirt_ground/ground05", "dirt_ground/ground08"),  # soil, as under the photographed moss
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
 }
+SHOWN_CLEAN = ("concrete_clean/concrete_floor", "metal_clean/metal006")  # held too, for the contact sheet
 # Textures of the effect that training has not seen: the natural variation that the score is measured in.
 OTHER: dict[str, tuple[Photograph, ...]] = {
     "rust": tuple(

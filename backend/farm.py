@@ -41,6 +41,7 @@ class Shard:
         return Shard(int(match[1]) - 1, int(match[2]))
 
     def has(self, item: Path, root: Path) -> bool:
+        """Whether an item found under `root` is this shard's: by its path below the root, so that machines agree."""
         name = item.relative_to(root).as_posix() if item.is_relative_to(root) else item.name
         return zlib.crc32(name.encode()) % self.count == self.index
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def failure(error: SabiError) -> Response:
+    """An error as every answer of the server says it, with its status."""
     return JSONResponse({"error": error.to_dict()}, error.status)
 
 

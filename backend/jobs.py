@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 
 class State(Enum):
+    """Where a job stands, by the names that events carry."""
+
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -66,6 +68,7 @@ class Job:
         self._cancelled.set()
 
     def progress(self, stage: str, fraction: float) -> None:
+        """Says where the work is; `fraction` 0..1 of the whole job never falls."""
         self.stage, self.fraction = stage, max(self.fraction, min(float(fraction), 1.0))
         self._tell()
 
@@ -147,6 +150,7 @@ class Jobs:
         self._jobs[job.id] = job
 
     def get(self, id: str) -> Job:
+        """A job that was submitted and not forgotten; raises NotFound."""
         try:
             return self._jobs[id]
         except KeyError:

@@ -19,11 +19,15 @@ from .weathering.pipeline import Weathered
 
 
 class Encoding(Enum):
+    """How the maps of a result travel."""
+
     RAW = "raw"
     PNG = "png"  # maps of 8 or 16 bits as the bytes of a PNG file; others stay raw arrays
 
 
 class Part(Enum):
+    """Which maps of a result are wanted."""
+
     ALL = "all"
     LAYERS = "layers"
     SURFACE = "surface"
@@ -55,6 +59,7 @@ class Result:
         return Result(arrays, metadata)
 
     def only(self, part: Part) -> Result:
+        """The result with this part of its arrays; the metadata stay whole."""
         start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface."}[part]
         return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})
 

@@ -171,6 +171,7 @@ def write_parts(
 
 
 def spec_for(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | None) -> OpenImageIO.ImageSpec:
+    """What a file at `path` with these texels [H, W, C] is told of itself, lossless, attributes from `like`. Raises BadFile."""
     height, width, channels = pixels.shape
     depth = depth_for(path.suffix, pixels.dtype)
     if like is None:

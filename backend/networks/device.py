@@ -15,6 +15,8 @@ from ..protocol.errors import DeviceError
 
 
 class Device(Enum):
+    """What may be asked for, and, but for AUTO, what may run."""
+
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"

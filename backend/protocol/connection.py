@@ -104,6 +104,7 @@ class Connection:
             return buffer
 
     def raise_failure(self, status: int, answer: dict[str, Any]) -> None:
+        """Raises the error that an answer describes; nothing for a success."""
         if "error" in answer:
             raise SabiError.from_dict(answer["error"])
         if not 200 <= status < 300:

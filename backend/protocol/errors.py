@@ -92,11 +92,15 @@ class BadFile(SabiError):
 
 
 class FileExists(BadFile):
+    """The destination is there already and was not to be replaced; it is untouched."""
+
     code = "file_exists"
     default_hint = "Choose another name, or ask for files to be overwritten."
 
 
 class DiskFull(BadFile):
+    """No room for what was to be written; nothing half-written stays."""
+
     code = "disk_full"
     status = 507
     default_hint = "Free some space and try again; nothing was written."
@@ -126,12 +130,16 @@ class DeviceError(SabiError):
 
 
 class OutOfMemory(DeviceError):
+    """Main memory or the GPU's ran out, also with the smallest tiles."""
+
     code = "out_of_memory"
     status = 507
     default_hint = "Choose a smaller size, or close other programs that use the memory."
 
 
 class Cancelled(SabiError):
+    """Somebody stopped it: Esc, Ctrl-C, or a DELETE."""
+
     code = "cancelled"
     status = 409
     default_hint = "Nothing was changed."
@@ -156,6 +164,8 @@ class NotFound(SabiError):
 
 
 class Unauthorized(SabiError):
+    """The token is missing or wrong, or cannot be sent."""
+
     code = "unauthorized"
     status = 401
     default_hint = "Set the server's token in the preferences, or in SABI_TOKEN."
@@ -169,6 +179,8 @@ class BackendError(SabiError):
 
 
 class BackendNotInstalled(BackendError):
+    """There is no Python for the child process, or packages that it needs are missing."""
+
     code = "backend_not_installed"
     default_hint = (
         "Install the full extension zip for your platform, or name an environment with Sabi in the preferences."
@@ -176,6 +188,8 @@ class BackendNotInstalled(BackendError):
 
 
 class BackendNotStarting(BackendError):
+    """The child process ended, or said nothing, before it listened."""
+
     code = "backend_not_starting"
     default_hint = "Run `sabi doctor`, and see Copy Diagnostics in the preferences."
 
@@ -188,6 +202,8 @@ class BackendGone(BackendError):
 
 
 class ProtocolMismatch(BackendError):
+    """The two ends speak different versions of the protocol (wire.PROTOCOL_VERSION)."""
+
     code = "protocol_mismatch"
     status = 409
     default_hint = "Update the older of the two: add-on and backend must be of the same version."

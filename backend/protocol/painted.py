@@ -52,10 +52,12 @@ class PaintedLayer:
         raise KeyError(name)
 
     def images(self) -> dict[str, np.ndarray]:
+        """Image name (`thin`, `thick`, `growth`) -> uint8 [H, W, 4]."""
         return {name: getattr(self, name) for name in CHANNELS}
 
     @staticmethod
     def from_images(images: Mapping[str, np.ndarray]) -> PaintedLayer:
+        """What `images` gave, as a layer; raises BadSurface when one is missing, or not uint8 [H, W, 4] of one size."""
         missing = [name for name in CHANNELS if name not in images]
         if missing:
             raise BadSurface(f"A painted layer lacks its {missing[0]} image.")

@@ -20,6 +20,8 @@ MAX_LAYERS = 16
 
 
 class Effect(Enum):
+    """A kind of weathering. A network paints those that its card has styles for."""
+
     RUST = "rust"
     PEELING_PAINT = "peeling_paint"
     MOSS = "moss"
@@ -27,6 +29,8 @@ class Effect(Enum):
 
 
 class FrameMode(Enum):
+    """Whether an object weathers by itself or where it stands."""
+
     ASSET = "asset"  # the object's place and pose do not matter
     SCENE = "scene"  # they do, and other objects count
 
@@ -180,6 +184,7 @@ class Recipe:
 
 
 def recipe_from_dict(data: object) -> Recipe:
+    """Recipe.from_json once the JSON is read; raises as it does."""
     if not isinstance(data, dict) or "sabi_recipe" not in data:
         raise BadRecipe(
             "This is not a Sabi recipe.", 'A recipe is a JSON object with "sabi_recipe", its schema version.'
@@ -205,6 +210,7 @@ def recipe_from_dict(data: object) -> Recipe:
 
 
 def preset_names() -> list[str]:
+    """The recipes that ship with Sabi, in alphabetical order."""
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 

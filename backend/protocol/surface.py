@@ -45,11 +45,15 @@ CHANNELS: dict[str, tuple[int, ...]] = {
 
 
 class Space(Enum):
+    """What the rows and columns of a surface are: UV space of an asset, or a camera's view."""
+
     TEXTURE = "texture"
     IMAGE = "image"
 
 
 class ColorSpace(Enum):
+    """What the numbers of a map are."""
+
     SRGB = "srgb"  # encoded with the sRGB curve
     LINEAR = "linear"  # scene-linear, Rec.709 primaries
     DATA = "data"  # not a colour

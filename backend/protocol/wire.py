@@ -52,6 +52,7 @@ def parts(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None =
 
 
 def dumps(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
+    """A message as one copy; `parts` makes none."""
     return b"".join(parts(arrays, metadata))
 
 
@@ -199,6 +200,7 @@ def layers_to_arrays(layers: tuple[PaintedLayer, ...]) -> dict[str, np.ndarray]:
 
 
 def layers_from_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[PaintedLayer, ...]:
+    """The layers that `layers_to_arrays` named; other arrays are passed over. Raises BadSurface: none, or one not whole."""
     layers: list[PaintedLayer] = []
     while any(name.startswith(f"layer{len(layers)}.") for name in arrays):
         prefix = f"layer{len(layers)}."

@@ -19,6 +19,7 @@ from sabi.backend.weathering.origin import rolled
 from sabi.backend.weathering.pipeline import Weathered, reage, weather
 
 NOISE = Exposure(noise=1.0)
+TEXELS_PER_FEATURE = Networks.load().newest("painter").card.texels_per_feature
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +27,10 @@ def networks() -> Networks:
     return Networks.load(device="cpu", threads=2)
 
 
-def rust(surface: Surface, texels: float = 24.0, **changes) -> Recipe:
-    """One layer of rust whose features are `texels` texels of the surface across; 24 is the painter's own scale."""
-    settings = {"age": 0.5, "exposure": NOISE, "feature_size": texels / surface.texels_per_metre, **changes}
-    return Recipe((Layer(Effect.RUST, **settings),))
+def rust(surface: Surface, scale: float = 1.0, effect: Effect = Effect.RUST, **changes) -> Recipe:
+    """One layer with features of such a size that it is painted at `scale` times the resolution of the surface."""
+    feature = TEXELS_PER_FEATURE[effect.value] / (surface.texels_per_metre * scale)
+    return Recipe((Layer(effect, **{"age": 0.5, "exposure": NOISE, "feature_size": feature, **changes}),))
 
 
 def coverage(
@@ -95,7 +96,7 @@ class TestNothingIsLost:
 
     def test_several_layers_leave_what_none_of_them_covers(self, networks):
         surface = surfaces.plate(160, upright=False)
-        layers = tuple(Layer(e, age=0.45, exposure=NOISE, feature_size=0.1) for e in (Effect.RUST, Effect.MOSS))
+        layers = tuple(rust(surface, effect=e, age=0.45).layers[0] for e in (Effect.RUST, Effect.MOSS))
         result = weather(surface, Recipe(layers), networks=networks)
         covered = np.zeros(surface.size, bool)
         for layer, painted in zip(layers, result.layers, strict=True):
@@ -154,17 +155,18 @@ class TestSameInSameOut:
         assert_same_layers(a, b)
         assert_same_maps(a.surface, b.surface)
 
-    def test_another_seed_is_another_picture(self, networks):
-        surface = surfaces.plate(160)
+    @pytest.mark.parametrize("make", [surfaces.plate, lambda size: texture(size, size)])
+    def test_another_seed_is_another_picture(self, networks, make):
+        surface = make(160)
         a, b = (weather(surface, rust(surface, seed=seed), networks=networks).surface for seed in (0, 1))
         assert (a["albedo"].array != b["albedo"].array).any(axis=-1).mean() > 0.1
 
-    @pytest.mark.parametrize("tile", [64, 128])
+    @pytest.mark.parametrize("tile", [96])
     @pytest.mark.parametrize("make", [surfaces.box, surfaces.plate, lambda size: texture(size, size)])
     def test_whole_and_tiles_agree(self, networks, tile, make):
-        surface = make(160)
-        whole = weather(surface, rust(surface, texels=20.0), networks=networks, tile=None)
-        tiled = weather(surface, rust(surface, texels=20.0), networks=networks, tile=tile)
+        surface = make(288)  # tiles read 128 texels around: less, and each would see the whole
+        whole = weather(surface, rust(surface, 1.2), networks=networks, tile=None)
+        tiled = weather(surface, rust(surface, 1.2), networks=networks, tile=tile)
         assert_same_layers(whole, tiled, within=1)
         assert_same_maps(whole.surface, tiled.surface, within=1)
 
@@ -181,7 +183,7 @@ class TestAgeIsMonotone:
     @pytest.mark.parametrize("effect", list(Effect))
     def test_coverage_grows_everywhere_in_small_steps(self, networks, effect):
         surface = surfaces.panel(192)
-        recipe = Recipe((Layer(effect, feature_size=0.1),))
+        recipe = rust(surface, effect=effect, exposure=None)
         layers = weather(surface, recipe, networks=networks).layers
         before = coverage(surface, recipe, layers, 0.0)
         assert before.max() == 0
@@ -222,11 +224,11 @@ class TestNoSeams:
         assert same > other + 0.1
 
     @pytest.mark.parametrize("shift", [(1, 0), (37, 101), (100, 3)])
-    @pytest.mark.parametrize("texels", [24.0, 31.0])
-    def test_rolled_maps_painted_and_rolled_back_are_the_same_picture(self, networks, shift, texels):
+    @pytest.mark.parametrize("scale", [1.0, 0.77])
+    def test_rolled_maps_painted_and_rolled_back_are_the_same_picture(self, networks, shift, scale):
         surface = texture(192, 256)
-        straight = weather(surface, rust(surface, texels), networks=networks)
-        turned = weather(rolled(surface, shift), rust(surface, texels), networks=networks)
+        straight = weather(surface, rust(surface, scale), networks=networks)
+        turned = weather(rolled(surface, shift), rust(surface, scale), networks=networks)
         assert_same_maps(rolled(turned.surface, (-shift[0], -shift[1])), straight.surface, within=1)
 
     def test_a_wrapping_texture_goes_on_over_its_border(self, networks):
@@ -238,21 +240,22 @@ class TestNoSeams:
 
 class TestPhysicalScale:
     def test_features_are_as_large_in_metres_at_any_resolution(self, networks):
-        painted = [threshold_of_a_plate(networks, size, feature=0.1) for size in (192, 384)]
-        lengths = [correlation_length(values, 0.1 * len(values)) / len(values) for values in painted]
+        painted = [threshold_of_a_plate(networks, size, canvas=240) for size in (192, 384)]
+        lengths = [correlation_length(values, len(values) / 10) / len(values) for values in painted]
         assert lengths[0] == pytest.approx(lengths[1], rel=0.2)
         halved = painted[1].reshape(192, 2, 192, 2).mean(axis=(1, 3))
         assert np.corrcoef(painted[0].ravel(), halved.ravel())[0, 1] > 0.9
 
     def test_features_follow_the_size_asked_for(self, networks):
+        """A canvas of half as many texels to the metre: features twice as large."""
         lengths = [
-            correlation_length(threshold_of_a_plate(networks, 320, feature), 320 * feature) for feature in (0.06, 0.12)
+            correlation_length(threshold_of_a_plate(networks, 320, canvas), 320 * 24 / canvas) for canvas in (400, 200)
         ]
         assert lengths[1] / lengths[0] == pytest.approx(2.0, rel=0.3)
 
     def test_islands_of_other_densities_have_features_of_the_same_size(self, networks):
         """The left half of the maps holds a wall, the right half the same wall at half as many texels to the metre."""
-        size, feature = 384, 0.12
+        size = 384
         y, x = (np.mgrid[:size, :size] + 0.5) / size
         left = x < 0.5
         position = np.zeros((size, size, 3), np.float32)
@@ -263,27 +266,24 @@ class TestPhysicalScale:
         names = ("albedo", "roughness", "metallic", "world_normal")
         maps = {name: plain[name] for name in names} | {"position": Map(position), "island_mask": Map(mask)}
         surface = replace(plain, maps=maps)
-        recipe = Recipe((Layer(Effect.RUST, exposure=NOISE, feature_size=feature),))
-        painted = weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
+        painted = weather(surface, rust(surface), networks=networks).layers[0].channel("threshold").astype(float)
         halves = painted[:, : size // 2 - 8], painted[:, size // 2 + 8 :]
-        fine, coarse = (
-            correlation_length(half, feature * density) for half, density in zip(halves, (384, 192), strict=True)
-        )
+        fine, coarse = (correlation_length(half, cut) for half, cut in zip(halves, (24, 12), strict=True))
         assert fine / coarse == pytest.approx(2.0, rel=0.3)
 
 
-def threshold_of_a_plate(networks: Networks, size: int, feature: float) -> np.ndarray:
-    """What is painted on a bare, even plate of one metre."""
+def threshold_of_a_plate(networks: Networks, size: int, canvas: int) -> np.ndarray:
+    """What is painted on a bare, even plate of one metre, on a canvas of so many texels."""
     plate = surfaces.plate(size, width=1.0)
     surface = replace(plate, maps={n: m for n, m in plate.maps.items() if n not in ("normal", "height")})
-    recipe = Recipe((Layer(Effect.RUST, exposure=NOISE, feature_size=feature),))
-    return weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
+    painted = weather(surface, rust(surface, canvas / size), networks=networks).layers[0]
+    return painted.channel("threshold").astype(float)
 
 
-def correlation_length(values: np.ndarray, feature: float) -> float:
-    """Texels after which the autocorrelation of a map, without what is larger than a feature, has fallen to a half."""
+def correlation_length(values: np.ndarray, cut: float) -> float:
+    """Texels after which the autocorrelation of a map, without waves longer than `cut` texels, has fallen to a half."""
     frequency = np.hypot(np.fft.fftfreq(values.shape[0])[:, None], np.fft.fftfreq(values.shape[1]))
-    spectrum = np.fft.fft2(values - values.mean()) * (1 - np.exp(-((frequency * feature) ** 2)))
+    spectrum = np.fft.fft2(values - values.mean()) * (1 - np.exp(-((frequency * cut) ** 2)))
     correlation = np.fft.ifft2(np.abs(spectrum) ** 2).real
     profile = (correlation[0, :64] + correlation[:64, 0]) / (2 * correlation[0, 0])
     after = int(np.argmax(profile < 0.5))

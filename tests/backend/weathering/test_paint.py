@@ -271,6 +271,16 @@ class TestPaint:
         for name, image in whole.images().items():
             assert np.abs(image.astype(int) - tiled.images()[name]).max() <= 1
 
+    @pytest.mark.parametrize("wrap", [True, False])
+    def test_beyond_its_border_the_network_sees_the_texture_go_on_where_it_wraps(self, wrap):
+        recorder, surface = Recorder(), bare(64, wrap=(wrap, wrap))
+        painted(surface, feature(surface, 1.0), recorder, tile=None)
+        seen = np.rint(np.moveaxis(recorder.seen[0]["base"][0, :3], 0, -1) * 255)
+        expected = np.pad(surface["albedo"].array, ((32, 32), (32, 32), (0, 0)), mode="wrap" if wrap else "edge")
+        assert np.array_equal(seen, expected)
+        noise = recorder.seen[0]["noise_8"][0]
+        assert np.array_equal(noise[:, :4], noise[:, 8:12]) is wrap  # the lattice wraps as the texture does
+
     def test_several_densities_join(self):
         density = np.geomspace(60, 260, 128, dtype=np.float32)[None, :, None].repeat(128, axis=0)
         base = bare(128)

@@ -376,7 +376,7 @@ def an_override(linked):
 def test_what_hangs_on_a_library_is_refused(tmp_path, use):
     obj = use(of_a_library(tmp_path, plane(tree_material(TREES[0]))))
     before = state()
-    with pytest.raises(SabiError, match="linked from another file") as caught:
+    with pytest.raises(SabiError, match=f"^'{obj.name}' is linked from another file") as caught:
         capture.Capture(bpy.context, obj)
     assert "Make Local" in caught.value.hint
     assert state() == before

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the server as a process: on a port of its own for the add-on, or on a named one for `sabi serve`.
 
-With `announce` one JSON line on stdout says where it listens, {"port", "protocol", "pid", "sabi"}, and nothing else is ever
+`announce` says in one JSON line on stdout where it listens, {"port", "protocol", "pid", "sabi"}, and nothing else is ever
 printed there. With `watch_stdin` the process ends when its parent closes the pipe, or dies.
 """
 
@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -42,10 +42,10 @@ def serve(
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
     limits: Limits | None = None,
-    announce: bool = False,
+    listening: Callable[[int], None] | None = None,
     watch_stdin: bool = False,
 ) -> None:
-    """Serve until told to stop. `token` defaults to SABI_TOKEN; port 0 takes a free one.
+    """Serve until told to stop. `token` defaults to SABI_TOKEN; port 0 takes a free one; `listening` is told the port.
 
     Raises BackendError: port taken, host unknown, a host that others can reach without a token, TLS files unreadable;
     DeviceError for a device that does not exist.
@@ -82,8 +82,8 @@ def serve(
     server = uvicorn.Server(config)
     if watch_stdin:
         threading.Thread(target=_end_with_parent, args=(server,), name="sabi-parent", daemon=True).start()
-    if announce:
-        _announce(listener.getsockname()[1])
+    if listening is not None:
+        listening(listener.getsockname()[1])
     server.run(sockets=[listener])
     if watch_stdin:  # a tile may still be running on the working thread, and nobody waits for it
         sys.stderr.flush()
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device=options.device,
             threads=options.threads,
             folder=options.networks,
-            announce=True,
+            listening=announce,
             watch_stdin=True,
         )
     except SabiError as error:
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _announce(port: int) -> None:
+def announce(port: int) -> None:
     """Say the port on stdout and close it to everything else: what libraries print goes to stderr from here on."""
     sys.stdout.write(
         json.dumps({"port": port, "protocol": PROTOCOL_VERSION, "pid": os.getpid(), "sabi": VERSION}) + "\n"

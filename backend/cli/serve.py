@@ -70,7 +70,12 @@ def command(
     )
     Networks.load(device=device, threads=threads).newest("painter")  # say now what would fail every job
     scheme = "https" if tls_cert else "http"
-    err.print(f"Sabi listens on {scheme}://{host}:{port}" + ("" if port else " (a free port)") + "; Ctrl-C ends it.")
+
+    def listening(taken: int) -> None:
+        err.print(f"Sabi listens on {scheme}://{host}:{taken}; Ctrl-C ends it.")
+        if not port:
+            serve.announce(taken)
+
     serve.serve(
         host,
         port,
@@ -80,7 +85,7 @@ def command(
         tls_cert=tls_cert,
         tls_key=tls_key,
         limits=limits,
-        announce=not port,
+        listening=listening,
     )
 
 

@@ -284,7 +284,9 @@ def test_serve_and_weather_there(tmp_path):
 
 
 def test_serve_refuses_what_is_not_safe(tmp_path):
-    assert "open to everyone" in sabi("serve", "--address", "0.0.0.0:0", status=1).stderr
+    refused = sabi("serve", "--address", "0.0.0.0:0", status=1).stderr
+    assert "open to everyone" in refused
+    assert "Sabi listens" not in refused
     assert "certificate and a key" in sabi("serve", "--tls-cert", tmp_path / "x.pem", status=1).stderr
     assert "is not an address" in sabi("serve", "--address", "127.0.0.1:http", status=1).stderr
 

@@ -77,8 +77,8 @@ def test_tls_files_that_are_no_good(tmp_path):
 def test_tls(tls, networks_folder, monkeypatch):
     """Trusted by those who have the certificate, and by nobody else; the token is asked for all the same."""
     program = f"""
-from sabi.backend.serve import serve
-serve(port=0, token="word", device="cpu", folder={str(networks_folder)!r}, announce=True, watch_stdin=True,
+from sabi.backend.serve import announce, serve
+serve(port=0, token="word", device="cpu", folder={str(networks_folder)!r}, listening=announce, watch_stdin=True,
       tls_cert={str(tls["tls_cert"])!r}, tls_key={str(tls["tls_key"])!r})
 """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

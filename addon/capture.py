@@ -8,7 +8,6 @@ What the scene and the object had before, they have afterwards, whatever happens
 from __future__ import annotations
 
 import hashlib
-import math
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -21,21 +20,12 @@ import numpy as np
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Map, Surface
-from . import bake, bake_cache, channels, rest, timing, uvs
+from . import bake, bake_cache, channels, rest, stage, timing, uvs
 from .channels import UVs
 from .passes import Passes, Subject
+from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
 
-SMALLEST, LARGEST = 512, 8192
 VERSION = 1  # of what a capture gives: raise it when that changes, so that no cache mixes both
-
-
-@dataclass(frozen=True)
-class CaptureSettings:
-    """What shapes a capture. `size` is the longest side in texels; 0 takes the material's largest image, else `density`."""
-
-    size: int = 0
-    density: float = 256.0  # texels a metre where the material has no images
-    mode: FrameMode = FrameMode.ASSET  # in scene mode other objects occlude
 
 
 @dataclass(frozen=True)
@@ -67,9 +57,7 @@ _Steps = Generator[_Step, object, CapturedObject]
 class Capture:
     """The capture of one object. Raises SceneError or BadFile at once, with nothing touched, for what cannot be captured."""
 
-    def __init__(
-        self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()
-    ) -> None:
+    def __init__(self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> None:
         check(obj)
         if settings.size > LARGEST:
             raise TooLarge(f"{settings.size} texels a side are more than Sabi captures.")
@@ -158,7 +146,7 @@ class Capture:
     def _advance(self, result: object) -> None:
         interval = sys.getswitchinterval()
         try:
-            bake.wait_until_writable(self._scene)
+            stage.wait_until_writable(self._scene)
             sys.setswitchinterval(
                 1.0
             )  # no other thread's engine shall start between two changes, which forbids the second
@@ -200,14 +188,14 @@ class Capture:
         maps = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
         if maps is None:
             scene_mode = settings.mode is FrameMode.SCENE
-            with bake.stage(self._scene, self._layer if scene_mode else None, obj) as stage:
+            with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
                 if unwrapped is None:
-                    unwrapped = _unwrapped[shape] = yield from _unwrap(stage, obj)
+                    unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj)
                 key = _key(shape, look, unwrapped)
                 maps = bake_cache.load(key)
                 if maps is None:
                     self.stage = "Baking"
-                    maps = yield from self._bake(stage, unwrapped, size)
+                    maps = yield from self._bake(place, unwrapped, size)
                     maps = yield lambda: bake_cache.store(key, maps)
                     timing.learn(size, time.monotonic() - began)
         surface = Surface(maps, pose=rest.place_of(obj).pose, name=obj.name)
@@ -216,13 +204,13 @@ class Capture:
         return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, unwrapped.warnings)
 
     def _bake(
-        self, stage: bake.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
+        self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
     ) -> Generator[_Step, object, dict[str, Map]]:
-        still = rest.still_copy(stage, self._obj, unwrapped.second)
+        still = rest.still_copy(place, self._obj, unwrapped.second)
         materials = [slot.material for slot in self._obj.material_slots]
-        own = UVs(unwrapped.uv_map if unwrapped.second is None else "", render_uv(self._obj.data))
+        own = UVs(unwrapped.uv_map if unwrapped.second is None else "", uvs.render_uv(self._obj.data))
         subject = Subject(
-            stage, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, self.settings.mode is FrameMode.SCENE
+            place, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, self.settings.mode is FrameMode.SCENE
         )
         return (yield from Passes(subject, materials).maps())
 
@@ -268,48 +256,10 @@ def check(obj: bpy.types.Object) -> None:
     channels.check(obj)
 
 
-def output_size(obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()) -> tuple[int, int]:
-    """Width and height of the maps: the size asked for, else that of the materials' largest image, else by texels a metre.
-
-    Without a size asked for, the longest side lies between 512 and 8192.
-    """
-    found = [
-        tuple(image.size) for material in channels.check(obj) for image in channels.used_images(material.node_tree)
-    ]
-    if not found:
-        side = settings.size or _side_by_density(obj, settings.density)
-        return side, side
-    width, height = max(found, key=lambda size: (size[0] * size[1], size))
-    longest = settings.size or min(max(width, height, SMALLEST), LARGEST)
-    scale = longest / max(width, height)
-    return max(round(width * scale), 1), max(round(height * scale), 1)
-
-
-def _side_by_density(obj: bpy.types.Object, density: float) -> int:
-    """The power of two at which the object's faces have `density` texels a metre, where its UVs fill their square."""
-    mesh = obj.data
-    corners = uvs.loops(mesh, render_uv(mesh))
-    scale = abs(obj.matrix_world.to_3x3().determinant()) ** (1 / 3)
-    metres = math.sqrt(float(corners.areas.sum())) * scale
-    filled = min(max(math.sqrt(float(np.abs(uvs.signed_areas(corners.triangles)).sum())), 0.25), 1.0)
-    wanted = density * metres / filled
-    return min(max(2 ** math.ceil(math.log2(max(wanted, 1.0))), SMALLEST), LARGEST)
-
-
-def estimate(obj: bpy.types.Object, settings: CaptureSettings = CaptureSettings()) -> float:
-    """Seconds a capture is likely to take when nothing of it is cached."""
-    return timing.seconds(output_size(obj, settings))
-
-
-def render_uv(mesh: bpy.types.Mesh) -> str:
-    """The UV map that renders use."""
-    return next((layer.name for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers[0].name)
-
-
-def _unwrap(stage: bake.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:
+def _unwrap(place: stage.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:
     """The artist's UV map where it can carry a texture; else Sabi's, found on the object or made."""
-    own = render_uv(obj.data)
-    trouble = yield from _trouble(rest.still_copy(stage, obj), own)
+    own = uvs.render_uv(obj.data)
+    trouble = yield from _trouble(rest.still_copy(place, obj), own)
     if not trouble:
         return _Unwrapped(own, None, ())
     warnings: tuple[str, ...] = ()
@@ -318,11 +268,11 @@ def _unwrap(stage: bake.Stage, obj: bpy.types.Object) -> Generator[_Step, object
             f"The modifier {repeating} lays several faces of '{obj.name}' on one place of its texture: they weather alike. "
             "Apply it for faces that differ.",
         )
-        trouble = yield from _trouble(rest.base_copy(stage, obj), own)
+        trouble = yield from _trouble(rest.base_copy(place, obj), own)
         if not trouble:
             return _Unwrapped(own, None, warnings)
     warnings = (f"The UVs of '{obj.name}' {trouble}: it gets a second UV map, '{uvs.SECOND_UV}'.", *warnings)
-    base = rest.base_copy(stage, obj)
+    base = rest.base_copy(place, obj)
     if base.data.uv_layers.get(uvs.SECOND_UV) is not None and not (yield from _trouble(base, uvs.SECOND_UV)):
         return _Unwrapped(uvs.SECOND_UV, uvs.coordinates(base.data, uvs.SECOND_UV), warnings)
     return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base), warnings)

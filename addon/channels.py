@@ -14,10 +14,10 @@ import numpy as np
 from ..backend.protocol.errors import BadFile, SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
-from .bake import mark
 from .fingerprint import fingerprint
 from .flows import Flow, Value, plug, read_flow, surface_output
 from .joins import find_site, part
+from .stage import mark
 
 CHANNELS = ("albedo", "roughness", "metallic", "alpha", "normal")
 FLAT = "flat"

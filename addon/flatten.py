@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend.protocol.errors import BadFile, SceneError
 from ..backend.protocol.surface import ColorSpace, Map, Surface
-from . import bake, capture, geometry_maps, images, material, rest, work
+from . import capture, geometry_maps, images, material, rest, stage, uvs, work
 from .channels import UVs
 from .jobs import Progress
 from .kept import Kept
@@ -34,14 +34,14 @@ class ShownCapture(capture.Capture):
 
     def _capture(self):  # type: ignore[no-untyped-def]
         obj = self._obj
-        with bake.stage(self._scene, None, obj) as stage:
+        with stage.stage(self._scene, None, obj) as place:
             self.stage = "Baking"
             subject = Subject(
-                stage,
-                rest.still_copy(stage, obj),
+                place,
+                rest.still_copy(place, obj),
                 rest.place_of(obj),
                 self._uv_map,
-                UVs("", capture.render_uv(obj.data)),  # everything is baked
+                UVs("", uvs.render_uv(obj.data)),  # everything is baked
                 self._size,
                 others_occlude=False,
                 weathered=True,

@@ -17,7 +17,7 @@ import bpy
 from ..backend.protocol.errors import Cancelled, SceneError
 from ..backend.protocol.passes import WHITE_LAYER
 from . import versions
-from .bake import Saved, mark, remove_temporary, show_like, survey
+from .stage import Saved, mark, remove_temporary, show_like, survey
 
 WHITE = 0.5  # albedo of the override: a middle grey, so that about as much light is thrown back as in the scene itself
 

@@ -12,8 +12,9 @@ from mathutils import Vector
 
 from ..backend.protocol.surface import ColorSpace, Map
 from . import channels, geometry_maps, images, rest, versions
-from .bake import Bake, Stage, aim, mark
+from .bake import Bake, aim
 from .channels import FLAT, Constant, Prepared, Source, Texture, UVs
+from .stage import Stage, mark
 
 OCCLUSION_SAMPLES, OCCLUSION_SIDE = (
     16,

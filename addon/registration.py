@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-_MODULES = ("properties", "preferences", "bake", "work", "operators", "service_operators", "recipes", "panels")
+_MODULES = ("properties", "preferences", "stage", "work", "operators", "service_operators", "recipes", "panels")
 
 
 def register() -> None:

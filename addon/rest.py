@@ -12,7 +12,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..backend.protocol.errors import SceneError
-from .bake import Stage, mark
+from .stage import Stage, mark
 
 # Modifiers that animate a mesh or decorate it; those that model it stay.
 MOVING = {

@@ -62,6 +62,11 @@ def loops(mesh: bpy.types.Mesh, uv_map: str) -> Loops:
     return Loops(uv[corners].reshape(count, 3, 2).astype(np.float64), polygons, slots[polygons], areas)
 
 
+def render_uv(mesh: bpy.types.Mesh) -> str:
+    """The UV map that renders use."""
+    return next((layer.name for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers[0].name)
+
+
 def coordinates(mesh: bpy.types.Mesh, uv_map: str) -> np.ndarray:
     """[loops, 2] float32 of a UV map."""
     values = np.empty(len(mesh.loops) * 2, np.float32)

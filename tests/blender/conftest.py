@@ -5,6 +5,7 @@ Tests import the add-on as Blender does, `from bl_ext.user_default.sabi.addon im
 copy of every class. This file makes that import possible, so it touches bpy while pytest collects.
 """
 
+import importlib
 import os
 import shutil
 import tempfile
@@ -14,7 +15,9 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXTENSION = "bl_ext.user_default.sabi"
-_resources = Path(tempfile.mkdtemp(prefix="sabi-blender-"))  # Blender reads this variable once, when bpy is first imported
+_resources = Path(
+    tempfile.mkdtemp(prefix="sabi-blender-")
+)  # Blender reads this variable once, when bpy is first imported
 os.environ["BLENDER_USER_RESOURCES"] = str(_resources)
 (_resources / "extensions" / "user_default").mkdir(parents=True)
 (_resources / "extensions" / "user_default" / "sabi").symlink_to(CHECKOUT, target_is_directory=True)
@@ -38,6 +41,7 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(autouse=True)
 def clean_scene() -> bpy.types.Scene:
-    """An empty scene with factory settings; the extension stays enabled (preferences are kept)."""
+    """An empty scene with factory settings and nothing captured; the extension stays enabled (preferences are kept)."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    importlib.import_module(f"{EXTENSION}.addon.capture").forget()
     return bpy.context.scene

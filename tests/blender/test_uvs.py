@@ -4,17 +4,12 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, rest, uvs
+from bl_ext.user_default.sabi.addon import rest, uvs
 from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender import trees
 
 SIZE = 64
-
-
-@pytest.fixture(autouse=True)
-def no_cache():
-    capture.forget()
 
 
 def loops_of(*triangles, slots=None):
@@ -113,7 +108,7 @@ def test_uvs_that_cannot_carry_a_texture_get_a_map_that_can(change, word):
     assert not uvs.inspect(uvs.loops(obj.data, uvs.SECOND_UV)).trouble
     assert np.array_equal(uvs.coordinates(obj.data, "own"), before)
     assert obj.data.uv_layers.active.name == "own"
-    assert capture.render_uv(obj.data) == "own"
+    assert uvs.render_uv(obj.data) == "own"
 
 
 def test_unwrapping_touches_nothing_else_that_is_selected_or_edited():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend.protocol.client import Client
-from ..backend.protocol.errors import BackendGone, SabiError
+from ..backend.protocol.errors import BackendGone, BackendNotInstalled, SabiError, is_disk_full
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.spawn import command_for, environment_for
 from .jobs import Job, Progress, stage_in_words
@@ -43,12 +43,22 @@ class FrameJob(Job[WeatheredFrame]):
         recipe.write_text(self._recipe.to_json(), encoding="utf-8")
         words = [str(self._frame), "--layer", self._layer, "--recipe", str(recipe), "--out", str(out)]
         words += ["--server", client.address]
-        answer = self._listen(command_for("sabi.backend.frame_process", words, self._python or None), client.token)
+        command = command_for("sabi.backend.frame_process", words, self._python or None)
+        try:
+            answer = self._listen(command, client.token)
+        except OSError as error:
+            if is_disk_full(error):
+                raise
+            raise BackendNotInstalled(
+                f"The Python of the backend cannot be run: {command[0]} ({error.strerror or error}).",
+                "Check the environment named in the preferences.",
+            ) from error
         self._check_stop()
         if "error" in answer:
             raise SabiError.from_dict(answer["error"])
         if "warnings" not in answer:
-            raise BackendGone(f"What reads the frame ended early{': ' + self._last_words if self._last_words else '.'}")
+            why = f": {self._last_words.rstrip('.')}" if self._last_words else ""
+            raise BackendGone(f"What reads the frame ended early{why}.")
         return WeatheredFrame(out, tuple(map(str, answer["warnings"])))
 
     def _listen(self, command: list[str], token: str) -> dict[str, Any]:
@@ -69,6 +79,8 @@ class FrameJob(Job[WeatheredFrame]):
             ) as process,
         ):
             self._process = process
+            if self._stop.is_set():  # cancelled while it was being started
+                process.terminate()
             assert process.stdout is not None
             for line in process.stdout:
                 if self._stop.is_set():

@@ -212,11 +212,14 @@ class TestConditions:
         assert close.sum() > 20
         assert np.corrcoef(values[0][close].ravel(), values[1][nearest[close]].ravel())[0, 1] > 0.8
 
-    def test_a_wrapping_texture_reads_a_lattice_that_wraps(self):
-        surface = bare(64, wrap=(True, True))
-        found = conditions(surface, feature(surface, 1.0))
-        noise = found.sources()["noise_8"](slice(0, 8), slice(0, 8))
-        assert noise.std() > 0.5
+    @pytest.mark.parametrize("make", [bare, lambda: plate(64)], ids=["texture", "object"])
+    def test_seed_and_effect_choose_the_noise(self, make):
+        surface = make()
+        layer = feature(surface, 1.0)
+        layers = layer, replace(layer, seed=1), replace(layer, effect=Effect.MOSS), layer
+        first, *others = (conditions(surface, one).sources()["noise_8"](slice(0, 8), slice(0, 8)) for one in layers)
+        assert first.std() > 0.5
+        assert [np.array_equal(first, other) for other in others] == [False, False, True]
 
     def test_gutters_show_what_lies_across_the_seam(self):
         """Each face of a box in its own grey: around an island the painter sees other greys than what the map holds."""
@@ -303,6 +306,12 @@ class TestPaint:
         recorder = Recorder()
         painted(surface, feature(surface, 1.0), recorder, tile=32)
         assert 0 < len(recorder.seen) <= 9
+
+        def filled(value: int):
+            return lambda shape, dtype: np.full(shape, value, dtype)
+
+        a, b = (painted(surface, feature(surface, 1.0), tile=32, allocate=filled(value)) for value in (7, 200))
+        assert all(np.array_equal(image, b.images()[name]) for name, image in a.images().items())
 
     def test_progress_rises_to_1_and_cancelling_stops(self):
         surface, fractions = bare(128), []

@@ -72,7 +72,10 @@ def photograph(name: str) -> Steps:
         yield 0.7
         now = screen()
         box = now[top:bottom, left:right].astype(np.int16)
-        there = (np.abs(box - now[report["window"][3] - 4, left]).max(axis=2) > 8).mean() > 0.15
+        thing = box[np.abs(box - now[report["window"][3] - 4, left]).max(axis=2) > 8]
+        there = (
+            len(thing) > 0.15 * box[..., 0].size and np.ptp(thing, axis=1).mean() > 16
+        )  # white while shaders compile
         quiet = quiet + 1 if there and last is not None and np.array_equal(last, now) else 0
         last = now
     size = f"{last.shape[1]}x{last.shape[0]}"
@@ -198,7 +201,7 @@ def escape(name: str, stage_is) -> Steps:
     """Begins to weather, presses Esc at a stage, and notes whether everything is as it was."""
     before = touched()
     with in_view():
-        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=512)
+        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=1024)
     yield from began(stage_is)
     press("Escape")
     yield from wait_for_work(60.0)
@@ -214,7 +217,9 @@ def escape_while_baking() -> Steps:
 
 
 def escape_while_painting() -> Steps:
-    yield from escape("esc while painting", lambda: "paint" in addon("work").current().progress.stage.lower())
+    """Whichever stage of the backend is seen first: they pass quickly."""
+    at_work = ("Sending", "Surveying", "Painting", "Laying", "Encoding")
+    yield from escape("esc while painting", lambda: addon("work").current().progress.stage.startswith(at_work))
 
 
 def weather() -> Steps:

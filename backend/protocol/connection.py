@@ -42,7 +42,7 @@ class Connection:
             host, port = parts.hostname, parts.port
         except ValueError:
             host = None
-        if not host or parts.scheme not in ("http", "https"):
+        if not host or not host.isprintable() or " " in host or parts.scheme not in ("http", "https"):
             raise BackendError(f"'{address}' is not the address of a backend.", "Write host:port or https://host:port.")
         self.secure = parts.scheme == "https"
         self.host = host

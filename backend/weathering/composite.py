@@ -2,7 +2,8 @@
 """The formula carried out: a painted layer at its age over the maps of a surface.
 
 Where coverage is 0 every texel of every map is the input's, bit for bit: results begin as copies, and only covered texels are
-written. Albedo is mixed in scene-linear light, height in metres; normals lean by the slope of the height that was added.
+written. Albedo is mixed in scene-linear light, height in metres over the bare surface, so that layers follow its bolts and
+grooves; normals lean by the slope of the height that was added.
 """
 
 from __future__ import annotations
@@ -101,12 +102,15 @@ def composite(
     layer: Layer,
     painted: PaintedLayer,
     *,
+    bare: Map | None = None,
     density: Density | None = None,
     allocate: Allocate = np.empty,
 ) -> Surface:
     """`surface` weathered by one layer at `layer.age`: those of MATERIAL's maps that it has, in new arrays of their types.
 
-    `density` gives texels per metre by rows, `surface.texels_per_metre` where None; normals need it.
+    `bare` is the height map before any layer, `surface`'s own where None: a layer's height counts from it, and takes the
+    place of the heights of the layers below. `density` gives texels per metre by rows, for normals;
+    `surface.texels_per_metre` where None.
     """
     height, width = surface.size
     maps = {name: surface[name] for name in MATERIAL if name in surface}
@@ -118,9 +122,12 @@ def composite(
         here = covered(surface, layer, painted, rows)
         if not len(here.texels):
             return
-        values = _mixed(maps, surface, layer, painted, here, rows)
-        if "normal" in maps and "height" in maps:
-            values["normal"] = _leant(surface, layer, painted, here, rows, density)
+        values = _mixed(maps, painted, here, rows)
+        if "height" in maps:
+            added = _added(surface, layer, painted, bare, rows, here)
+            values["height"] = _raised(surface, added, rows, here)
+            if "normal" in maps:
+                values["normal"] = _leant(surface, layer, painted, bare, added, here, rows, density)
         for name, value in values.items():
             results[name][rows].reshape(-1, value.shape[1])[here.texels] = value
 
@@ -133,14 +140,10 @@ def strips(height: int, width: int) -> list[slice]:
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 
-def _mixed(
-    maps: dict[str, Map], surface: Surface, layer: Layer, painted: PaintedLayer, here: Covered, rows: slice
-) -> dict[str, np.ndarray]:
-    """Albedo, roughness, metallic and height at covered texels: [n, C] each, in the maps' own types."""
+def _mixed(maps: dict[str, Map], painted: PaintedLayer, here: Covered, rows: slice) -> dict[str, np.ndarray]:
+    """Albedo, roughness and metallic at covered texels: [n, C] each, in the maps' own types."""
     key = growth.key_position(here.depth)
-    thin, thick, grown = (
-        image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick, painted.growth)
-    )
+    thin, thick = (image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick))
     values = {}
     if "albedo" in maps:
         added = decode(thin[:, :3], ColorSpace.SRGB)
@@ -149,9 +152,6 @@ def _mixed(
     for name, channel in (("roughness", thin[:, 3:]), ("metallic", thick[:, 3:])):
         if name in maps:
             values[name] = store(_mix(maps[name], rows, here, channel * np.float32(1 / 255)), maps[name].array.dtype)
-    if "height" in maps:
-        added = _metres(grown[:, 3:], layer) / np.float32(surface.height_scale) + np.float32(0.5)
-        values["height"] = store(_mix(maps["height"], rows, here, added), maps["height"].array.dtype)
     return values
 
 
@@ -164,20 +164,32 @@ def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray) -> np.ndarray
     return added
 
 
-def _leant(
-    surface: Surface, layer: Layer, painted: PaintedLayer, here: Covered, rows: slice, density: Density | None
-) -> np.ndarray:
-    """The normal map at covered texels [n, 3], leant by the slope of the height that the layer adds (bump mapping, Blinn 1978).
+def _raised(surface: Surface, added: np.ndarray, rows: slice, here: Covered) -> np.ndarray:
+    """The height map at covered texels [n, 1], in its own type."""
+    raised = _values(surface["height"], rows, here.texels)
+    raised += added.reshape(-1, 1)[here.texels] / np.float32(surface.height_scale)
+    return store(raised, surface["height"].array.dtype)
 
-    The slope of what is added, not of the whole: the base's own slopes are in its normal map already, and where the layer
-    hides them they go with it.
-    """
+
+def _leant(
+    surface: Surface,
+    layer: Layer,
+    painted: PaintedLayer,
+    bare: Map | None,
+    added: np.ndarray,
+    here: Covered,
+    rows: slice,
+    density: Density | None,
+) -> np.ndarray:
+    """The normal map at covered texels [n, 3], leant by the slope of `added`, metres of height (bump mapping, Blinn 1978)."""
     height, width = surface.size
-    tall = np.empty((rows.stop - rows.start + 2, width + 2), np.float32)  # metres added, with a border of one texel
-    tall[1:-1, 1:-1] = _added(surface, layer, painted, rows, here)
+    tall = np.empty((rows.stop - rows.start + 2, width + 2), np.float32)  # with a border of one texel
+    tall[1:-1, 1:-1] = _with_rims(surface, added, rows)
     for border, row in ((0, rows.start - 1), (-1, rows.stop)):
         row = row % height if surface.wrap[0] else min(max(row, 0), height - 1)
-        tall[border, 1:-1] = _added(surface, layer, painted, slice(row, row + 1))
+        beyond = slice(row, row + 1)
+        there = covered(surface, layer, painted, beyond)
+        tall[border, 1:-1] = _with_rims(surface, _added(surface, layer, painted, bare, beyond, there), beyond)
     tall[:, 0], tall[:, -1] = (tall[:, -2], tall[:, 1]) if surface.wrap[1] else (tall[:, 1], tall[:, -2])
     at = here.texels + 2 * (here.texels // width) + width + 3  # of the covered texels in `tall`
     own, flat = tall.ravel()[at], tall.ravel()
@@ -200,27 +212,30 @@ def _leant(
 
 
 def _added(
-    surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice, here: Covered | None = None
+    surface: Surface, layer: Layer, painted: PaintedLayer, bare: Map | None, rows: slice, here: Covered
 ) -> np.ndarray:
-    """Metres of height that the layer adds to what lies under it: float32 [h, W], NaN outside islands."""
-    here = here or covered(surface, layer, painted, rows)
+    """Metres of height that the layer adds to the layers below it: float32 [h, W]."""
+    metres = painted.growth[rows, :, 3].reshape(-1)[here.texels, None] * np.float32(1 / 255) - np.float32(0.5)
+    metres *= np.float32(2 * float(layer.relief or 0))
+    if bare is not None and bare is not surface["height"]:
+        below = _values(surface["height"], rows, here.texels) - _values(bare, rows, here.texels)
+        metres -= below * np.float32(surface.height_scale)
     added = np.zeros((rows.stop - rows.start, surface.size[1]), np.float32)
-    base = (_values(surface["height"], rows, here.texels) - np.float32(0.5)) * np.float32(surface.height_scale)
-    top = _metres(painted.growth[rows, :, 3].reshape(-1)[here.texels, None], layer)
-    added.reshape(-1)[here.texels] = (here.coverage * (top - base))[:, 0]
-    if "island_mask" in surface:
-        added[surface["island_mask"].array[rows, :, 0] == 0] = np.nan
+    added.reshape(-1)[here.texels] = (here.coverage * metres)[:, 0]
     return added
+
+
+def _with_rims(surface: Surface, added: np.ndarray, rows: slice) -> np.ndarray:
+    """`added` with NaN outside islands: what lies there says nothing of slopes."""
+    if "island_mask" not in surface or is_constant(surface["island_mask"].array):
+        return added
+    return np.where(surface["island_mask"].array[rows, :, 0] > 0, added, np.float32(np.nan))
 
 
 def _values(map_: Map, rows: slice, texels: np.ndarray) -> np.ndarray:
     """A map at texels (flat in `rows`): [n, C] float32, colours decoded to scene-linear."""
     array = map_.array[rows]
     return decode(array.reshape(-1, array.shape[2])[texels], map_.color_space)
-
-
-def _metres(height: np.ndarray, layer: Layer) -> np.ndarray:
-    return (height * np.float32(1 / 255) - np.float32(0.5)) * np.float32(2 * float(layer.relief or 0))
 
 
 def _constant(name: str, size: tuple[int, int]) -> tuple[np.ndarray, ColorSpace]:

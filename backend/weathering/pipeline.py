@@ -93,9 +93,10 @@ def reage(
         base, light = shading.base_material(surface), shading.diffuse_light(surface)
         return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), light)
     result, grid = completed(surface, recipe), reduced(surface, COARSE)
+    bare = result.maps.get("height")
     density = _density(grid, densities(surface, grid))
     for layer, painted in zip(recipe.layers, layers, strict=True):
-        result = composite(result, layer, painted, density=density, allocate=allocate)
+        result = composite(result, layer, painted, bare=bare, density=density, allocate=allocate)
     if _has_islands(surface):
         mask = surface["island_mask"].array[..., 0]
         edge = rim(mask)
@@ -112,6 +113,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     given = rolled(surface, (-start[0], -start[1]), run.allocate)
     ground = _ground(given, recipe, painter.card, run)
     result = completed(given, recipe)
+    bare = result.maps.get("height")
     layers: list[PaintedLayer] = []
     warnings: list[str] = []
     for index, (layer, plan) in enumerate(zip(recipe.layers, ground.plans, strict=True)):
@@ -125,7 +127,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
         told = partial(_report_layer, report, f"paint {layer.effect.value}", index, len(ground.plans))
         part = replace(run, warn=warnings.append, progress=told)
         painted = paint(result, layer, painter, plan, exposure, ground.grid, ground.down, ground.seams, part)
-        result = composite(result, layer, painted, density=ground.density, allocate=run.allocate)
+        result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
         layers.append(painted)
     changed = {}
     for name in MATERIAL:

@@ -141,6 +141,16 @@ class TestNormals:
         slope = cover * (127 / 255) * 2 * 0.002 * 100 / 2  # half the rise over two texels of a centimetre each
         assert normal[6, 11, 0] / normal[6, 11, 2] == pytest.approx(slope, rel=1e-3)
 
+    def test_layers_follow_the_relief_below_them_and_replace_each_other(self):
+        """As in the node group: heights count from the bare surface, and a second layer stands in place of the first."""
+        rise = np.linspace(0.2, 0.8, SIZE[1], dtype=np.float32)[None, :, None].repeat(SIZE[0], axis=0)
+        base, full = surface(height=rise), replace(LAYER, age=1.0)
+        first = composite(base, full, painted(threshold=1, height=255), bare=base["height"])
+        assert first["height"].array == pytest.approx(rise + 0.002 / 0.01, abs=1e-5)
+        assert first["normal"].array[..., :2] == pytest.approx(0.5, abs=1e-5)  # the slope of the base is the base's
+        second = composite(first, full, painted(threshold=1, height=0), bare=base["height"])
+        assert second["height"].array == pytest.approx(rise - 0.002 / 0.01, abs=1e-5)
+
     def test_density_scales_the_slope(self):
         height = np.full(SIZE, 128, np.uint8)
         height[6, 10] = 255

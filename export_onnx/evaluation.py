@@ -104,7 +104,7 @@ def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) ->
     """Score, spectrum and colour through tools/texture_score.py; agreement of the maps; the nearest training patch."""
     at, photographs = folder / "textures", effects.TRAINING[effect]
     others = []
-    for i, photograph in enumerate(effects.OTHER[effect] * (2 if effect in effects.PROCEDURAL else 1)):
+    for i, photograph in enumerate(effects.OTHER[effect] * (4 if effect in effects.PROCEDURAL else 1)):
         if effect in effects.PROCEDURAL:
             held = effects.HELD_CLEAN[effect]
             base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))[None]

@@ -146,13 +146,9 @@ OTHER: dict[str, tuple[Photograph, ...]] = {
     "moss": tuple(
         Photograph("other", folder, Area.MARKS) for folder in ("moss/ground03", "moss/mossyrock", "moss/ground0")
     ),
-    "dirt": tuple(
-        Photograph("other", f"dirt_ground/{name}", Area.GROWN, runs=runs, grain=grain, softness=softness)
-        for names, runs, grain, softness in (
-            (("ground06", "ground09", "ground04"), False, (40, 9, 2.5), 0.5),
-            (("brown_mud_rocks_01", "aerial_ground_rock", "ground32"), True, (24, 7, 2), 0.35),
-        )
-        for name in names
+    "dirt": (
+        Photograph("other", "dirt_ground/ground06", Area.GROWN, grain=(40, 9, 2.5), softness=0.5),
+        Photograph("other", "dirt_ground/brown_mud_rocks_01", Area.GROWN, runs=True, grain=(24, 7, 2), softness=0.35),
     ),
 }
 PROCEDURAL = frozenset(

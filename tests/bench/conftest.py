@@ -32,8 +32,10 @@ def networks() -> Networks:
 
 
 @pytest.fixture(scope="session")
-def recipe() -> Recipe:
-    return Recipe((Layer(Effect.RUST, 0.6),))
+def recipe(networks: Networks) -> Callable[[Surface], Recipe]:
+    """recipe(surface): one layer of rust, of the size at which the painter's canvas has as many texels as the surface."""
+    texels = networks.painter.card.texels_per_feature[Effect.RUST.value]
+    return lambda surface: Recipe((Layer(Effect.RUST, 0.6, feature_size=texels / surface.texels_per_metre),))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ SIDE = 2048
 
 
 def test_weathering(
-    benchmark, networks: Networks, recipe: Recipe, steel: Callable[[int], Surface], monkeypatch
+    benchmark, networks: Networks, recipe: Callable[[Surface], Recipe], steel: Callable[[int], Surface], monkeypatch
 ) -> None:
     """A box of painted steel at 2048 x 2048, one layer of rust: everything that is not the network, over the network."""
     surface = steel(SIDE)
@@ -35,15 +35,17 @@ def test_weathering(
     def once() -> None:
         inside.clear()
         start = time.perf_counter()
-        weather(surface, recipe, networks=networks)
+        weather(surface, recipe(surface), networks=networks)
         shares.append((time.perf_counter() - start) / sum(inside) - 1)
 
     benchmark.pedantic(once, rounds=3, warmup_rounds=1)
     benchmark.extra_info["figures"] = {"not_network_over_network": sorted(shares)[len(shares) // 2]}
 
 
-def test_changing_the_age(benchmark, networks: Networks, recipe: Recipe, steel: Callable[[int], Surface]) -> None:
+def test_changing_the_age(
+    benchmark, networks: Networks, recipe: Callable[[Surface], Recipe], steel: Callable[[int], Surface]
+) -> None:
     """Another age of what was painted, all maps."""
     surface = steel(SIDE)
-    layers = weather(surface, recipe, networks=networks).layers
-    benchmark.pedantic(reage, (surface, recipe.at_age(0.8), layers), rounds=3, warmup_rounds=1)
+    layers = weather(surface, recipe(surface), networks=networks).layers
+    benchmark.pedantic(reage, (surface, recipe(surface).at_age(0.8), layers), rounds=3, warmup_rounds=1)

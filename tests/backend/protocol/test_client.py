@@ -137,7 +137,9 @@ def test_a_network_path_may_be_in_front(backend):
     assert Connection("[::1]:80").address == "http://[::1]:80"
 
 
-@pytest.mark.parametrize("address", ["", "ftp://node", "http://", "node:port", "node:99999", "http://[::1", "not an address!"])
+@pytest.mark.parametrize(
+    "address", ["", "ftp://node", "http://", "node:port", "node:99999", "http://[::1", "not an address!"]
+)
 def test_addresses_that_are_none(address):
     with pytest.raises(BackendError, match="not the address of a backend") as caught:
         Client(address)

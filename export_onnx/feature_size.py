@@ -10,7 +10,8 @@ from torch import Tensor
 from .painting import Brush, at_age
 
 SIZE = 512
-AGES = (0.4, 0.6, 0.8)  # under even exposure: sparse, half, and dense
+AGES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # under even exposure
+COVERED = 0.35  # clusters have grown together, and do not yet fill the surface
 
 
 def chord(mask: np.ndarray) -> float:
@@ -25,7 +26,7 @@ def chord(mask: np.ndarray) -> float:
 
 
 def measure(brush: Brush) -> dict[str, float]:
-    """effect -> texels, the mean over its styles of the chord of its sparsest age where a twentieth is covered at least."""
+    """effect -> texels, the mean over its styles of the chord at the age that covers `COVERED` or nearest to it."""
     base = torch.full((1, 6, SIZE, SIZE), 0.5)
     base[:, 4] = 0
     sizes = {}
@@ -38,9 +39,5 @@ def measure(brush: Brush) -> dict[str, float]:
 def style_chord(brush: Brush, base: Tensor, style: Tensor) -> float:
     exposure = torch.full((1, 1, SIZE, SIZE), 0.5)
     painted = brush.paint(base, exposure, style, brush.noise(SIZE, 11))
-    mask = np.zeros((SIZE, SIZE), bool)
-    for age in AGES:
-        mask = at_age(painted, base, exposure, age)[1][0, 0].numpy() > 0.5
-        if mask.mean() >= 0.05:
-            break
-    return chord(mask)
+    masks = [at_age(painted, base, exposure, age)[1][0, 0].numpy() > 0.5 for age in AGES]
+    return chord(min(masks, key=lambda mask: abs(mask.mean() - COVERED)))

@@ -27,7 +27,7 @@ from .networks.painter import NOISE, STYLE, Painter
 class Options:
     """Everything that shapes the weights, besides the data."""
 
-    minutes: float = 36.0
+    minutes: float = 44.0
     seed: int = 0
     workers: int = (
         2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation

@@ -64,10 +64,10 @@ DEFAULT_EXPOSURE: dict[Effect, Exposure] = {
     Effect.DIRT: Exposure(cavities=0.9, up=0.5, ground=0.5, drips=0.4, noise=0.3),
 }
 DEFAULT_FEATURE_SIZE: dict[Effect, float] = {
-    Effect.RUST: 0.01,
-    Effect.PEELING_PAINT: 0.025,
-    Effect.MOSS: 0.01,
-    Effect.DIRT: 0.02,
+    Effect.RUST: 0.02,
+    Effect.PEELING_PAINT: 0.03,
+    Effect.MOSS: 0.02,
+    Effect.DIRT: 0.025,
 }
 # Metres that a layer's height map spans to each side of flush.
 DEFAULT_RELIEF: dict[Effect, float] = {

@@ -178,6 +178,7 @@ def open_model() -> Steps:
     with in_view():
         space.region_3d.view_rotation = Vector((0.55, -1.0, 0.4)).to_track_quat("Z", "Y")
         bpy.ops.view3d.view_selected()
+        bpy.ops.ed.undo_push(message="Open the model")  # scripts push none of their own
     yield 1.0
     corners = [location_3d_to_region_2d(region, space.region_3d, Vector(corner)) for corner in thing.bound_box]
     left, top, _, bottom = rectangle(region)
@@ -240,7 +241,7 @@ def weather() -> Steps:
     work = addon("work").current()
     report["weathering"] = {
         "seconds": round(time.monotonic() - start, 1),
-        "message": work.message,
+        "message": work.outcome.message if work.outcome else "",
         "error": str(work.error.for_artist) if work.error else "",
         "stalls_ms": {key: round(1000 * value, 1) for key, value in stalls.longest.items()},
     }
@@ -249,7 +250,9 @@ def weather() -> Steps:
     mapped = Path(f"/proc/{pid}/maps").read_text() if pid else ""
     report["backend"] = {
         "command": Path(f"/proc/{pid}/cmdline").read_text().split("\0") if pid else [],
-        "libraries": sorted({line.split()[-1] for line in mapped.splitlines() if "onnxruntime" in line}),
+        "libraries": sorted(
+            {line.split()[-1] for line in mapped.splitlines() if "onnxruntime" in line and ".so" in line}
+        ),
         "device": str(service.health.get("device", "")),
     }
     own = Path("/proc/self/maps").read_text().splitlines()

@@ -120,7 +120,9 @@ class TestNothingIsLost:
         beside = ~mask & np.roll(mask, 1, axis=1)
         albedo = result["albedo"].array.astype(int)
         step = np.abs(albedo - np.roll(albedo, 1, axis=1)).max(axis=-1)
-        assert np.quantile(step[beside], 0.9) <= np.quantile(step[mask & np.roll(mask, 1, axis=1)], 0.9)  # as smooth as inside
+        assert np.quantile(step[beside], 0.9) <= np.quantile(
+            step[mask & np.roll(mask, 1, axis=1)], 0.9
+        )  # as smooth as inside
         assert (albedo[beside].max(axis=-1) > 60).all()
 
     def test_the_input_is_not_written_to(self, networks):

@@ -32,7 +32,7 @@ check: $(venv)/.ready-test
 	$(venv)/bin/python -m pytest -m "not window and not bench" $(PYTEST)
 
 test-blender: $(other)/.ready-test
-	$(other)/bin/python -m pytest -m "blender and not bench" $(PYTEST)
+	$(other)/bin/python -m pytest -m "blender and not bench" --ignore=tests/export_onnx $(PYTEST) # no torch there
 
 test-window: $(venv)/.ready-test
 	$(foreach suite,$(SUITES),SUITE=$(suite) tools/real-blender.sh setup &&) true

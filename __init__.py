@@ -23,7 +23,6 @@ _PUBLIC = {
     "Effect": ".backend.protocol.recipe",
     "Exposure": ".backend.protocol.recipe",
     "Frame": ".backend.protocol.recipe",
-    "Mask": ".backend.protocol.recipe",
     "PaintedLayer": ".backend.protocol.painted",
     "SabiError": ".backend.protocol.errors",
     "Client": ".backend.protocol.client",

@@ -16,8 +16,9 @@ def tracked() -> list[str]:
 
 
 def copy(target: Path) -> Path:
-    """The tracked files laid into `target`, as a fresh clone would have them."""
+    """The tracked files laid into `target`, as a fresh clone would have them, in a repository of their own."""
     for name in tracked():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target / name)
+    subprocess.run(["git", "init", "--quiet", str(target)], check=True)
     return target

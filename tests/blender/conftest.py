@@ -8,6 +8,7 @@ copy of every class. This file makes that import possible, so it touches bpy whi
 import importlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -35,8 +36,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.blender)
 
 
-def pytest_sessionfinish() -> None:
+_outcome = [0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(exitstatus: int) -> None:
     shutil.rmtree(_resources, ignore_errors=True)
+    _outcome[0] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Ends the process here: with bpy and onnxruntime in one process, the end of the interpreter may wait for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_outcome[0])
 
 
 @pytest.fixture(autouse=True)

@@ -40,9 +40,9 @@ _outcome = [0]
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(exitstatus: int) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     shutil.rmtree(_resources, ignore_errors=True)
-    _outcome[0] = int(exitstatus)
+    _outcome[0] = int(session.exitstatus)
 
 
 @pytest.hookimpl(trylast=True)

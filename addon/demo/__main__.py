@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -56,11 +57,27 @@ def play(given: argparse.Namespace) -> Iterator[dict]:
         raise RuntimeError("".join(said))
 
 
+def clear(out: Path) -> None:
+    """Removes what an earlier demo has left in its folder, and nothing else."""
+    if not (out / "index.html").is_file():
+        return
+    shutil.rmtree(out / "sabi", ignore_errors=True)
+    for name in (
+        "before.png",
+        "contact-sheet.png",
+        "demo.blend",
+        "index.html",
+        *(f"age-{age:.2f}.png" for age in AGES),
+    ):
+        (out / name).unlink(missing_ok=True)
+
+
 def main(words: list[str] | None = None) -> int:
     given = arguments(words)
     given.out = given.out.resolve()
     given.asset = given.asset.resolve() if given.asset else None
     given.out.mkdir(parents=True, exist_ok=True)
+    clear(given.out)
     console, began, made = Console(), time.monotonic(), {}
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     try:

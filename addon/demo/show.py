@@ -56,6 +56,7 @@ def perform(bpy: ModuleType, request: dict) -> None:
     report("Rendering, clean", 0.05)
     render(scene, out / "before.png", request["samples"])
 
+    bpy.context.preferences.filepaths.save_version = 0
     bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
     for thing in bpy.context.view_layer.objects:
         thing.select_set(thing in things)

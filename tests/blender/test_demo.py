@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon.demo import model, stage
+from bl_ext.user_default.sabi.addon.demo.__main__ import clear
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 from PIL import Image
@@ -175,6 +176,17 @@ def test_demo_says_what_it_cannot_read(tmp_path):
         assert run.returncode == 2
         assert word in run.stderr
         assert "Traceback" not in run.stderr
+
+
+def test_demo_clears_its_own_folder_and_nobody_elses(tmp_path):
+    (tmp_path / "sabi").mkdir()
+    for name in ("sabi/rust.png", "before.png", "notes.txt"):
+        (tmp_path / name).touch()
+    clear(tmp_path)
+    assert (tmp_path / "sabi" / "rust.png").is_file(), "no demo was here"
+    (tmp_path / "index.html").touch()
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_bounds_hold_every_object():

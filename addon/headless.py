@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from ..backend.protocol.errors import BadFile, SabiError, SceneError
 
@@ -162,6 +163,13 @@ def extension() -> Iterator[ModuleType]:
             link.rmdir() if os.name == "nt" else link.unlink()
 
 
+def leave(status: int) -> NoReturn:
+    """Ends the process once all is written: bpy may crash or wait for ever where the interpreter takes it down (seen in 4.2)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def addon(name: str) -> ModuleType:
     """A module of the enabled extension; the same file imported as `sabi` would be a second copy."""
     return importlib.import_module(f"{EXTENSION}.addon.{name}")
@@ -226,4 +234,4 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

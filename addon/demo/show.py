@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ...backend.protocol.errors import SabiError
-from ..headless import EXTENSION, addon, choose, extension, open_model, operate
+from ..headless import EXTENSION, addon, choose, extension, leave, open_model, operate
 
 AGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MARK = "@sabi "
@@ -96,4 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

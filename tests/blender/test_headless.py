@@ -18,8 +18,8 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("sabi", sys.argv[1], submodule_search_locations=[sys.argv[2]])
 sys.modules["sabi"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["sabi"])
-from sabi.addon.headless import main
-sys.exit(main(sys.argv[3:]))
+from sabi.addon.headless import leave, main
+leave(main(sys.argv[3:]))
 """
 
 

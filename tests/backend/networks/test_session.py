@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -263,3 +264,13 @@ def test_a_real_gpu_agrees_with_the_cpu():
     given = inputs(network.card, 512)
     assert on_gpu.device is Device.CUDA
     assert np.abs(on_gpu.run(given)["painted"] - on_cpu.run(given)["painted"]).max() <= 1 / 255
+
+
+def test_nothing_is_written_home_or_reported(tmp_path, networks_folder):
+    """onnxruntime keeps a database for reports to its makers in the home folder, unless told not to."""
+    code = "import sys; from sabi.backend.networks.registry import Networks; Networks.load(folder=sys.argv[1], device='cpu').painter"
+    environment = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    subprocess.run(
+        [sys.executable, "-c", code, str(networks_folder)], check=True, env={**environment, "HOME": str(tmp_path)}
+    )
+    assert list(tmp_path.rglob("*")) == []

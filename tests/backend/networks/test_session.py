@@ -268,7 +268,7 @@ def test_a_real_gpu_agrees_with_the_cpu():
 
 def test_nothing_is_written_home_or_reported(tmp_path, networks_folder):
     """onnxruntime keeps a database for reports to its makers in the home folder, unless told not to."""
-    code = "import sys; from sabi.backend.networks.registry import Networks; Networks.load(folder=sys.argv[1], device='cpu').painter"
+    code = "import sys; from sabi.backend.networks.registry import Networks as N; N.load(folder=sys.argv[1]).painter"
     environment = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
     subprocess.run(
         [sys.executable, "-c", code, str(networks_folder)], check=True, env={**environment, "HOME": str(tmp_path)}

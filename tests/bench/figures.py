@@ -64,8 +64,8 @@ def figures(path: Path) -> list[dict[str, object]]:
     for report in sorted((path.parent.parent / "window").glob("*/report.json")):
         stalls = json.loads(report.read_text()).get("weathering", {}).get("stalls_ms", {})
         working = [ms for stage, ms in stalls.items() if stage not in ("baking", "idle after")]
-        finished["longest_stall_ms"] = max(working, default=0.0)
-        finished["idle_frame_ms"] = stalls.get("idle after", 0.0)
+        finished["longest_stall_ms"] = max([finished.get("longest_stall_ms", 0.0), *working])
+        finished["idle_frame_ms"] = max(finished.get("idle_frame_ms", 0.0), stalls.get("idle after", 0.0))
 
     def per_unit(name: str) -> float:
         return float(times[name]["stats"]["median"] / times[name]["extra_info"].get("per", 1.0))

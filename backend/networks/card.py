@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..protocol.errors import NetworkError
 
@@ -14,9 +14,21 @@ CARD_KEY = "sabi.card"
 CARD_VERSION = 1
 
 
+class Noise(NamedTuple):
+    """A noise input of a network: `channels` numbers for every `stride` texels, from a lattice of random numbers.
+
+    Lattice points lie `spacing` texels apart (0: `stride`), and `stretch` times as far along gravity.
+    """
+
+    stride: int
+    channels: int
+    spacing: float = 0.0
+    stretch: float = 1.0
+
+
 @dataclass(frozen=True)
 class Card:
-    """`inputs` and `outputs`: name -> the channels in order. `noise`: input name -> (stride in texels, channels).
+    """`inputs` and `outputs`: name -> the channels in order. `noise`: input name -> what it reads.
 
     Heights and widths must be multiples of `multiple`; `overlap` texels at each border depend on what lies beyond it.
     `texels_per_feature`: effect -> how many texels one flake, tuft or stain has at the scale the network was trained at.
@@ -29,11 +41,14 @@ class Card:
     outputs: Mapping[str, list[str]]
     multiple: int
     overlap: int
-    noise: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    noise: Mapping[str, Noise] = field(default_factory=dict)
     texels_per_feature: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "GPL-3.0-or-later"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "noise", {name: Noise(*values) for name, values in self.noise.items()})
 
     def to_json(self) -> str:
         return json.dumps({"sabi_card": CARD_VERSION, **asdict(self)})
@@ -46,8 +61,6 @@ class Card:
             if data.pop("sabi_card") != CARD_VERSION:
                 raise NetworkError("The network's card is of another version of Sabi.", "Update Sabi or the network.")
             known = {f.name for f in fields(Card)}
-            card = Card(**{k: v for k, v in data.items() if k in known})
-            noise = {n: (int(s), int(c)) for n, (s, c) in card.noise.items()}
-            return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "noise": noise})
+            return Card(**{name: value for name, value in data.items() if name in known})
         except (ValueError, TypeError, KeyError, AttributeError):
             raise NetworkError("The network's card cannot be read.", "The file is not a network of Sabi's.") from None

@@ -20,6 +20,7 @@ from .session import Session
 FOLDER = Path(__file__).parent
 MAX_OPSET = 18  # the CUDA provider lacked operators of later ones for years
 MAX_BYTES = 64 << 20
+LATTICE = (0.25, 256.0)  # within these may lie the texels between lattice points, and their stretch
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,24 @@ def examine(path: Path) -> Network:
 
 
 def _check_card(card: Card) -> None:
-    strides = [stride for stride, _ in card.noise.values()]
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (card.multiple, card.overlap, *strides))
-    if not (whole and card.multiple > 0 and card.overlap >= 0 and card.overlap % card.multiple == 0):
+    strides = [noise.stride for noise in card.noise.values()]
+    counts = (card.multiple, card.overlap, *strides, *(noise.channels for noise in card.noise.values()))
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in counts)
+    if not (
+        whole
+        and card.multiple > 0
+        and min(strides, default=1) > 0
+        and card.overlap >= 0
+        and card.overlap % card.multiple == 0
+    ):
         raise NetworkError("Its card has no valid multiple and overlap.")
-    if any(stride < 1 or card.multiple % stride for stride in strides) or not set(card.noise) <= set(card.inputs):
+    sizes = [size for noise in card.noise.values() for size in (noise.spacing or noise.stride, noise.stretch)]
+    sound = all(isinstance(size, int | float) and LATTICE[0] <= size <= LATTICE[1] for size in sizes)
+    if (
+        not (sound and set(card.noise) <= set(card.inputs))
+        or any(card.multiple % stride for stride in strides)
+        or any(noise.channels < 1 for noise in card.noise.values())
+    ):
         raise NetworkError("Its card describes its noise inputs wrongly.")
     if not (isinstance(card.inputs, dict) and isinstance(card.outputs, dict) and card.inputs and card.outputs):
         raise NetworkError("Its card names no inputs or outputs.")

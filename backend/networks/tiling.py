@@ -152,7 +152,7 @@ def _run_each(
     """For each tile the fraction done with it, the tile, and its outputs, None where it is not wanted."""
     card = session.card
     (height, width), parts = tiles(size, side, card)
-    strides = {name: stride for name, (stride, _) in card.noise.items()}
+    strides = {name: noise.stride for name, noise in card.noise.items()}
     done = 0
     for part in parts:
         if cancelled is not None and cancelled():

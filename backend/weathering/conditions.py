@@ -19,7 +19,7 @@ from .colour import decode, to_srgb
 from .degree import susceptibility
 from .grid import Grid, parallel
 from .gutters import is_constant
-from .noise import lattice_noise, texel_noise
+from .noise import lattice_noise, stretched, texel_noise
 from .resample import Axis, weigh
 from .scale import Canvas
 from .seams import Seams
@@ -36,7 +36,8 @@ Read = Callable[[slice, slice], np.ndarray]
 class Conditions:
     """The painter's inputs for one layer on one canvas. Each of `sources()` gives windows [C, h, w], float32.
 
-    `exposure` is [H, W] of 8 bits, `down` [h, w, 2] on the grid or None where unknown.
+    `exposure` is [H, W] of 8 bits, `down` [h, w, 2] on the grid or None where unknown, `gravity` a unit vector [3] in the space
+    of `position`.
     """
 
     surface: Surface
@@ -47,6 +48,7 @@ class Conditions:
     seams: Seams | None
     exposure: np.ndarray
     down: np.ndarray | None
+    gravity: np.ndarray
     _places: tuple[tuple[int, int, int, int], dict[int, np.ndarray]] | None = field(default=None, init=False)
 
     def sources(self) -> dict[str, Read]:
@@ -91,13 +93,16 @@ class Conditions:
         return np.ascontiguousarray(np.moveaxis(fine, -1, 0))
 
     def _noise_source(self, name: str) -> Read:
-        stride, channels = self.card.noise[name]
+        stride, channels, spacing, stretch = self.card.noise[name]
+        spacing = spacing or stride
         stream = f"{self.layer.effect.value} {name}"
+        along = stretched(self.gravity, stretch) if stretch != 1 else None
 
         def on_texels(rows: slice, columns: slice) -> np.ndarray:
             y, x = (np.arange(part.start, part.stop) * stride + stride / 2 for part in (rows, columns))
             high, wide = (side if wraps else 0 for side, wraps in zip(self.canvas.size, self.surface.wrap, strict=True))
-            noise = texel_noise(y, x, stride, self.layer.seed, stream, channels, (high, wide))
+            longer = self._texels_stretch(stretch)
+            noise = texel_noise(y, x, spacing, self.layer.seed, stream, channels, (high, wide), longer)
             return np.moveaxis(noise, -1, 0)
 
         def on_object(rows: slice, columns: slice) -> np.ndarray:
@@ -105,13 +110,21 @@ class Conditions:
             out = np.empty((channels, *place.shape[:2]), np.float32)
 
             def strip(part: slice) -> None:
-                noise = lattice_noise(place[part], stride * self.canvas.texel, self.layer.seed, stream, channels)
+                metres = spacing * self.canvas.texel
+                noise = lattice_noise(place[part], metres, self.layer.seed, stream, channels, along)
                 out[:, part] = np.moveaxis(noise, -1, 0)
 
             parallel(strip, self._strips(slice(0, len(place)), 4 * place.shape[1]))
             return out
 
         return on_object if "position" in self.surface else on_texels
+
+    def _texels_stretch(self, stretch: float) -> tuple[float, float]:
+        """By how much a texel lattice is longer down and across: along the axis nearest to the mean of `down`, where known."""
+        if self.down is None:
+            return 1.0, 1.0
+        across, down = (abs(float(v)) for v in self.down[self.grid.inside].mean(axis=0))
+        return (1 + (stretch - 1) * down, 1.0) if down >= across else (1.0, 1 + (stretch - 1) * across)
 
     def _read(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
         """A window of a map on the canvas into `out` [C, h, w]: gutters filled, not decoded."""
@@ -175,7 +188,7 @@ class Conditions:
         return self._places[1][stride][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
     def _all_places(self, top: int, bottom: int, left: int, right: int) -> dict[int, np.ndarray]:
-        strides = {stride for stride, _ in self.card.noise.values()}
+        strides = {noise.stride for noise in self.card.noise.values()}
         places = {s: np.empty(((bottom - top) // s, (right - left) // s, 3), np.float32) for s in strides}
         across, down = self._axes()
         jump = (

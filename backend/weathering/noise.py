@@ -22,16 +22,19 @@ BLOCK = 1 << 15  # points at a time, so that what is in between stays in cache
 _TURN, _ = np.linalg.qr(np.array([[0.36, 0.48, 0.80], [0.71, -0.62, 0.13], [0.27, 0.53, -0.41]]))
 
 
-def lattice_noise(position: np.ndarray, spacing: float, seed: int, stream: str, channels: int = 1) -> np.ndarray:
+def lattice_noise(
+    position: np.ndarray, spacing: float, seed: int, stream: str, channels: int = 1, stretch: np.ndarray | None = None
+) -> np.ndarray:
     """Noise [..., channels] float32 at `position` [..., 3] (metres): mean 0, variance 1, near to Gaussian.
 
     `spacing` is the metres between lattice points: nothing in it is smaller. `stream` names what the noise is for; other
-    names, seeds and channels are independent. Same bytes for the same position, however the array is cut. NaN reads as 0.
+    names, seeds and channels are independent. `stretch` [3, 3] is applied to positions first: see `stretched`. Same bytes for
+    the same position, however the array is cut. NaN reads as 0.
     """
     table = _table(seed, stream, channels)
     flat = position.reshape(-1, 3)
     noise = np.empty((len(flat), channels), np.float32)
-    turn = _TURN / spacing
+    turn = (_TURN if stretch is None else stretch @ _TURN) / spacing
     for start in range(0, len(flat), BLOCK):
         points = np.nan_to_num(flat[start : start + BLOCK].astype(np.float64), posinf=0.0, neginf=0.0) @ turn
         corner = np.floor(points)
@@ -53,6 +56,12 @@ def lattice_noise(position: np.ndarray, spacing: float, seed: int, stream: str, 
     return noise.reshape(*position.shape[:-1], channels)
 
 
+def stretched(along: np.ndarray, factor: float) -> np.ndarray:
+    """The matrix [3, 3] for `lattice_noise` whose lattice cells are `factor` times as long along the unit vector `along`."""
+    along = np.asarray(along, np.float64)
+    return np.eye(3) - (1 - 1 / factor) * np.outer(along, along)
+
+
 def texel_noise(
     rows: np.ndarray,
     columns: np.ndarray,
@@ -61,14 +70,17 @@ def texel_noise(
     stream: str,
     channels: int = 1,
     period: tuple[int, int] | None = None,
+    stretch: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
     """Noise [len(rows), len(columns), channels] for a bare texture, at texel centres (0.5, 1.5, ...) given by row and column.
 
     `spacing` in texels; lattice points lie at (k + 0.5) * spacing. `period` is the texture's height and width where it
     wraps (0 along an axis that does not): spacing is then rounded so that the lattice fits, and the noise tiles.
+    `stretch`: how many times as long its cells are down and across.
     """
     (r0, r1, row_low, row_high, high), (c0, c1, column_low, column_high, wide) = (
-        _axis(at, spacing, extent) for at, extent in zip((rows, columns), period or (0, 0), strict=True)
+        _axis(at, spacing * longer, extent)
+        for at, extent, longer in zip((rows, columns), period or (0, 0), stretch, strict=True)
     )
     table = _texel_table(seed, stream, high, wide, channels)
     across = table[:, c0] * column_low[:, None] + table[:, c1] * column_high[:, None]

@@ -69,12 +69,14 @@ def paint(
     exposure: ExposureField,
     grid: Grid,
     down: np.ndarray | None,
+    gravity: np.ndarray,
     seams: Seams | None,
     run: Run,
 ) -> PaintedLayer:
     """One layer painted on `surface`, all its channels 8 bits, gutters dilated. Raises Cancelled between tiles.
 
-    `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`. Whole or in tiles,
+    `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`; `gravity` is the same
+    as a unit vector [3] in the space of `position`. Whole or in tiles,
     the result is the same but for the order of the network's additions.
     """
     width = surface.size[1]
@@ -94,7 +96,7 @@ def paint(
         target = images if same else {name: run.allocate((*canvas.size, 4), np.uint8) for name in CHANNELS}
         share = canvas.size[0] * canvas.size[1] / total
         part = replace(run, progress=partial(_report, run, before, share))
-        conditions = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down)
+        conditions = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down, gravity)
         _paint_canvas(painter, conditions, code, target, _wanted(scales, index, grid), part)
         before += share
         if not same:

@@ -17,7 +17,7 @@ from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
 from ..protocol.painted import PaintedLayer
-from ..protocol.recipe import Frame, Recipe
+from ..protocol.recipe import Recipe
 from ..protocol.surface import Map, Space, Surface
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite
@@ -126,7 +126,9 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
             )
         told = partial(_report_layer, report, f"paint {layer.effect.value}", index, len(ground.plans))
         part = replace(run, warn=warnings.append, progress=told)
-        painted = paint(result, layer, painter, plan, exposure, ground.grid, ground.down, ground.seams, part)
+        painted = paint(
+            result, layer, painter, plan, exposure, ground.grid, ground.down, ground.gravity, ground.seams, part
+        )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
         layers.append(painted)
     changed = {}
@@ -151,12 +153,14 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
 
 @dataclass(frozen=True)
 class _Ground:
-    """What all layers of a recipe ask of a surface, found once. `down` and the octaves of `plans` are on `grid`."""
+    """What all layers of a recipe ask of a surface, found once. `down` and the octaves of `plans` are on `grid`;
+    `gravity` is a unit vector in the space of `position`."""
 
     survey: Survey
     grid: Grid
     plans: list[Scales]
     down: np.ndarray | None
+    gravity: np.ndarray
     density: Density | None
     seams: Seams | None
 
@@ -175,7 +179,9 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     seams = None
     if _has_islands(surface):
         seams = _seams(surface, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
-    return _Ground(survey(surface, recipe.frame), grid, plans, _down(grid, recipe.frame), _density(grid, found), seams)
+    gravity = geometry.gravity_at_rest(surface, recipe.frame)
+    down, density = _down(grid, gravity), _density(grid, found)
+    return _Ground(survey(surface, recipe.frame), grid, plans, down, gravity, density, seams)
 
 
 def _seams(surface: Surface, octave: float, allocate: Allocate) -> Seams:
@@ -187,13 +193,13 @@ def _seams(surface: Surface, octave: float, allocate: Allocate) -> Seams:
     return find_seams(mask, position, normal, reach=reach, share=share, allocate=allocate)
 
 
-def _down(grid: Grid, frame: Frame) -> np.ndarray | None:
+def _down(grid: Grid, gravity: np.ndarray) -> np.ndarray | None:
     """Which way gravity pulls in texture space, on the grid: the surface's own map, else from position."""
     if "down" in grid.surface:
         return grid.texels("down")
     if grid.position is None:
         return None
-    return geometry.down(grid.position, grid.inside, geometry.gravity_at_rest(grid.surface, frame), grid.surface.wrap)
+    return geometry.down(grid.position, grid.inside, gravity, grid.surface.wrap)
 
 
 def _density(grid: Grid, values: np.ndarray | None) -> Density | None:

@@ -43,6 +43,7 @@ CARD = Card(
     styles={effect.value: {"first": [1.0, 0.0], "second": [0.0, 1.0]} for effect in Effect},
 )
 LAYER = Layer(Effect.RUST, exposure=Exposure(noise=1.0))
+GRAVITY = np.array([0.0, 0.0, -1.0])
 
 
 class Recorder:
@@ -79,14 +80,14 @@ def conditions(surface: Surface, layer: Layer, seams=None, exposure=None) -> Con
     if grid.position is not None:
         gravity = geometry.gravity_at_rest(surface, Frame())
         down = geometry.down(grid.position, grid.inside, gravity)
-    return Conditions(surface, layer, canvas, CARD, grid, seams, exposure, down)
+    return Conditions(surface, layer, canvas, CARD, grid, seams, exposure, down, GRAVITY)
 
 
 def painted(surface: Surface, layer: Layer, painter=None, **run):
     grid = reduced(surface)
     plan = scales(surface, grid, densities(surface, grid), layer, CARD)
     field = survey(surface, Frame()).exposure(layer)
-    return paint(surface, layer, painter or Recorder(), plan, field, grid, None, None, Run(**run))
+    return paint(surface, layer, painter or Recorder(), plan, field, grid, None, GRAVITY, None, Run(**run))
 
 
 def bare(size: int = 64, **fields) -> Surface:

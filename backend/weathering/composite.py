@@ -39,11 +39,16 @@ Density = Callable[[slice], np.ndarray]  # rows -> texels per metre [h, W], or s
 
 @dataclass(frozen=True)
 class Covered:
-    """Where coverage is above 0 in some rows: `texels` [n] flat in those rows, `coverage` and `depth` [n, 1] float32."""
+    """Where coverage is above 0 in some rows: `texels` [n] flat in those rows, rising, `coverage` and `depth` [n] float32."""
 
     texels: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+
+    def within(self, start: int, stop: int) -> Covered:
+        """Those from the flat texel `start` up to `stop`, counted from `start`."""
+        first, last = np.searchsorted(self.texels, (start, stop))
+        return Covered(self.texels[first:last] - start, self.coverage[first:last], self.depth[first:last])
 
 
 def completed(surface: Surface, recipe: Recipe) -> Surface:
@@ -67,33 +72,32 @@ def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) 
 
     Nowhere outside islands and, in a frame, outside the object. Raises MissingMap when the surface lacks the layer's mask.
     """
-    depths = degrees(layer.age)[:, None] - STORED  # of each exposure and threshold
-    grown = painted.growth[rows]
-    pair = grown[..., 0].astype(np.uint16)
-    pair <<= 8
-    pair |= grown[..., 1]
-    texels = np.flatnonzero((depths > 0).ravel().take(pair))
+    depths = (degrees(layer.age) - STORED[:, None]).ravel()  # of each threshold and exposure
+    grown = np.ascontiguousarray(painted.growth[rows]).view("<u2")  # threshold and exposure, height and softness
+    begun = (depths > 0).take(grown[..., 0])
     for name in ("island_mask", "object_mask"):
         if name in surface and not is_constant(surface[name].array):
-            texels = texels[surface[name].array[rows].reshape(-1)[texels] > 0]
-    depth = depths.ravel().take(pair.reshape(-1)[texels])
-    coverage = growth.coverage(depth, STORED.take(grown[..., 2].reshape(-1)[texels]), layer.opacity)
+            begun &= surface[name].array[rows, :, 0] > 0
+    texels = np.flatnonzero(begun)
+    depth = depths.take(grown[..., 0].reshape(-1).take(texels))
+    softness = STORED.take(_channel(painted.growth, 2, rows, texels))
+    coverage = growth.coverage(depth, softness, layer.opacity)
     if layer.mask:
-        mask = np.clip(_values(surface[layer.mask], rows, texels)[:, 0], 0, 1)
+        mask = np.clip(_values(surface[layer.mask], rows, texels)[0], 0, 1)
         coverage *= 1 - mask if layer.invert_mask else mask
     if "alpha" in surface:
-        coverage *= np.clip(_values(surface["alpha"], rows, texels)[:, 0], 0, 1)
+        coverage *= np.clip(_values(surface["alpha"], rows, texels)[0], 0, 1)
     if not coverage.all():
         some = coverage > 0
         texels, coverage, depth = texels[some], coverage[some], depth[some]
-    return Covered(texels, coverage[:, None], depth[:, None])
+    return Covered(texels, coverage, depth)
 
 
 def coverage_map(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice = slice(None)) -> np.ndarray:
     """Coverage of a layer in `rows`: float32 [h, W], 0..1."""
     here = covered(surface, layer, painted, rows)
     dense = np.zeros(painted.growth[rows].shape[:2], np.float32)
-    dense.reshape(-1)[here.texels] = here.coverage[:, 0]
+    dense.reshape(-1)[here.texels] = here.coverage
     return dense
 
 
@@ -119,17 +123,23 @@ def composite(
     def strip(rows: slice) -> None:
         for name, map_ in maps.items():
             results[name][rows] = map_.array[rows]
-        here = covered(surface, layer, painted, rows)
+        around = slice(max(rows.start - 1, 0), min(rows.stop + 1, height))  # slopes look at the rows beside
+        there = covered(surface, layer, painted, around)
+        here = there.within((rows.start - around.start) * width, (rows.stop - around.start) * width)
         if not len(here.texels):
             return
         values = _mixed(maps, painted, here, rows)
         if "height" in maps:
-            added = _added(surface, layer, painted, bare, rows, here)
-            values["height"] = _raised(surface, added, rows, here)
+            added = _added(surface, layer, painted, bare, around, there)
+            own = there.texels.searchsorted((rows.start - around.start) * width)
+            values["height"] = _raised(surface, added[own : own + len(here.texels)], rows, here)
             if "normal" in maps:
-                values["normal"] = _leant(surface, layer, painted, bare, added, here, rows, density)
+                tall = _tall(surface, layer, painted, bare, there.texels, added, rows, around)
+                values["normal"] = _leant(surface, tall, here, rows, density)
         for name, value in values.items():
-            results[name][rows].reshape(-1, value.shape[1])[here.texels] = value
+            result = results[name][rows].reshape(-1)
+            for channel, part in enumerate(value):
+                result[here.texels * len(value) + channel] = part
 
     parallel(strip, strips(height, width))
     return surface.with_maps({name: Map(array, maps[name].color_space) for name, array in results.items()})
@@ -141,22 +151,26 @@ def strips(height: int, width: int) -> list[slice]:
 
 
 def _mixed(maps: dict[str, Map], painted: PaintedLayer, here: Covered, rows: slice) -> dict[str, np.ndarray]:
-    """Albedo, roughness and metallic at covered texels: [n, C] each, in the maps' own types."""
-    key = growth.key_position(here.depth)
-    thin, thick = (image[rows].reshape(-1, 4)[here.texels] for image in (painted.thin, painted.thick))
+    """Albedo, roughness and metallic at covered texels: [C, n] each, in the maps' own types."""
     values = {}
     if "albedo" in maps:
-        added = decode(thin[:, :3], ColorSpace.SRGB)
-        added += key * (decode(thick[:, :3], ColorSpace.SRGB) - added)
-        values["albedo"] = encode(_mix(maps["albedo"], rows, here, added), maps["albedo"])
-    for name, channel in (("roughness", thin[:, 3:]), ("metallic", thick[:, 3:])):
+        key = growth.key_position(here.depth)
+        thin, thick = (
+            decode(_texels(i, rows, here.texels)[:3], ColorSpace.SRGB) for i in (painted.thin, painted.thick)
+        )
+        thick -= thin
+        thick *= key
+        thin += thick
+        values["albedo"] = encode(_mix(maps["albedo"], rows, here, thin), maps["albedo"])
+    for name, image in (("roughness", painted.thin), ("metallic", painted.thick)):
         if name in maps:
-            values[name] = store(_mix(maps[name], rows, here, channel * np.float32(1 / 255)), maps[name].array.dtype)
+            added = _channel(image, 3, rows, here.texels)[None] * np.float32(1 / 255)
+            values[name] = store(_mix(maps[name], rows, here, added), maps[name].array.dtype)
     return values
 
 
 def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray) -> np.ndarray:
-    """base + coverage * (added - base), decoded."""
+    """base + coverage * (added - base), decoded: [C, n], in the place of `added`."""
     under = _values(base, rows, here.texels)
     added -= under
     added *= here.coverage
@@ -165,77 +179,110 @@ def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray) -> np.ndarray
 
 
 def _raised(surface: Surface, added: np.ndarray, rows: slice, here: Covered) -> np.ndarray:
-    """The height map at covered texels [n, 1], in its own type."""
+    """The height map at covered texels [1, n], in its own type; `added` [n] metres."""
     raised = _values(surface["height"], rows, here.texels)
-    raised += added.reshape(-1, 1)[here.texels] / np.float32(surface.height_scale)
+    raised += added / np.float32(surface.height_scale)
     return store(raised, surface["height"].array.dtype)
 
 
-def _leant(
+def _leant(surface: Surface, tall: np.ndarray, here: Covered, rows: slice, density: Density | None) -> np.ndarray:
+    """The normal map at covered texels [3, n], leant by the slope of the metres `tall` (bump mapping, Blinn 1978)."""
+    width, flat = surface.size[1], tall.reshape(-1)
+    at = here.texels + 2 * (here.texels // width) + width + 3  # of the covered texels in `tall`
+    own = flat.take(at)
+
+    def beside(step: int) -> np.ndarray:
+        neighbour = flat.take(at + step)
+        np.copyto(neighbour, own, where=np.isnan(neighbour))  # beyond the rim of an island the rim's own height goes on
+        return neighbour
+
+    per_metre = np.asarray(surface.texels_per_metre if density is None else density(rows), np.float32)
+    metre = per_metre.reshape(-1) * np.float32(0.5)
+    if len(metre) > 1:
+        metre = np.broadcast_to(per_metre, (rows.stop - rows.start, width)).reshape(-1).take(here.texels)
+        metre *= np.float32(0.5)
+    x, y, z = normal = _values(surface["normal"], rows, here.texels)
+    normal *= 2
+    normal -= 1
+    np.maximum(z, np.float32(STEEPEST), out=z)
+    slope = z * metre
+    x -= slope * (beside(1) - beside(-1))
+    y += slope * (beside(width + 2) - beside(-width - 2))  # rows run down, +Y of the map is up
+    normal *= np.float32(0.5) / np.sqrt(x * x + y * y + z * z)
+    normal += np.float32(0.5)
+    return store(normal, surface["normal"].array.dtype)
+
+
+def _tall(
     surface: Surface,
     layer: Layer,
     painted: PaintedLayer,
     bare: Map | None,
+    texels: np.ndarray,
     added: np.ndarray,
-    here: Covered,
     rows: slice,
-    density: Density | None,
+    around: slice,
 ) -> np.ndarray:
-    """The normal map at covered texels [n, 3], leant by the slope of `added`, metres of height (bump mapping, Blinn 1978)."""
+    """Metres of height added over `rows` and a border of one texel [h + 2, W + 2], NaN outside islands.
+
+    `added` [n] are those at `texels`, flat in the rows `around`, which are `rows` and those beside that the surface has.
+    """
     height, width = surface.size
-    tall = np.empty((rows.stop - rows.start + 2, width + 2), np.float32)  # with a border of one texel
-    tall[1:-1, 1:-1] = _with_rims(surface, added, rows)
-    for border, row in ((0, rows.start - 1), (-1, rows.stop)):
-        row = row % height if surface.wrap[0] else min(max(row, 0), height - 1)
-        beyond = slice(row, row + 1)
-        there = covered(surface, layer, painted, beyond)
-        tall[border, 1:-1] = _with_rims(surface, _added(surface, layer, painted, bare, beyond, there), beyond)
+    tall = np.empty((rows.stop - rows.start + 2, width + 2), np.float32)
+    known = tall[1 + around.start - rows.start : 1 + around.stop - rows.start]
+    known[:, 1:-1] = _flat(surface, around)
+    known.reshape(-1)[texels + 2 * (texels // width) + 1] = added
+    for border, beside, beyond, missing in (
+        (0, 1, height - 1, rows.start == 0),
+        (-1, -2, 0, rows.stop == height),
+    ):
+        if missing and surface.wrap[0]:
+            row = slice(beyond, beyond + 1)
+            there = covered(surface, layer, painted, row)
+            tall[border, 1:-1] = _flat(surface, row)
+            tall[border, 1 + there.texels] = _added(surface, layer, painted, bare, row, there)
+        elif missing:
+            tall[border] = tall[beside]
     tall[:, 0], tall[:, -1] = (tall[:, -2], tall[:, 1]) if surface.wrap[1] else (tall[:, 1], tall[:, -2])
-    at = here.texels + 2 * (here.texels // width) + width + 3  # of the covered texels in `tall`
-    own, flat = tall.ravel()[at], tall.ravel()
+    return tall
 
-    def beside(step: int) -> np.ndarray:
-        neighbour = flat[at + step]
-        return np.where(np.isnan(neighbour), own, neighbour)  # beyond the rim of an island the rim's own height goes on
 
-    if density is None:
-        metre = np.float32(surface.texels_per_metre / 2)
-    else:
-        metre = np.broadcast_to(density(rows), tall[1:-1, 1:-1].shape).reshape(-1)[here.texels] * np.float32(0.5)
-    normal = _values(surface["normal"], rows, here.texels) * 2 - 1
-    z = np.maximum(normal[:, 2], np.float32(STEEPEST))
-    normal[:, 0] -= z * metre * (beside(1) - beside(-1))
-    normal[:, 1] += z * metre * (beside(width + 2) - beside(-width - 2))  # rows run down, +Y of the map is up
-    normal[:, 2] = z
-    normal *= np.float32(0.5) / np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None]
-    return store(normal + np.float32(0.5), surface["normal"].array.dtype)
+def _flat(surface: Surface, rows: slice) -> np.ndarray | float:
+    """No metres at all: 0, and NaN outside islands, for what lies there says nothing of slopes."""
+    if "island_mask" not in surface or is_constant(surface["island_mask"].array):
+        return 0.0
+    return np.where(surface["island_mask"].array[rows, :, 0] > 0, np.float32(0), np.float32(np.nan))
 
 
 def _added(
     surface: Surface, layer: Layer, painted: PaintedLayer, bare: Map | None, rows: slice, here: Covered
 ) -> np.ndarray:
-    """Metres of height that the layer adds to the layers below it: float32 [h, W]."""
-    metres = painted.growth[rows, :, 3].reshape(-1)[here.texels, None] * np.float32(1 / 255) - np.float32(0.5)
+    """Metres of height that the layer adds to the layers below it, at covered texels: float32 [n]."""
+    metres = _channel(painted.growth, 3, rows, here.texels) * np.float32(1 / 255)
+    metres -= np.float32(0.5)
     metres *= np.float32(2 * float(layer.relief or 0))
     if bare is not None and bare is not surface["height"]:
         below = _values(surface["height"], rows, here.texels) - _values(bare, rows, here.texels)
-        metres -= below * np.float32(surface.height_scale)
-    added = np.zeros((rows.stop - rows.start, surface.size[1]), np.float32)
-    added.reshape(-1)[here.texels] = (here.coverage * metres)[:, 0]
-    return added
-
-
-def _with_rims(surface: Surface, added: np.ndarray, rows: slice) -> np.ndarray:
-    """`added` with NaN outside islands: what lies there says nothing of slopes."""
-    if "island_mask" not in surface or is_constant(surface["island_mask"].array):
-        return added
-    return np.where(surface["island_mask"].array[rows, :, 0] > 0, added, np.float32(np.nan))
+        metres -= below[0] * np.float32(surface.height_scale)
+    metres *= here.coverage
+    return metres
 
 
 def _values(map_: Map, rows: slice, texels: np.ndarray) -> np.ndarray:
-    """A map at texels (flat in `rows`): [n, C] float32, colours decoded to scene-linear."""
-    array = map_.array[rows]
-    return decode(array.reshape(-1, array.shape[2])[texels], map_.color_space)
+    """A map at texels (flat in `rows`): [C, n] float32, colours decoded to scene-linear."""
+    return decode(_texels(map_.array, rows, texels), map_.color_space)
+
+
+def _texels(array: np.ndarray, rows: slice, texels: np.ndarray) -> np.ndarray:
+    """`array` [H, W, C] at texels, flat in `rows`: [C, n]."""
+    part = array[rows]
+    return np.ascontiguousarray(part.reshape(-1, part.shape[2]).take(texels, axis=0).T)
+
+
+def _channel(array: np.ndarray, channel: int, rows: slice, texels: np.ndarray) -> np.ndarray:
+    """One channel of `array` [H, W, C] at texels, flat in `rows`: [n]."""
+    part = array[rows]
+    return part.reshape(-1).take(texels * part.shape[2] + channel)
 
 
 def _constant(name: str, size: tuple[int, int]) -> tuple[np.ndarray, ColorSpace]:

@@ -53,53 +53,85 @@ def band(mask: np.ndarray, rim: np.ndarray, reach: int, *, inside: bool, allocat
     texel whose nearest rim texel is hidden behind another's.
     """
     height, width = mask.shape
-    owner = allocate((height, width), np.int32)
-    owner[:] = -1
-    rim_row, rim_column = (part.astype(np.int32) for part in np.divmod(rim, width))
-    number = np.arange(len(rim), dtype=np.int32)
-    owner[rim_row, rim_column] = number
-    frontier, rings = (rim_row, rim_column), [rim] if inside else []
+    across = width + 2  # a border of one texel, which no ring enters
+    entry = allocate((height + 2, across), np.int32)  # of each texel in `found`: 0 may be entered, 1 may not
+    entry[0], entry[-1], entry[:, 0], entry[:, -1] = 1, 1, 1, 1
+    np.not_equal(mask > 0, inside, out=entry[1:-1, 1:-1], casting="unsafe")
+    entries = entry.reshape(-1)
+    found = _Found(2 + 2 * len(rim))
+    found.squared[0], found.squared[1] = reach * reach + 1, -1
+    row, column = np.divmod(rim, width)
+    frontier = found.add((row + 1) * across + column + 1)
+    found.nearest[frontier] = np.arange(len(rim), dtype=np.int32)
+    found.away[:, frontier], found.squared[frontier] = 0, 0
+    entries[found.texel[frontier]] = np.arange(frontier.start, frontier.stop, dtype=np.int32)
+    first = frontier.start if inside else frontier.stop
     for _ in range(reach):
-        grown: list[tuple[np.ndarray, np.ndarray]] = []
-        held = owner[frontier]
+        texel, nearest, away, squared = (
+            part[..., frontier].copy() for part in (found.texel, found.nearest, found.away, found.squared)
+        )
+        begin = found.count
         for down, right in AROUND:
-            row, column = frontier[0] + down, frontier[1] + right
-            ok = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            row, column, of = row[ok], column[ok], held[ok]
-            ok = (mask[row, column] > 0) == inside
-            row, column, of = row[ok], column[ok], of[ok]
-            before = owner[row, column]
-            far = _squared(row, column, rim_row[of], rim_column[of])
-            nearer = (far <= reach * reach) & (
-                (before < 0) | (far < _squared(row, column, rim_row[before], rim_column[before]))
-            )
-            row, column, of, fresh = row[nearer], column[nearer], of[nearer], before[nearer] < 0
-            owner[row, column] = of
-            grown.append((row[fresh], column[fresh]))
-        frontier = tuple(np.concatenate([part[axis] for part in grown]) for axis in (0, 1))
-        if not len(frontier[0]):
+            at = texel + (down * across + right)
+            before = entries.take(at)
+            far = squared + (2 * down) * away[0] + (2 * right) * away[1] + (down * down + right * right)
+            nearer = np.flatnonzero(far < found.squared.take(before))
+            at, before = at.take(nearer), before.take(nearer)
+            fresh = np.flatnonzero(before == 0)
+            new = found.add(at.take(fresh))
+            before[fresh] = entries[found.texel[new]] = np.arange(new.start, new.stop, dtype=np.int32)
+            found.nearest[before], found.squared[before] = nearest.take(nearer), far.take(nearer)
+            found.away[0, before] = away[0].take(nearer) + down
+            found.away[1, before] = away[1].take(nearer) + right
+        frontier = slice(begin, found.count)
+        if begin == found.count:
             break
-        rings.append(frontier[0].astype(np.int64) * width + frontier[1])
-    texels = np.sort(np.concatenate(rings)) if rings else np.empty(0, np.int64)
-    row, column = np.divmod(texels, width)
-    nearest = owner[row, column]
-    distance = np.sqrt(_squared(row, column, rim_row[nearest], rim_column[nearest]), dtype=np.float32)
-    return Band(texels, nearest, distance)
+    parts = range(0, len(entries), CHUNK)
+    at = np.concatenate(
+        [np.flatnonzero(entries[start : start + CHUNK] >= first) + start for start in parts]
+    )  # in order
+    number = entries.take(at)
+    row, column = np.divmod(at, across)
+    distance = np.sqrt(found.squared.take(number), dtype=np.float32)
+    return Band((row - 1) * width + (column - 1), found.nearest.take(number), distance)
+
+
+class _Found:
+    """Texels that rings have reached, in arrays that grow: flat place, nearest rim texel, way and squared distance from it."""
+
+    def __init__(self, capacity: int) -> None:
+        self.count = 2
+        self.texel, self.nearest, self.squared = (np.empty(capacity, np.int32) for _ in range(3))
+        self.away = np.empty((2, capacity), np.int32)
+
+    def add(self, texels: np.ndarray) -> slice:
+        """Room for these texels: their numbers."""
+        new = slice(self.count, self.count + len(texels))
+        if new.stop > self.texel.size:
+            more = max(self.texel.size, new.stop)
+            self.texel, self.nearest, self.squared = (
+                np.concatenate([part, np.empty(more, np.int32)]) for part in (self.texel, self.nearest, self.squared)
+            )
+            self.away = np.concatenate([self.away, np.empty((2, more), np.int32)], axis=1)
+        self.texel[new] = texels
+        self.count = new.stop
+        return new
 
 
 def dilate(array: np.ndarray, rim: np.ndarray, outside: Band, margin: int) -> None:
     """Give every texel of the band within `margin` the value of the rim texel nearest to it; in place, [H, W, C]."""
-    width = array.shape[1]
     near = np.flatnonzero(outside.distance <= margin)
+    flat = array.reshape(-1, array.shape[2])
+    in_place = np.may_share_memory(flat, array)
     for start in range(0, len(near), CHUNK):
         part = near[start : start + CHUNK]
-        array[np.divmod(outside.texels[part], width)] = array[np.divmod(rim[outside.nearest[part]], width)]
+        texels, values = outside.texels.take(part), flat.take(rim.take(outside.nearest.take(part)), axis=0)
+        if in_place:
+            flat[texels] = values
+        else:  # a view whose rows do not follow one another
+            array[np.divmod(texels, array.shape[1])] = values
 
 
 def is_constant(array: np.ndarray) -> bool:
     """Whether one texel is repeated all over, without memory of its own (np.broadcast_to)."""
     return array.strides[:2] == (0, 0)
-
-
-def _squared(row: np.ndarray, column: np.ndarray, to_row: np.ndarray, to_column: np.ndarray) -> np.ndarray:
-    return (row - to_row) ** 2 + (column - to_column) ** 2

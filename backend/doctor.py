@@ -17,7 +17,7 @@ from .networks import session
 from .networks.device import GPUS, PROVIDERS, Device, why_missing
 from .networks.registry import Networks
 from .protocol.wire import PROTOCOL_VERSION
-from .spool import Spool
+from .server.spool import Spool
 from .version import VERSION
 
 if sys.platform == "darwin":

@@ -80,7 +80,7 @@ class Written:
     seconds: float = 0.0
 
 
-class Result(Protocol):
+class WeatheredSurface(Protocol):
     """What an engine gives back."""
 
     @property
@@ -98,7 +98,7 @@ class Engine:
         self._networks: Networks | None = None
         self._client = Client(settings.server, settings.token or None) if settings.server else None
 
-    def __call__(self, surface: Surface, recipe: Recipe, progress: Progress) -> tuple[Result, dict[str, str]]:
+    def __call__(self, surface: Surface, recipe: Recipe, progress: Progress) -> tuple[WeatheredSurface, dict[str, str]]:
         """The weathered surface, and name -> sha256 of the networks that painted it. Raises SabiError's children."""
         if self._client is not None:
             answer = self._client.weather(

@@ -83,7 +83,7 @@ def test_the_walk_sees_every_kind_of_import():
         ("addon/capture.py", ".backend.weathering.pipeline"),
         ("addon/capture.py", "sabi.backend"),
         ("addon/jobs.py", "rich"),
-        ("backend/server.py", ".addon.jobs"),
+        ("backend/server/app.py", ".addon.jobs"),
         ("backend/weathering/paint.py", "torch"),
         ("backend/weathering/paint.py", "bpy"),
         ("backend/weathering/paint.py", "onnxruntime"),
@@ -100,12 +100,12 @@ def test_the_walk_sees_every_kind_of_import():
 def test_relative_imports_are_resolved(tmp_path, monkeypatch):
     file = tmp_path / "addon" / "demo" / "stage.py"
     file.parent.mkdir(parents=True)
-    file.write_text("from . import model\nfrom ..jobs import Job\nfrom ...backend.server import app\n")
+    file.write_text("from . import model\nfrom ..jobs import Job\nfrom ...backend.server.app import app\n")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert [what for _, what in imports("addon/demo/stage.py")] == [
         ".addon.demo.model",
         ".addon.jobs",
-        ".backend.server",
+        ".backend.server.app",
     ]
 
 
@@ -114,7 +114,7 @@ def test_relative_imports_are_resolved(tmp_path, monkeypatch):
     [
         ("sabi", "numpy onnxruntime bpy torch rich typer"),
         ("sabi.backend.protocol.client", "onnxruntime OpenImageIO starlette uvicorn bpy torch rich typer"),
-        ("sabi.backend.server", "bpy torch rich typer ray"),
+        ("sabi.backend.server.app", "bpy torch rich typer ray"),
         ("sabi.backend.cli", "bpy torch ray"),
     ],
 )

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from .. import serve
 from ..networks.registry import Networks
 from ..protocol.errors import BackendError
-from ..server import Limits
+from ..server import serve
+from ..server.app import Limits
 from . import options as o
 from .report import err
 

@@ -32,7 +32,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """What a job gave: the painted layers, the weathered surface, and what should be said aloud.
 
     With encoding png `layers` is empty where only `pngs` were sent: name (`layer0.thin`, `surface.albedo`, ...) -> the bytes of a
@@ -129,7 +129,7 @@ class Client:
                 raise
             raise failure
 
-    def result(self, job: str, surface: Surface, *, encoding: str = "raw", part: str = "all") -> Result:
+    def result(self, job: str, surface: Surface, *, encoding: str = "raw", part: str = "all") -> JobResult:
         """The result of a job on `surface`; stays on the server for ten minutes or until `cancel`."""
         message = self._connection.message(f"{_path(job)}/result?encoding={encoding}&part={part}")
         return read_result(message, surface)
@@ -149,7 +149,7 @@ class Client:
         encoding: str = "raw",
         part: str = "all",
         digests: Mapping[str, str] | None = None,
-    ) -> Result:
+    ) -> JobResult:
         """Everything from maps to result; the job is forgotten afterwards, also after an error. Raises Cancelled."""
 
         def tell(now: Progress) -> None:
@@ -196,7 +196,7 @@ def _path(job: str) -> str:
     return f"/v1/jobs/{quote(job, safe='')}"
 
 
-def read_result(message: memoryview | bytes, surface: Surface) -> Result:
+def read_result(message: memoryview | bytes, surface: Surface) -> JobResult:
     """A result from its message; arrays are views into it. Raises BadMessage."""
     arrays, metadata = wire.loads(message)
     try:
@@ -210,4 +210,4 @@ def read_result(message: memoryview | bytes, surface: Surface) -> Result:
     has_layers = any(name.startswith("layer") for name in arrays)
     layers = wire.layers_from_arrays(arrays) if has_layers else ()
     weathered = replace(surface, maps={**surface.maps, **maps}, height_scale=height_scale)
-    return Result(weathered, layers, warnings, networks, pngs)
+    return JobResult(weathered, layers, warnings, networks, pngs)

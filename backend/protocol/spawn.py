@@ -112,7 +112,7 @@ def start(
     token = secrets.token_urlsafe(32)
     options = [("--device", device), ("--threads", threads), ("--networks", networks)]
     arguments = [text for name, value in options if value is not None for text in (name, str(value))]
-    command = command_for("sabi.backend.serve", arguments, python, package=package)
+    command = command_for("sabi.backend.server.serve", arguments, python, package=package)
     try:
         process = subprocess.Popen(
             command,

@@ -44,7 +44,7 @@ class PlayedBackend:
         yield wire_client.Progress("encode", 1.0, 16, None, "done")
 
     def result(self, job, surface, **how):
-        return wire_client.Result(surface, (), ("no ground",), {"painter": "abc"}, self.pngs)
+        return wire_client.JobResult(surface, (), ("no ground",), {"painter": "abc"}, self.pngs)
 
     def cancel(self, job):
         self.cancelled.set()

@@ -59,7 +59,7 @@ class PlayedBackend:
             for i, layer in enumerate(layers)
             for name, array in layer.items()
         }
-        return client.Result(surface, (), ("played",), {"painter": "0" * 64}, pngs)
+        return client.JobResult(surface, (), ("played",), {"painter": "0" * 64}, pngs)
 
     def cancel(self, job):
         self.cancelled.set()

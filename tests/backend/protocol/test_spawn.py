@@ -285,7 +285,7 @@ def test_the_environment_may_name_a_server(monkeypatch, backend):
 
 def test_nothing_but_the_line_is_printed_on_stdout(networks_folder):
     """Whatever libraries print must not end up where the port is read."""
-    arguments = spawn.command_for("sabi.backend.serve", ["--networks", str(networks_folder)], package=ROOT)
+    arguments = spawn.command_for("sabi.backend.server.serve", ["--networks", str(networks_folder)], package=ROOT)
     environment = {**os.environ, "SABI_TOKEN": "x"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(arguments, env=environment, text=True, **pipes) as child:

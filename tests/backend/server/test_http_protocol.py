@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import uvicorn
 
-from sabi.backend.http_protocol import Http, Pieces, hand_on_pieces
 from sabi.backend.protocol import wire
+from sabi.backend.server.http_protocol import Http, Pieces, hand_on_pieces
 
 BODY = bytes(range(256)) * 8
 HEAD = b"PUT /v1/maps/0 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import uvicorn
 
+from ..networks.device import Device
+from ..networks.registry import Networks
+from ..protocol.connection import PORT
+from ..protocol.errors import BackendError, SabiError
+from ..protocol.wire import PROTOCOL_VERSION
+from ..version import VERSION
+from .app import Limits, app
 from .guard import is_loopback
 from .http_protocol import Http
-from .networks.device import Device
-from .networks.registry import Networks
-from .protocol.connection import PORT
-from .protocol.errors import BackendError, SabiError
-from .protocol.wire import PROTOCOL_VERSION
-from .server import Limits, app
-from .version import VERSION
 
 
 def serve(
@@ -119,7 +119,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The child process's entry: needs neither typer nor rich."""
-    parser = argparse.ArgumentParser("sabi.backend.serve")
+    parser = argparse.ArgumentParser("sabi.backend.server.serve")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--device")

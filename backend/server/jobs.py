@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .protocol.errors import Busy, Cancelled, DiskFull, NotFound, OutOfMemory, SabiError, is_disk_full
-from .protocol.recipe import Recipe
-from .protocol.surface import Surface
-from .results import Encoding, Part, Result
+from ..protocol.errors import Busy, Cancelled, DiskFull, NotFound, OutOfMemory, SabiError, is_disk_full
+from ..protocol.recipe import Recipe
+from ..protocol.surface import Surface
+from .results import Encoding, Part, ResultArrays
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Job:
     stage: str = "waiting"
     fraction: float = 0.0  # of the whole job
     error: SabiError | None = None
-    result: Result | None = None
+    result: ResultArrays | None = None
     ended: float = 0.0  # time.monotonic()
     _started: float = 0.0
     _texels: int = 0
@@ -127,7 +127,7 @@ class Job:
 class Jobs:
     """Runs `work` on one job after another in a thread of its own."""
 
-    def __init__(self, work: Callable[[Job], Result], *, waiting: int, keep_seconds: float) -> None:
+    def __init__(self, work: Callable[[Job], ResultArrays], *, waiting: int, keep_seconds: float) -> None:
         self._work = work
         self._queue: queue.Queue[Job | None] = queue.Queue(waiting)
         self._keep = keep_seconds

@@ -30,19 +30,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from . import doctor
+from .. import doctor
+from ..networks.registry import Networks
+from ..protocol import wire
+from ..protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
+from ..protocol.recipe import Recipe
+from ..protocol.surface import MAX_TEXELS
+from ..weathering.pipeline import Weathered
+from ..weathering.pipeline import weather as pipeline_weather
 from .guard import Guard, failure
 from .jobs import Job, Jobs
-from .networks.registry import Networks
-from .protocol import wire
-from .protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
-from .protocol.recipe import Recipe
-from .protocol.surface import MAX_TEXELS
-from .results import Encoding, Part, Result
+from .results import Encoding, Part, ResultArrays
 from .spool import MapCache, Spool
 from .upload import receive, receive_map
-from .weathering.pipeline import Weathered
-from .weathering.pipeline import weather as pipeline_weather
 
 CHUNK = 1 << 20
 Choice = TypeVar("Choice", Encoding, Part)
@@ -176,7 +176,7 @@ class Service:
     def _job(self, request: Request) -> Job:
         return self.jobs.get(request.path_params["id"])
 
-    def _work(self, job: Job) -> Result:
+    def _work(self, job: Job) -> ResultArrays:
         """One job, on the working thread."""
         surface = job.surface
         assert surface is not None
@@ -189,7 +189,7 @@ class Service:
             cancelled=job.cancelled,
             allocate=self.spool.allocate,
         )
-        result = Result.of(weathered, surface).only(job.part)
+        result = ResultArrays.of(weathered, surface).only(job.part)
         if job.encoding is Encoding.PNG:
             return replace(
                 result, pngs=result.encoded(lambda done: job.progress("encoding", share + (1 - share) * done))

@@ -22,8 +22,8 @@ from sabi.backend.protocol.errors import BadSurface, Cancelled
 from sabi.backend.protocol.painted import PaintedLayer
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
-from sabi.backend.server import Limits, app
-from sabi.backend.spool import Spool
+from sabi.backend.server.app import Limits, app
+from sabi.backend.server.spool import Spool
 from sabi.backend.weathering import pipeline
 
 RECIPE = Recipe((Layer(Effect.RUST, age=0.75),))

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from sabi.backend.protocol.client import Client, Progress, Result
+from sabi.backend.protocol.client import Client, JobResult, Progress
 from sabi.backend.protocol.errors import BackendGone
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.spawn import Backend, start
@@ -22,7 +22,7 @@ def surface() -> Surface:
     return Surface({"albedo": Map(albedo, ColorSpace.SRGB)}, texels_per_metre=256.0)
 
 
-def assert_same(result: Result, expected: Result) -> None:
+def assert_same(result: JobResult, expected: JobResult) -> None:
     for one, other in zip(result.layers, expected.layers, strict=True):
         assert np.array_equal(one.growth, other.growth)
     assert np.array_equal(result.surface["albedo"].array, expected.surface["albedo"].array)
@@ -60,7 +60,7 @@ def test_killed_at_fifty_random_points(networks_folder, tmp_path, monkeypatch):
     assert {"sending", "running"} <= set(outcomes)  # the points were spread over the job
 
 
-def kill_during(client: Client, backend: Backend, given: Surface, expected: Result, moment: float) -> str:
+def kill_during(client: Client, backend: Backend, given: Surface, expected: JobResult, moment: float) -> str:
     """Kill the process after `moment` seconds of a job. Returns how far the job was, having checked what was said."""
     stage = "sending"
     killer = threading.Timer(moment, kill, [backend])

@@ -15,9 +15,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..protocol.errors import ProtocolMismatch, SabiError, Unauthorized
+from ..protocol.wire import PROTOCOL_HEADER, PROTOCOL_VERSION
 from .jobs import unexpected
-from .protocol.errors import ProtocolMismatch, SabiError, Unauthorized
-from .protocol.wire import PROTOCOL_HEADER, PROTOCOL_VERSION
 
 DRAIN_BYTES = 64 << 20  # of a refused body, read so that the answer reaches a client that is still sending
 DRAIN_SECONDS = 5

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .files.image import write_image
-from .protocol import wire
-from .protocol.surface import Surface
-from .weathering.pipeline import Weathered
+from ..files.image import write_image
+from ..protocol import wire
+from ..protocol.surface import Surface
+from ..weathering.pipeline import Weathered
 
 
 class Encoding(Enum):
@@ -34,7 +34,7 @@ class Part(Enum):
 
 
 @dataclass(frozen=True)
-class Result:
+class ResultArrays:
     """Arrays by the names they travel under: `layer0.thin` and so on, `surface.albedo` and so on for maps that changed."""
 
     arrays: Mapping[str, np.ndarray]
@@ -42,7 +42,7 @@ class Result:
     pngs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @staticmethod
-    def of(weathered: Weathered, given: Surface) -> Result:
+    def of(weathered: Weathered, given: Surface) -> ResultArrays:
         """The result of weathering `given`; maps that are still the given ones are not sent back."""
         changed = {
             name: map_
@@ -56,9 +56,9 @@ class Result:
             "height_scale": repr(float(weathered.surface.height_scale)),
             "color_spaces": json.dumps({n: m.color_space.value for n, m in changed.items()}),
         }
-        return Result(arrays, metadata)
+        return ResultArrays(arrays, metadata)
 
-    def only(self, part: Part) -> Result:
+    def only(self, part: Part) -> ResultArrays:
         """The result with this part of its arrays; the metadata stay whole."""
         start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface."}[part]
         return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sabi.backend import serve as serving
 from sabi.backend.protocol.client import Client
 from sabi.backend.protocol.errors import BackendError
+from sabi.backend.server import serve as serving
 
 # for localhost, valid for a hundred years, and worth nothing
 CERTIFICATE = """-----BEGIN CERTIFICATE-----
@@ -77,7 +77,7 @@ def test_tls_files_that_are_no_good(tmp_path):
 def test_tls(tls, networks_folder, monkeypatch):
     """Trusted by those who have the certificate, and by nobody else; the token is asked for all the same."""
     program = f"""
-from sabi.backend.serve import announce, serve
+from sabi.backend.server.serve import announce, serve
 serve(port=0, token="word", device="cpu", folder={str(networks_folder)!r}, listening=announce, watch_stdin=True,
       tls_cert={str(tls["tls_cert"])!r}, tls_key={str(tls["tls_key"])!r})
 """

@@ -21,7 +21,7 @@ from typing import IO
 
 import numpy as np
 
-from .protocol.errors import BackendError, DiskFull, is_disk_full
+from ..protocol.errors import BackendError, DiskFull, is_disk_full
 
 SMALL = 1 << 20  # below this, memory is cheaper than a file
 RESERVE = 256 << 20  # bytes left free on the disk

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sabi.backend.protocol.errors import BackendError, DiskFull
-from sabi.backend.spool import SMALL, MapCache, Spool
+from sabi.backend.server.spool import SMALL, MapCache, Spool
 
 
 def anonymous() -> int:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from .protocol import wire
-from .protocol.errors import BadMessage
-from .protocol.surface import Map
+from ..protocol import wire
+from ..protocol.errors import BadMessage
+from ..protocol.surface import Map
 from .spool import Spool
 
 BEHIND = 4 << 20  # bytes hashed at a time, in another thread, behind the network

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -14,28 +16,38 @@ import numpy as np
 from ..backend.protocol.surface import ColorSpace, Map
 
 LIMIT = 8 << 30  # bytes on disk; the captures used longest ago go first
+SCALE = "height_scale.json"
 
 _folder: Path | None = None
 _order: list[str] = []  # keys, the one used last at the end
 
 
-def store(key: str, maps: Mapping[str, Map]) -> dict[str, Map]:
+@dataclass(frozen=True)
+class Baked:
+    """The maps of one capture, and the metres from 0 to 1 of its height."""
+
+    maps: Mapping[str, Map]
+    height_scale: float
+
+
+def store(key: str, baked: Baked) -> Baked:
     """Keeps maps under a key and returns them memory-mapped; where the disk cannot take them, as they are."""
     place = _place() / key
     try:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        for name, map_ in maps.items():
+        for name, map_ in baked.maps.items():
             np.save(place / f"{name}.{map_.color_space.value}.npy", map_.array)
+        (place / SCALE).write_text(json.dumps(baked.height_scale))
     except OSError:
         shutil.rmtree(place, ignore_errors=True)
-        return dict(maps)
+        return baked
     _touch(key)
     _make_room()
-    return load(key) or dict(maps)
+    return load(key) or baked
 
 
-def load(key: str) -> dict[str, Map] | None:
+def load(key: str) -> Baked | None:
     """The maps kept under a key, or None."""
     if key not in _order:
         return None
@@ -44,13 +56,14 @@ def load(key: str) -> dict[str, Map] | None:
         for path in sorted((_place() / key).glob("*.npy")):
             name, space = path.stem.split(".")
             maps[name] = Map(np.load(path, mmap_mode="r"), ColorSpace(space))
+        height_scale = float(json.loads((_place() / key / SCALE).read_text()))
     except (OSError, ValueError):
         maps = {}
     if not maps:
         _order.remove(key)
         return None
     _touch(key)
-    return maps
+    return Baked(maps, height_scale)
 
 
 def clear() -> None:

@@ -19,13 +19,13 @@ import numpy as np
 
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
-from ..backend.protocol.surface import Map, Surface
-from . import bake, bake_cache, channels, rest, stage, timing, uvs
+from ..backend.protocol.surface import Surface
+from . import bake, bake_cache, channels, looks, rest, stage, timing, uvs
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
 
-VERSION = 1  # of what a capture gives: raise it when that changes, so that no cache mixes both
+VERSION = 2  # of what a capture gives: raise it when that changes, so that no cache mixes both
 
 
 @dataclass(frozen=True)
@@ -185,40 +185,44 @@ class Capture:
         size = output_size(obj, settings)
         look = self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
-        maps = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
-        if maps is None:
+        baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
+        if baked is None:
             scene_mode = settings.mode is FrameMode.SCENE
             with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
                 if unwrapped is None:
                     unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj)
                 key = _key(shape, look, unwrapped)
-                maps = bake_cache.load(key)
-                if maps is None:
+                baked = bake_cache.load(key)
+                if baked is None:
                     self.stage = "Baking"
-                    maps = yield from self._bake(place, unwrapped, size)
-                    maps = yield lambda: bake_cache.store(key, maps)
+                    fresh = yield from self._bake(place, unwrapped, size)
+                    baked = yield lambda: bake_cache.store(key, fresh)
                     timing.learn(size, time.monotonic() - began)
-        surface = Surface(maps, pose=rest.place_of(obj).pose, name=obj.name)
+        pose = rest.place_of(obj).pose
+        surface = Surface(baked.maps, pose=pose, height_scale=baked.height_scale, name=obj.name)
         key = _key(shape, look, unwrapped)
         names = tuple(material.name for material in materials)
-        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, unwrapped.warnings)
+        warnings = (*unwrapped.warnings, *(note for material in materials for note in channels.notes(material)))
+        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, warnings)
 
     def _bake(
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
-    ) -> Generator[_Step, object, dict[str, Map]]:
+    ) -> Generator[_Step, object, bake_cache.Baked]:
         still = rest.still_copy(place, self._obj, unwrapped.second)
         materials = [slot.material for slot in self._obj.material_slots]
         own = UVs(unwrapped.uv_map if unwrapped.second is None else "", uvs.render_uv(self._obj.data))
         subject = Subject(
             place, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, self.settings.mode is FrameMode.SCENE
         )
-        return (yield from Passes(subject, materials).maps())
+        passes = Passes(subject, materials)
+        maps = yield from passes.maps()
+        return bake_cache.Baked(maps, passes.height_scale)
 
     def _look(self, materials: Sequence[bpy.types.Material], size: tuple[int, int]) -> list[object]:
         """All that a capture depends on besides shape and UVs, the same in whatever session or file it is."""
         look: list[object] = [VERSION, bpy.app.version, size, self.settings.mode.value]
-        look += [channels.digest(material) for material in materials]
-        if self.settings.mode is FrameMode.SCENE or any(map(channels.sees_place, materials)):
+        look += [looks.digest(material) for material in materials]
+        if self.settings.mode is FrameMode.SCENE or any(map(looks.sees_place, materials)):
             look.append([tuple(row) for row in self._obj.matrix_world])
         if self.settings.mode is FrameMode.SCENE:
             look.append(_neighbours(self._layer))

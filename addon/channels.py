@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
-from ..backend.protocol.errors import BadFile, SceneError
+from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
-from .fingerprint import fingerprint
 from .flows import Flow, Value, plug, read_flow, surface_output
+from .heights import FLAT as FLAT_HEIGHT
+from .heights import Height, moves_sideways, read_height
 from .joins import find_site, part
 from .stage import mark
 
@@ -43,7 +42,16 @@ class Baked:
     """Anything else."""
 
 
-Source = Constant | Texture | Baked | str  # FLAT: normals that nothing bends
+@dataclass(frozen=True)
+class Raised:
+    """A texture that is used as it is for heights: metres = (value - flush) * metres_of_one."""
+
+    texture: Texture
+    flush: float
+    metres_of_one: float
+
+
+Source = Constant | Texture | Raised | Baked | str  # FLAT: normals that nothing bends, heights that nothing raises
 
 
 @dataclass
@@ -53,6 +61,7 @@ class Prepared:
     original: bpy.types.Material
     copy: bpy.types.Material
     flow: Flow
+    height: Height
     sources: dict[str, Source]
 
     def emit(self, channels: Sequence[str]) -> None:
@@ -67,6 +76,16 @@ class Prepared:
             for value, entry in zip((getattr(self.flow, name) for name in channels), combined.inputs, strict=False):
                 plug(tree, value, entry)
             tree.links.new(combined.outputs[0], emission.inputs["Color"])
+        self.show(emission.outputs[0])
+
+    def emit_height(self) -> None:
+        """Connects the height in metres to the output, on the surface as it is without its displacement."""
+        tree = self.copy.node_tree
+        emission = tree.nodes.new("ShaderNodeEmission")
+        plug(tree, self.height.metres, emission.inputs["Color"])
+        entry = surface_output(tree).inputs["Displacement"]
+        for link in list(entry.links):
+            tree.links.remove(link)
         self.show(emission.outputs[0])
 
     def show_surface(self) -> None:
@@ -106,6 +125,15 @@ def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
     return found
 
 
+def notes(material: bpy.types.Material) -> list[str]:
+    """What a capture of this material leaves out, in sentences."""
+    if not moves_sideways(material):
+        return []
+    return [
+        f"The material '{material.name}' uses Vector Displacement: Sabi reads how far it moves the surface outward, not sideways."
+    ]
+
+
 def used_images(tree: bpy.types.NodeTree, seen: set[str] | None = None) -> Iterator[bpy.types.Image]:
     """The images of a tree's connected texture nodes, those inside groups too; Sabi's own are left out."""
     seen = set() if seen is None else seen
@@ -132,11 +160,16 @@ class UVs:
 
 
 def prepare(
-    material: bpy.types.Material, uvs: UVs, groups: list[bpy.types.NodeTree], weathered: bool = False
+    material: bpy.types.Material,
+    uvs: UVs,
+    scale: tuple[float, float, float],
+    groups: list[bpy.types.NodeTree],
+    weathered: bool = False,
 ) -> Prepared:
     """A temporary copy and what its channels come from. Raises SceneError for what cannot be read.
 
-    Sabi's nodes are taken out unless `weathered`. Groups that had to be copied are added to `groups`.
+    Sabi's nodes are taken out, and heights are read, unless `weathered`. `scale` is the object's. Groups that had to be copied
+    are added to `groups`.
     """
     copy = mark(material.copy())
     copy.animation_data_clear()
@@ -144,12 +177,15 @@ def prepare(
     mark_group = None if weathered else part(copy)
     if mark_group is not None and mark_group.users == 0:
         bpy.data.node_groups.remove(mark_group)
+    copy.displacement_method = "BUMP"  # a normal map is to show it, whatever mesh there is to be moved
     flow = read_flow(copy, material.name, groups)
+    height = FLAT_HEIGHT if weathered else read_height(copy, groups, scale)
     for group in groups:
         mark(group)
     sources = {name: _source(value, 3 if name == "albedo" else 1, uvs) for name, value in flow_values(flow)}
     sources["normal"] = _normal_source(copy, uvs)
-    return Prepared(material, copy, flow, sources)
+    sources["height"] = _height_source(height, uvs)
+    return Prepared(material, copy, flow, height, sources)
 
 
 def flow_values(flow: Flow) -> Iterator[tuple[str, Value]]:
@@ -190,6 +226,14 @@ def _texture(socket: bpy.types.NodeSocket, width: int, uvs: UVs) -> Texture | No
     if space is not ColorSpace.DATA:
         return None  # colours become numbers through the sRGB curve: not what the file holds
     return Texture(node.image, (channel if channel is not None else 0, *((1, 2) if channel is None else ())))
+
+
+def _height_source(height: Height, uvs: UVs) -> Source:
+    if not isinstance(height.metres, bpy.types.NodeSocket):
+        return FLAT
+    if height.stored is not None and (texture := _texture(height.stored.socket, 1, uvs)):
+        return Raised(texture, height.stored.flush, height.stored.metres_of_one)
+    return Baked()
 
 
 def _through(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
@@ -247,56 +291,3 @@ def _normal_texture(entry: bpy.types.NodeSocket, uvs: UVs) -> Source:
         return Baked()
     texture = _texture(colour.links[0].from_socket, 3, uvs)
     return texture if texture is not None and images.color_space(texture.image) is ColorSpace.DATA else Baked()
-
-
-def digest(material: bpy.types.Material) -> str:
-    """A hexadecimal digest that changes with the material's nodes and with the pixels of its images, Sabi's own left out."""
-    total = hashlib.blake2b(fingerprint(material).encode(), digest_size=16)
-    for image in used_images(material.node_tree):
-        total.update(_image_state(image).encode())
-    return total.hexdigest()
-
-
-PLACED = {
-    "ShaderNodeNewGeometry",
-    "ShaderNodeObjectInfo",
-    "ShaderNodeVectorTransform",
-    "ShaderNodeCameraData",
-    "ShaderNodeTexCoord",
-}
-
-
-def sees_place(material: bpy.types.Material) -> bool:
-    """Whether the material may look different where the object stands elsewhere."""
-    return any(node.bl_idname in PLACED for node in _nodes(material.node_tree, set()))
-
-
-def _nodes(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[bpy.types.Node]:
-    for node in tree.nodes:
-        yield node
-        inner = getattr(node, "node_tree", None)
-        if inner is not None and inner.name not in seen and "sabi_group" not in inner:
-            seen.add(inner.name)
-            yield from _nodes(inner, seen)
-
-
-def _image_state(image: bpy.types.Image) -> str:
-    """What tells one state of an image's pixels from another: its file's time where that decides, else the pixels' checksum."""
-    state = [image.name_full, tuple(image.size), image.colorspace_settings.name, image.alpha_mode, image.source]
-    path = images.file_of(image)
-    if image.source in ("FILE", "TILED") and not image.is_dirty and image.packed_file is None and path is not None:
-        files = list(images.tiles(image).values()) if image.source == "TILED" else [path]
-        for file in files:
-            if not file.exists():
-                raise BadFile(
-                    f"The image '{image.name}' is missing on disk ({file}).", "Find it with File > External Data."
-                )
-            facts = file.stat()
-            state += [str(file), facts.st_size, facts.st_mtime_ns]
-    elif image.packed_file is not None and not image.is_dirty:
-        state.append(hashlib.blake2b(image.packed_file.data, digest_size=16).hexdigest())
-    elif min(image.size) > 0:
-        values = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
-        image.pixels.foreach_get(values)
-        state.append(zlib.crc32(values))
-    return repr(state)

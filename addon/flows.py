@@ -68,13 +68,13 @@ def read_flow(material: bpy.types.Material, name: str, copies: list[bpy.types.No
     """
     tree = material.node_tree
     output = surface_output(tree)
-    if output is None or not _links(output.inputs["Surface"]):
+    if output is None or not links_of(output.inputs["Surface"]):
         volume = output is not None and output.inputs["Volume"].is_linked
         raise SceneError(
             f"The material '{name}' has {'only a volume' if volume else 'no surface'}.",
             "Connect a surface shader to its Material Output, or take it off the object.",
         )
-    flow = _Reader(name, copies).at(_Place(tree), output.inputs["Surface"])
+    flow = _Reader(name, copies).at(Place(tree), output.inputs["Surface"])
     if flow.colour is None:
         raise SceneError(
             f"The material '{name}' is invisible: there is nothing to weather.",
@@ -89,12 +89,17 @@ def surface_output(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
 
 
 @dataclass
-class _Place:
+class Place:
     """A tree being read, and the way out of it: the group node that shows it and the place that node is in."""
 
     tree: bpy.types.NodeTree
     node: bpy.types.Node | None = None
-    outer: _Place | None = None
+    outer: Place | None = None
+
+    @property
+    def way(self) -> tuple[str, ...]:
+        """The names of the group nodes that lead here, the outermost first."""
+        return (*self.outer.way, self.node.name) if self.outer is not None and self.node is not None else ()
 
 
 class _Reader:
@@ -102,12 +107,12 @@ class _Reader:
         self.material = material
         self.copies = copies
 
-    def at(self, place: _Place, socket: Socket) -> Flow:
+    def at(self, place: Place, socket: Socket) -> Flow:
         """The flow into a shader input; NOTHING where it is empty."""
-        links = _links(socket)
+        links = links_of(socket)
         return self.shader(place, links[0].from_node, links[0].from_socket) if links else NOTHING
 
-    def shader(self, place: _Place, node: bpy.types.Node, socket: Socket) -> Flow:
+    def shader(self, place: Place, node: bpy.types.Node, socket: Socket) -> Flow:
         kind = node.bl_idname
         if node.mute:
             through = next((link.from_socket for link in node.internal_links if link.to_socket == socket), None)
@@ -116,7 +121,7 @@ class _Reader:
             return self.at(place, node.inputs[0])
         if kind == "ShaderNodeMixShader":
             below, above = self.at(place, node.inputs[1]), self.at(place, node.inputs[2])
-            return self.mix(place.tree, _value(node.inputs[0]), below, above)
+            return self.mix(place.tree, value_of(node.inputs[0]), below, above)
         if kind == "ShaderNodeAddShader":
             return self.add(place.tree, self.at(place, node.inputs[0]), self.at(place, node.inputs[1]))
         if kind == "ShaderNodeGroup":
@@ -136,13 +141,13 @@ class _Reader:
         colour = next(node.inputs[name] for name in COLOUR_INPUTS if name in node.inputs)
         alpha: Value = 1.0
         if "Alpha" in node.inputs:
-            alpha = _value(node.inputs["Alpha"])
+            alpha = value_of(node.inputs["Alpha"])
         elif node.bl_idname == "ShaderNodeEeveeSpecular":
-            alpha = invert(node.id_data, _value(node.inputs["Transparency"]))
+            alpha = invert(node.id_data, value_of(node.inputs["Transparency"]))
         return Flow(
-            _value(colour),
-            _value(node.inputs["Roughness"]) if roughness is None else roughness,
-            _value(node.inputs["Metallic"]) if metallic is None else metallic,
+            value_of(colour),
+            value_of(node.inputs["Roughness"]) if roughness is None else roughness,
+            value_of(node.inputs["Metallic"]) if metallic is None else metallic,
             alpha,
             glow=node.bl_idname in GLOWS,
         )
@@ -176,35 +181,28 @@ class _Reader:
             one.glow,
         )
 
-    def group(self, place: _Place, node: bpy.types.Node, socket: Socket) -> Flow:
+    def group(self, place: Place, node: bpy.types.Node, socket: Socket) -> Flow:
         """Into a group: a copy of it, for what is added; the flow comes out through new sockets."""
         if node.node_tree is None:
             return NOTHING
         if node.node_tree not in self.copies:
             node.node_tree = node.node_tree.copy()
             self.copies.append(node.node_tree)
-        inside = _Place(node.node_tree, node, place)
+        inside = Place(node.node_tree, node, place)
         leave = next((n for n in inside.tree.nodes if n.bl_idname == "NodeGroupOutput" and n.is_active_output), None)
         if leave is None:
             return NOTHING
         index = list(node.outputs).index(socket)
         flow = self.at(inside, leave.inputs[index])
         return Flow(
-            None if flow.colour is None else self.carry_out(inside, leave, flow.colour, "NodeSocketColor"),
-            self.carry_out(inside, leave, flow.roughness, "NodeSocketFloat"),
-            self.carry_out(inside, leave, flow.metallic, "NodeSocketFloat"),
-            self.carry_out(inside, leave, flow.alpha, "NodeSocketFloat"),
+            None if flow.colour is None else carry_out(inside, leave, flow.colour, "NodeSocketColor"),
+            carry_out(inside, leave, flow.roughness, "NodeSocketFloat"),
+            carry_out(inside, leave, flow.metallic, "NodeSocketFloat"),
+            carry_out(inside, leave, flow.alpha, "NodeSocketFloat"),
             flow.glow,
         )
 
-    def carry_out(self, inside: _Place, leave: bpy.types.Node, value: Value, kind: str) -> Value:
-        if not isinstance(value, bpy.types.NodeSocket):
-            return value
-        item = inside.tree.interface.new_socket(".sabi", in_out="OUTPUT", socket_type=kind)
-        inside.tree.links.new(value, _with_identifier(leave.inputs, item.identifier))
-        return _with_identifier(inside.node.outputs, item.identifier)
-
-    def entry(self, place: _Place, socket: Socket) -> Flow:
+    def entry(self, place: Place, socket: Socket) -> Flow:
         """A shader that comes into a group from outside: its flow is read there and led in through new sockets."""
         if place.outer is None:
             return NOTHING
@@ -220,12 +218,21 @@ class _Reader:
             flow.glow,
         )
 
-    def carry_in(self, place: _Place, entry: bpy.types.Node, value: Value, kind: str) -> Value:
+    def carry_in(self, place: Place, entry: bpy.types.Node, value: Value, kind: str) -> Value:
         if not isinstance(value, bpy.types.NodeSocket):
             return value
         item = place.tree.interface.new_socket(".sabi", in_out="INPUT", socket_type=kind)
         place.outer.tree.links.new(value, _with_identifier(place.node.inputs, item.identifier))
         return _with_identifier(entry.outputs, item.identifier)
+
+
+def carry_out(inside: Place, leave: bpy.types.Node, value: Value, kind: str) -> Value:
+    """A value inside a group as one outside it, through a new socket; a constant is the same in both."""
+    if not isinstance(value, Socket):
+        return value
+    item = inside.tree.interface.new_socket(".sabi", in_out="OUTPUT", socket_type=kind)
+    inside.tree.links.new(value, _with_identifier(leave.inputs, item.identifier))
+    return _with_identifier(inside.node.outputs, item.identifier)
 
 
 def mix(tree: bpy.types.NodeTree, factor: Value, a: Value, b: Value, *, colour: bool = False) -> Value:
@@ -289,16 +296,16 @@ def plug(tree: bpy.types.NodeTree, value: Value, target: Socket) -> None:
         target.default_value = value
 
 
-def _value(socket: Socket) -> Value:
+def value_of(socket: Socket) -> Value:
     """What an input gets: the socket that feeds it, else its own constant."""
-    links = _links(socket)
+    links = links_of(socket)
     if links:
         return links[0].from_socket
     value = socket.default_value
     return tuple(value[:3]) if hasattr(value, "__len__") else float(value)
 
 
-def _links(socket: Socket) -> list[bpy.types.NodeLink]:
+def links_of(socket: Socket) -> list[bpy.types.NodeLink]:
     return [link for link in socket.links if link.is_valid and not link.is_muted]
 
 

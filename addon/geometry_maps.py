@@ -12,6 +12,7 @@ from ..backend.protocol.surface import ColorSpace, Map
 from .images import encode_srgb
 
 FULL_BEND = np.float32(4 / np.pi)  # so that an edge of 90 degrees comes to 1
+LEAST_HEIGHT = 1e-6  # metres between lowest and highest: less is none
 BAND = 512  # rows at a time, to keep temporary arrays small
 
 
@@ -45,6 +46,23 @@ def data_map(values: np.ndarray, dtype: type[np.uint8] | type[np.uint16] = np.ui
     """0..1 values [H, W] or [H, W, C] to an integer map of data."""
     values = values if values.ndim == 3 else values[..., None]
     return Map(turned(integers(values, dtype)))
+
+
+def height_map(metres: np.ndarray) -> tuple[Map, float] | None:
+    """Metres out of the surface [H, W] to a map of 16 bits, 0.5 flush, and the metres from its 0 to its 1; None where flat."""
+    metres = np.nan_to_num(metres, nan=0.0, posinf=0.0, neginf=0.0)
+    scale = 2 * float(np.abs(metres).max(initial=0))
+    if scale < LEAST_HEIGHT:
+        return None
+    return data_map(metres * np.float32(1 / scale) + np.float32(0.5), np.uint16), scale
+
+
+def stored_height(stored: Map, flush: float, metres_of_one: float) -> tuple[Map, float] | None:
+    """As `height_map`, of a texture's own values; bit for bit theirs where they are flush at 0.5 and rise."""
+    if flush == 0.5 and metres_of_one >= LEAST_HEIGHT and stored.array.dtype.kind == "u":
+        array = stored.array if stored.array.dtype == np.uint16 else stored.array.astype(np.uint16) * np.uint16(257)
+        return Map(array), metres_of_one
+    return height_map((stored.floats()[::-1, :, 0] - np.float32(flush)) * np.float32(metres_of_one))
 
 
 def turned(rows: np.ndarray) -> np.ndarray:

@@ -10,12 +10,13 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..backend.protocol.surface import ColorSpace, Map
+from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import channels, geometry_maps, images, rest, versions
 from .bake import Bake, aim
-from .channels import FLAT, Constant, Prepared, Source, Texture, UVs
+from .channels import FLAT, Constant, Prepared, Raised, Source, Texture, UVs
 from .stage import Stage, mark
 
+DEFAULT_HEIGHT_SCALE = Surface.height_scale
 OCCLUSION_SAMPLES, OCCLUSION_SIDE = (
     16,
     1024,
@@ -55,14 +56,17 @@ class Passes:
             materials[i] if i in set(np.clip(used, 0, len(materials) - 1)) else None for i in range(len(materials))
         ]
         self.prepared = {
-            material.session_uid: channels.prepare(material, subject.uvs, self.groups, subject.weathered)
+            material.session_uid: channels.prepare(
+                material, subject.uvs, subject.place.scale, self.groups, subject.weathered
+            )
             for material in dict.fromkeys(m for m in self.slots if m is not None)
         }
         self.geometry = _Geometry()
         self.image: bpy.types.Image | None = None
-        subject.still.data.materials.clear()
-        for _ in self.slots:
-            subject.still.data.materials.append(self.geometry.material)
+        self.height_scale = DEFAULT_HEIGHT_SCALE  # metres from 0 to 1 of the height map, once that is made
+        for slot in subject.still.material_slots:
+            slot.link = "DATA"
+        self.wear(None)  # slot by slot: clearing them would take which face has which
 
     def maps(self) -> Steps:
         """The surface's maps; all of one size, top row first."""
@@ -87,6 +91,9 @@ class Passes:
         del position
         maps["ambient_occlusion"] = yield from self.occlusion(inside)
         maps |= yield from self.material(inside)
+        found = yield from self.height()
+        if found is not None:
+            maps["height"], self.height_scale = found
         return maps
 
     def geometric(
@@ -163,6 +170,18 @@ class Passes:
             )
         return maps
 
+    def height(self) -> Generator[Step, object, tuple[Map, float] | None]:
+        """How far displacement or a bump raises the surface, and the metres from 0 to 1 of it; None where nothing does."""
+        source = channels.shared_source(list(self.prepared.values()), "height")
+        if source == FLAT:
+            return None
+        if isinstance(source, Raised):
+            stored = yield from self.unbaked("height", source.texture)
+            if stored is not None:
+                return (yield lambda: geometry_maps.stored_height(stored, source.flush, source.metres_of_one))
+        baked = yield from self.surface(Prepared.emit_height, "EMIT")
+        return (yield lambda: geometry_maps.height_map(baked[..., 0]))
+
     def unbaked(self, name: str, source: Source) -> Generator[Step, object, Map | None]:
         """The map of a channel that needs no bake; None where it does."""
         width, height = self.subject.size
@@ -196,11 +215,12 @@ class Passes:
 
     def wear(self, prepared: dict[int, Prepared] | None) -> None:
         """Puts the geometry material, or the prepared copies, into the still copy's slots."""
-        for index, material in enumerate(self.slots):
-            chosen = (
+        worn = self.subject.still.data.materials
+        for index in range(len(worn)):
+            material = self.slots[min(index, len(self.slots) - 1)]
+            worn[index] = (
                 self.geometry.material if prepared is None or material is None else prepared[material.session_uid].copy
             )
-            self.subject.still.data.materials[index] = chosen
 
     def extent(self) -> float:
         """The diagonal of the object's bounds in metres."""

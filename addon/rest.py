@@ -32,6 +32,10 @@ class Place:
     rest: Matrix
 
     @property
+    def scale(self) -> tuple[float, float, float]:
+        return tuple(self.rest.to_scale())
+
+    @property
     def pose(self) -> tuple[float, ...]:
         """Row-major 4x4 that takes positions at rest to the world."""
         return tuple(float(value) for row in self.world @ self.rest.inverted() for value in row)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from surfaces import box, inner_pairs, seam_pairs
 
-from sabi.backend.weathering.noise import lattice_noise, octaves, texel_noise
+from sabi.backend.weathering.noise import lattice_noise, octaves, stretched, texel_noise
 
 
 def plane(size: int = 128, step: float = 0.01) -> np.ndarray:
@@ -49,6 +49,31 @@ def test_a_flat_face_sees_no_repetition() -> None:
     spectrum = np.abs(np.fft.rfft2(noise, (512, 512))) ** 2
     likeness = np.fft.irfft2(spectrum)[:128, :128] / (noise.size * noise.var())
     assert np.abs(likeness[20:, 20:]).max() < 0.2
+
+
+def likeness(noise: np.ndarray, axis: int, step: int) -> float:
+    """Correlation of [H, W] with itself, `step` further along an axis."""
+    a, b = (np.take(noise, range(*ends), axis) for ends in ((0, noise.shape[axis] - step), (step, noise.shape[axis])))
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_stretched_lattice_has_long_cells_along_its_direction_alone(axis: int) -> None:
+    along = np.eye(3)[1 - axis]  # rows of the plane run along y
+    noise = lattice_noise(plane(256, 0.01), 0.05, 1, "a", stretch=stretched(along, 6))[..., 0]
+    plain = lattice_noise(plane(256, 0.01), 0.05, 1, "a")[..., 0]
+    assert likeness(noise, axis, 12) > 0.5
+    assert abs(likeness(noise, 1 - axis, 12)) < 0.2
+    assert likeness(noise, 1 - axis, 2) == pytest.approx(likeness(plain, 1 - axis, 2), abs=0.1)
+
+
+def test_a_stretched_texel_lattice_has_long_cells_and_still_wraps() -> None:
+    at, extent = np.arange(480) + 0.5, (480, 480)
+    noise = texel_noise(at, at, 4, 1, "a", period=extent, stretch=(6, 1))[..., 0]
+    assert likeness(noise, 0, 10) > 0.4
+    assert abs(likeness(noise, 1, 10)) < 0.1
+    again = texel_noise(at + 480, at, 4, 1, "a", period=extent, stretch=(6, 1))[..., 0]
+    np.testing.assert_allclose(again, noise, atol=1e-5)
 
 
 def test_nan_and_infinity_read_as_the_origin() -> None:

@@ -96,6 +96,35 @@ def bare(size: int = 64, **fields) -> Surface:
     return Surface({"albedo": Map(albedo, ColorSpace.SRGB)}, texels_per_metre=100.0, **fields)
 
 
+def test_streaks_stand_along_gravity_on_every_steep_face():
+    """On a box whose islands are turned at random, a step along gravity finds the same streak, a step across another."""
+    surface = box(256)
+    card = replace(CARD, noise={**CARD.noise, "noise_2": (2, 1, 0, 8.0)})
+    grid = reduced(surface)
+    layer = feature(surface, 1.0)
+    canvas = scales(surface, grid, densities(surface, grid), layer, card).canvases[0]
+    given = Conditions(surface, layer, canvas, card, grid, None, np.zeros(surface.size, np.uint8), None, GRAVITY)
+    noise = given.sources()["noise_2"](slice(0, 128), slice(0, 128))[0]
+    position = surface["position"].array[1::2, 1::2].astype(np.float64)
+    normal = surface["world_normal"].array[1::2, 1::2]
+    steep = (np.abs(normal[..., 2]) < 0.1) & (surface["island_mask"].array[1::2, 1::2, 0] > 0)
+    where, values = position[steep], noise[steep]
+    pick = np.random.default_rng(0).permutation(len(where))[:400]
+    step = 6 * canvas.texel
+    likeness = []
+    for direction in (GRAVITY, None):
+        pairs = []
+        for i in pick:
+            way = direction if direction is not None else np.cross(normal[steep][i], GRAVITY)
+            apart = np.linalg.norm(where - (where[i] + step * way), axis=1)
+            nearest = apart.argmin()
+            if apart[nearest] < 1.5 * canvas.texel:
+                pairs.append((values[i], values[nearest]))
+        likeness.append(np.corrcoef(np.array(pairs).T)[0, 1])
+    assert likeness[0] > 0.5
+    assert likeness[1] < 0.25
+
+
 class TestAxis:
     @pytest.mark.parametrize(("before", "after"), [(64, 64), (64, 23), (64, 32), (20, 64), (64, 100)])
     def test_windows_join_and_weights_are_one(self, before, after):

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether UVs can carry a painted texture, and a second UV map where they cannot."""
+"""Whether UVs can carry a painted texture, and a second UV map where they cannot.
+
+An island that is mirrored but has texels of its own can: whatever is measured along u and v (normals, slopes, down, seams) is
+measured along them on the object too. Mirrored islands that lie on others cannot.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from .rest import SECOND_UV
 
 GRID = 512  # texels a side of the picture in which overlaps are looked for
 OVERLAP_SHARE = 0.002  # of the covered texels: less is rounding at borders
-RANGE_SLACK = 0.01  # of the square: a rim so narrow shows the border's own texels
+RANGE_SLACK = 1e-4  # of the square: rounding; less than a texel of the largest maps
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,13 @@ def test_unwrapping_touches_nothing_else_that_is_selected_or_edited():
     assert (obj.mode, other.mode, len(bpy.data.scenes)) == ("EDIT", "EDIT", scenes)
 
 
-def test_a_rim_that_hardly_reaches_out_is_no_trouble():
-    assert not uvs.inspect(loops_of(*square(-0.005, 0, 0.5))).trouble
+@pytest.mark.parametrize(("left", "bottom"), [(-1, 0), (0, -1), (1, 0), (0, 1)])
+def test_rounding_at_the_border_is_no_trouble_and_half_a_texel_of_1024_is(left, bottom):
+    def beyond(far):
+        return uvs.inspect(loops_of(*square((left + 1) / 4 + left * far, (bottom + 1) / 4 + bottom * far, 0.5))).trouble
+
+    assert not beyond(5e-5)
+    assert "outside" in beyond(0.5 / 1024)
 
 
 def test_uvs_that_can_carry_a_texture_stay():

@@ -8,7 +8,7 @@ place on the object, so islands that lie closer than a cell do not bleed into ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from os import cpu_count
@@ -29,6 +29,11 @@ _R = TypeVar("_R")
 def parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
     """`[function(i) for i in items]`, several at a time: numpy lets go of the interpreter while it computes."""
     return list(_POOL.map(function, items))
+
+
+def meanwhile(function: Callable[..., _R], *arguments: object) -> Future[_R]:
+    """Begin `function(*arguments)` beside what comes next. It must not call `parallel` itself: it holds one of its threads."""
+    return _POOL.submit(function, *arguments)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,44 @@ class Grid:
     def below(self) -> np.ndarray:
         """The same for the next cell down."""
         return self._joined(0)
+
+    @cached_property
+    def tangents(self) -> tuple[np.ndarray, np.ndarray]:
+        """Metres moved by one texel to the right and down at each cell: [h, w, 3] twice, 0 where unknown.
+
+        From the cells beside it on its piece of surface. Where one of them stands for another texel than its middle, by
+        least squares over the ways between the texels.
+        """
+        assert self.position is not None
+        joins = self.right, self.below
+        right, below = (
+            geometry.difference(self.position, j, a) / self.stride for j, a in zip(joins, (1, 0), strict=True)
+        )
+        length = np.array(self.inside.shape)
+        odd = np.zeros(self.inside.shape, bool)
+        for i, j in ((0, 0), *_AROUND[:4]):
+            odd[(self.moved[0] + i) % length[0], (self.moved[1] + j) % length[1]] = True
+        odd[-2:] = odd[:, -2:] = True  # blocks that are cut
+        odd &= self.inside
+        cell: tuple[np.ndarray, ...] = np.nonzero(odd)
+        ways, steps = np.zeros((len(cell[0]), 2, 2)), np.zeros((len(cell[0]), 3, 2))
+        for axis, joined in ((1, self.right), (0, self.below)):
+            for sign in (1, -1):
+                other = tuple((part + sign * (a == axis)) % length[a] for a, part in enumerate(cell))
+                on = joined[cell if sign > 0 else other].astype(np.float32)[:, None]
+                way = self._offset[:, other[0], other[1]].T.astype(np.float32) - self._offset[:, cell[0], cell[1]].T
+                way[:, axis] += sign * self.stride
+                way = way[:, ::-1] * on  # x, y
+                step = (self.position[other] - self.position[cell]) * on
+                ways += way[:, :, None] * way[:, None]
+                steps += step[:, :, None] * way[:, None]
+        det = ways[:, 0, 0] * ways[:, 1, 1] - ways[:, 0, 1] ** 2
+        sound = det > 1e-3 * self.stride**4
+        det = np.where(sound, det, 1)[:, None]
+        for out, (i, j) in ((right, (0, 1)), (below, (1, 0))):
+            found = (steps[:, :, i] * ways[:, None, j, j] - steps[:, :, j] * ways[:, None, 0, 1]) / det
+            out[cell] = np.where(sound[:, None], found, 0)
+        return right, below
 
     @property
     def rows(self) -> np.ndarray:
@@ -171,10 +214,13 @@ class Grid:
 
     @cached_property
     def _offset(self) -> np.ndarray:
-        """How far, in cells, each cell's texel lies from the middle of its block: down and right, int8 texels [2, h, w]."""
+        """How far each cell's texel lies from the middle of its block: down and right, int8 texels [2, h, w]."""
         i, j, y, x = self.moved
         offset = np.zeros((2, *self.inside.shape), np.int8)
         middle = self.stride // 2
+        for axis, (cells, length) in enumerate(zip(self.inside.shape, self.surface.size, strict=True)):
+            beyond = (cells - 1) * self.stride + middle - (length - 1)  # blocks are cut where the surface ends
+            offset[(axis, -1) if axis == 0 else (axis, slice(None), -1)] = -max(beyond, 0)
         offset[:, i, j] = y - (i * self.stride + middle), x - (j * self.stride + middle)
         return offset
 

@@ -22,8 +22,8 @@ from ..protocol.surface import Map, Space, Surface
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite
 from .exposure import Survey, survey
-from .grid import Grid, reduced
-from .gutters import Allocate, band, dilate, is_constant, rim
+from .grid import Grid, meanwhile, parallel, reduced
+from .gutters import Allocate, Band, band, dilate, is_constant, rim
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code
 from .scale import Scales, densities, scales
@@ -92,18 +92,23 @@ def reage(
     if shading.is_frame(surface):
         base, light = shading.base_material(surface), shading.diffuse_light(surface)
         return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), light)
+    edges = meanwhile(_edges, surface, allocate) if _has_islands(surface) else None
     result, grid = completed(surface, recipe), reduced(surface, COARSE)
     bare = result.maps.get("height")
     density = _density(grid, densities(surface, grid))
     for layer, painted in zip(recipe.layers, layers, strict=True):
         result = composite(result, layer, painted, bare=bare, density=density, allocate=allocate)
-    if _has_islands(surface):
-        mask = surface["island_mask"].array[..., 0]
-        edge = rim(mask)
-        margin = band(mask, edge, MARGIN, inside=False, allocate=allocate)
-        for name in MATERIAL:
-            dilate(result[name].array, edge, margin, MARGIN)
+    if edges is not None:
+        edge, margin = edges.result()
+        parallel(lambda name: dilate(result[name].array, edge, margin, MARGIN), MATERIAL)
     return result
+
+
+def _edges(surface: Surface, allocate: Allocate) -> tuple[np.ndarray, Band]:
+    """The rim of the islands, and the texels outside that hold dilated values."""
+    mask = surface["island_mask"].array[..., 0]
+    edge = rim(mask)
+    return edge, band(mask, edge, MARGIN, inside=False, allocate=allocate)
 
 
 def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, report: Progress, run: Run) -> Weathered:

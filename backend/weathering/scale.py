@@ -62,7 +62,7 @@ def densities(surface: Surface, grid: Grid) -> np.ndarray | None:
         return grid.pooled("texels_per_metre")[..., 0]
     if grid.position is None:
         return None
-    return grid.stride * geometry.texels_per_metre(grid.position, grid.inside, surface.wrap)
+    return geometry.density(*grid.tangents)
 
 
 def scales(surface: Surface, grid: Grid, density: np.ndarray | None, layer: Layer, card: Card) -> Scales:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
-from surfaces import box, sphere
+from surfaces import box, plate, sphere
 
 from sabi.backend.protocol.surface import Map, Surface
 from sabi.backend.weathering import geometry
@@ -32,6 +32,19 @@ def test_what_is_linear_over_the_object_is_read_back(longest: int) -> None:
     error = np.abs(read - surface["position"].floats() @ slope)[geometry.inside(surface)]
     assert error.mean() < 0.05 * grid.spacing
     assert error.max() < 3 * grid.spacing
+
+
+@pytest.mark.parametrize(("surface", "longest"), [(box(512), 256), (box(512), 100), (box(512), 64), (plate(65), 33)])
+def test_tangents_are_right_up_to_the_rim(surface: Surface, longest: int) -> None:
+    """Cells at the rim stand for other texels than their middle: the ways between them are no whole cells."""
+    grid = reduced(surface, longest)
+    assert grid.stride > 1
+    right, below = (tangent[grid.inside] * surface.texels_per_metre for tangent in grid.tangents)
+    known = (right.any(axis=1)) & (below.any(axis=1))
+    assert known.mean() > 0.98
+    for tangent in (right, below):
+        np.testing.assert_allclose(np.linalg.norm(tangent[known], axis=1), 1, rtol=1e-2)
+    np.testing.assert_allclose((right * below).sum(axis=1)[known], 0, atol=1e-2)
 
 
 def test_islands_closer_than_a_cell_do_not_bleed() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -88,7 +90,7 @@ class Client:
         `encoding` "png" asks for PNG files, `part` for "layers" or "surface" alone. `digests` spares hashing maps whose
         digests are known. Raises Busy when the queue is full.
         """
-        names = dict(digests) if digests else {name: wire.digest(map_.array) for name, map_ in surface.maps.items()}
+        names = dict(digests) if digests else digests_of(surface)
         by_digest = {names[name]: map_.array for name, map_ in surface.maps.items()}
         job = wire.describe(surface, recipe, names).encode()
         for _ in range(3):  # a full cache may drop maps again before the job takes them
@@ -190,6 +192,12 @@ class Client:
                 if not isinstance(now, dict):
                     raise self._connection.not_sabi()
                 yield kind, now
+
+
+def digests_of(surface: Surface) -> dict[str, str]:
+    """What the maps of a surface are called on a server, by name; hashed beside one another."""
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+        return dict(zip(surface.maps, threads.map(wire.digest, (m.array for m in surface.maps.values())), strict=True))
 
 
 def _path(job: str) -> str:

@@ -130,14 +130,16 @@ def _entry(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
 def digest(array: np.ndarray) -> str:
     """sha256 of an array's type, shape and bytes: what a map is called on the server."""
     array = np.ascontiguousarray(array)
-    hashed = hasher(array.dtype, array.shape)
+    hashed = hashlib.sha256(f"{_NAMES[array.dtype.newbyteorder('<')]}{array.shape}".encode())
     hashed.update(array.data.cast("B"))
     return hashed.hexdigest()
 
 
-def hasher(dtype: np.dtype, shape: tuple[int, ...]) -> hashlib._Hash:
-    """A sha256 that lacks only the array's bytes."""
-    return hashlib.sha256(f"{_NAMES[dtype.newbyteorder('<')]}{shape}".encode())
+def checked_digest(text: object) -> str:
+    """A map's digest as it came over the wire. Raises BadMessage for what is none."""
+    if not (isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")):
+        raise BadMessage("A map's digest is not a sha256.")
+    return text
 
 
 def describe(surface: Surface, recipe: Recipe, digests: Mapping[str, str]) -> str:
@@ -166,11 +168,9 @@ def undescribe(text: str | bytes) -> tuple[dict[str, str], dict[str, Any], Recip
     try:
         data = json.loads(text)
         surface = data["surface"]
-        digests = {name: entry["digest"] for name, entry in surface["maps"].items()}
+        digests = {name: checked_digest(entry["digest"]) for name, entry in surface["maps"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise BadMessage("The job is not described as this version of Sabi expects.") from None
-    if not all(isinstance(d, str) and len(d) == 64 and set(d) <= set("0123456789abcdef") for d in digests.values()):
-        raise BadMessage("A map's digest is not a sha256.")
     return digests, surface, recipe_from_dict(data.get("recipe"))
 
 

@@ -2,7 +2,7 @@
 """The backend as a web application (Starlette): maps and jobs in, progress and results out. See DESIGN, Between the processes.
 
     GET    /v1/health             versions, device, networks and their cards, memory, limits
-    PUT    /v1/maps/{sha256}      one map: a message (wire) with one array, `map`
+    PUT    /v1/maps/{sha256}      one map: a message (wire) with one array, `map`; compared with its digest behind the answer
     POST   /v1/jobs               a job as JSON (wire.describe) -> 202 and its id; 409 names the maps that are missing
     GET    /v1/jobs/{id}          where it stands
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
@@ -20,6 +20,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -40,8 +41,9 @@ from ..weathering.pipeline import Weathered
 from ..weathering.pipeline import weather as pipeline_weather
 from .guard import Guard, failure
 from .jobs import Job, Jobs
+from .map_cache import KeptMap, MapCache
 from .results import Encoding, Part, ResultArrays
-from .spool import MapCache, Spool
+from .spool import Spool
 from .upload import receive, receive_map
 
 CHUNK = 1 << 20
@@ -99,6 +101,7 @@ class Service:
         self.limits = limits
         self.spool = spool
         self.maps = MapCache(limits.cache_bytes)
+        self.hashing = ThreadPoolExecutor(thread_name_prefix="sabi-digest")
         self.jobs = Jobs(self._work, waiting=limits.waiting, keep_seconds=limits.keep_result)
 
     @contextlib.asynccontextmanager
@@ -108,6 +111,7 @@ class Service:
         warming.cancel()
         ticking.cancel()
         self.jobs.close()
+        self.hashing.shutdown(wait=False)
 
     async def health(self, _: Request) -> Response:
         report = await run_in_threadpool(doctor.report, self.networks, self.spool.folder)
@@ -117,23 +121,24 @@ class Service:
         return JSONResponse({**report, "limits": limits, "jobs": jobs, "maps": maps})
 
     async def put_map(self, request: Request) -> Response:
-        digest = request.path_params["digest"]
+        digest = wire.checked_digest(request.path_params["digest"])
         size = _declared_size(request, self.limits.map_bytes)
-        array = await receive_map(self._pieces(request, size), size, digest, self.spool)
-        self.maps.put(digest, array)
+        array = await receive_map(self._pieces(request, size), size, self.spool)
+        self.maps.put(digest, KeptMap(array, digest, self.hashing))
         return JSONResponse({"digest": digest}, 201)
 
     async def post_job(self, request: Request) -> Response:
         body = await self._body(request, self.limits.job_bytes)
         digests, description, recipe = wire.undescribe(body)
         found = {name: self.maps.get(digest) for name, digest in digests.items()}
-        missing = sorted({digests[name] for name, array in found.items() if array is None})
+        missing = sorted({digests[name] for name, kept in found.items() if kept is None})
         if missing:
             error = NotFound("The backend lacks some of the surface's maps.", "Send them first.")
             return JSONResponse({"error": error.to_dict(), "missing": missing}, 409)
-        arrays = {name: array for name, array in found.items() if array is not None}
+        maps = {name: kept for name, kept in found.items() if kept is not None}
+        surface = wire.build_surface(description, {name: kept.array for name, kept in maps.items()})
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
-        job = Job(wire.build_surface(description, arrays), recipe, encoding, part)
+        job = Job(surface, recipe, encoding, part, checks=tuple(kept.check for kept in maps.values()))
         self.jobs.submit(job)
         return JSONResponse({"job": job.id}, 202)
 
@@ -180,6 +185,10 @@ class Service:
         """One job, on the working thread."""
         surface = job.surface
         assert surface is not None
+        job.progress("checking", 0.0)
+        for check in job.checks:
+            check()
+        job.progress("survey", 0.0)
         share = 0.9 if job.encoding is Encoding.PNG else 1.0  # of the job's time that is weathering
         weathered = self.weather(
             surface,
@@ -226,7 +235,8 @@ class Service:
         stream = request.stream()
         while True:
             try:
-                piece = await asyncio.wait_for(anext(stream, None), self.limits.silence)
+                async with asyncio.timeout(self.limits.silence):
+                    piece = await anext(stream, None)
             except TimeoutError:
                 raise BadMessage("The message stopped before its end.") from None
             if piece is None:
@@ -246,6 +256,7 @@ class Service:
         while True:
             await asyncio.sleep(min(5.0, self.limits.idle / 4, self.limits.keep_result / 4))
             self.jobs.expire()
+            self.maps.sweep()
             idle = time.monotonic() - self.jobs.last_active > self.limits.idle
             if idle and not len(self.jobs) and self.networks.loaded():
                 await run_in_threadpool(self.networks.release)

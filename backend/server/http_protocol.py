@@ -26,6 +26,12 @@ class Http(H11Protocol):
         hand_on_pieces(self.conn)
         self.loop.call_later(self.head_seconds, self._expect_request)
 
+    def data_received(self, data: bytes) -> None:
+        """Sees to it that what uvicorn collects for the application is handed on as it came, not through a bytearray."""
+        if self.cycle is not None and type(self.cycle.body) is bytearray and not self.cycle.body:
+            self.cycle.body = Body()
+        super().data_received(data)
+
     def _expect_request(self) -> None:
         """Every `head_seconds`: end the connection when no request has come, or only a part of its head."""
         if self.transport.is_closing():
@@ -34,6 +40,26 @@ class Http(H11Protocol):
             self.transport.close()
         else:
             self.loop.call_later(self.head_seconds, self._expect_request)
+
+
+class Body(bytearray):
+    """uvicorn's collection of a body's pieces: one piece alone is not copied. What is not added by += lies in front."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes | bytearray] = []
+
+    def __iadd__(self, piece: bytes | bytearray) -> Body:  # type: ignore[override, misc]
+        self._pieces.append(piece)
+        return self
+
+    def __len__(self) -> int:
+        return super().__len__() + sum(map(len, self._pieces))
+
+    def __bytes__(self) -> bytes:
+        if len(self._pieces) == 1 and not super().__len__() and type(self._pieces[0]) is bytes:
+            return self._pieces[0]
+        return b"".join((memoryview(self), *self._pieces))
 
 
 def hand_on_pieces(connection: h11.Connection) -> None:

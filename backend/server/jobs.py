@@ -45,6 +45,7 @@ class Job:
     recipe: Recipe
     encoding: Encoding = Encoding.RAW  # PNG: encoded as the job's last stage
     part: Part = Part.ALL  # of the result that is kept
+    checks: tuple[Callable[[], None], ...] = ()  # of the surface's maps, to be called before they are used
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: State = State.QUEUED
     stage: str = "waiting"
@@ -78,7 +79,7 @@ class Job:
 
     def end(self, state: State, error: SabiError | None = None) -> None:
         """The surface is let go here, so that its maps can leave the cache."""
-        self.error, self.surface, self.ended = error, None, time.monotonic()
+        self.error, self.surface, self.checks, self.ended = error, None, (), time.monotonic()
         if state is State.DONE:
             self.stage, self.fraction = "done", 1.0
         self.state = state

@@ -13,8 +13,6 @@ import mmap
 import os
 import shutil
 import tempfile
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -25,7 +23,6 @@ from ..protocol.errors import BackendError, DiskFull, is_disk_full
 
 SMALL = 1 << 20  # below this, memory is cheaper than a file
 RESERVE = 256 << 20  # bytes left free on the disk
-MOST_MAPS = 256  # each mapped file holds a file handle, of which a process has 1024 on many systems
 
 
 class Spool:
@@ -84,39 +81,3 @@ class Spool:
                 f"There is no room for {max(1, size >> 20)} MB of temporary files in {self.folder}.",
                 "Free some space, or set SABI_SPOOL to a folder on a larger disk.",
             ) from error
-
-
-class MapCache:
-    """Maps by digest, the least recently used dropped beyond `limit` bytes or `most` maps. Jobs hold their own. Thread-safe."""
-
-    def __init__(self, limit: int, most: int = MOST_MAPS) -> None:
-        self.limit = limit
-        self.most = most
-        self._maps: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._maps
-
-    def __len__(self) -> int:
-        return len(self._maps)
-
-    @property
-    def nbytes(self) -> int:
-        with self._lock:
-            return sum(array.nbytes for array in self._maps.values())
-
-    def get(self, digest: str) -> np.ndarray | None:
-        with self._lock:
-            if digest in self._maps:
-                self._maps.move_to_end(digest)
-            return self._maps.get(digest)
-
-    def put(self, digest: str, array: np.ndarray) -> None:
-        """Keep `array`; it stays even where it alone exceeds the limit."""
-        with self._lock:
-            self._maps[digest] = array
-            self._maps.move_to_end(digest)
-            held = sum(kept.nbytes for kept in self._maps.values())
-            while (held > self.limit or len(self._maps) > self.most) and len(self._maps) > 1:
-                held -= self._maps.popitem(last=False)[1].nbytes

@@ -38,10 +38,10 @@ def fake(tmp_path):
 
     def make(program: str) -> Path:
         package = tmp_path / "fake"
-        (package / "backend").mkdir(parents=True)
-        for init in (package, package / "backend"):
+        (package / "backend" / "server").mkdir(parents=True)
+        for init in (package, package / "backend", package / "backend" / "server"):
             (init / "__init__.py").write_text("")
-        (package / "backend" / "serve.py").write_text(textwrap.dedent(program))
+        (package / "backend" / "server" / "serve.py").write_text(textwrap.dedent(program))
         return package
 
     return make

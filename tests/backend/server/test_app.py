@@ -416,9 +416,54 @@ def test_truncated_and_garbage_bodies(server, body):
     assert server.get("/v1/health").json()["maps"]["count"] == 0
 
 
-def test_a_map_that_is_not_what_its_digest_says(server):
-    assert_refused(server.put(f"/v1/maps/{'0' * 64}", content=GOOD), 400, "bad_message", "digest")
-    assert server.put(f"/v1/maps/{DIGEST}", content=GOOD).status_code == 201
+def test_a_map_that_is_not_what_its_digest_says(server, weather):
+    """It is found out before a job uses it, is dropped, and can be sent again."""
+    given = surface()
+    digest = wire.digest(given["albedo"].array)
+    other = given["albedo"].array.copy()
+    other[5, 5, 1] ^= 1
+    assert server.put(f"/v1/maps/{digest}", content=wire.dumps({"map": other})).status_code == 201
+    answer = server.post("/v1/jobs", content=describe(given))
+    if answer.status_code == 202:  # it had not been compared yet
+        kind, now = events(server, answer.json()["job"])[-1]
+        assert (kind, now["error"]["code"]) == ("failed", "bad_message")
+        assert "digest" in now["error"]["message"]
+        answer = server.post("/v1/jobs", content=describe(given))
+    assert_refused(answer, 409, "not_found")
+    assert weather.given == []
+    events(server, submit(server, given))
+    assert np.array_equal(weather.given[0]["albedo"].array, given["albedo"].array)
+
+
+def test_no_job_uses_a_map_before_it_was_compared(networks, weather, tmp_path, monkeypatch):
+    given = surface()
+    digest = wire.digest(given["albedo"].array)
+    comparing, asked = threading.Event(), threading.Event()
+
+    def slow_digest(array: np.ndarray) -> str:
+        asked.set()
+        comparing.wait(10)
+        return "0" * 64
+
+    with serving_app(networks, weather, tmp_path) as server:
+        job = describe(given)
+        monkeypatch.setattr(wire, "digest", slow_digest)
+        assert server.put(f"/v1/maps/{digest}", content=wire.dumps({"map": given["albedo"].array})).status_code == 201
+        id = server.post("/v1/jobs", content=job).json()["job"]
+        assert asked.wait(5)
+        time.sleep(0.1)
+        assert server.get(f"/v1/jobs/{id}").json()["state"] == "running"
+        assert weather.given == []
+        comparing.set()
+        assert events(server, id)[-1][1]["error"]["code"] == "bad_message"
+        assert weather.given == []
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "0" * 63 + "G", "..%2F..%2Fetc"])
+def test_a_map_by_a_name_that_is_no_digest(server, digest):
+    answer = server.put(f"/v1/maps/{digest}", content=GOOD)
+    assert answer.status_code in (400, 404)
+    assert server.get("/v1/health").json()["maps"]["count"] == 0
 
 
 @pytest.mark.parametrize(

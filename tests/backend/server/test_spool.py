@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sabi.backend.protocol.errors import BackendError, DiskFull
-from sabi.backend.server.spool import SMALL, MapCache, Spool
+from sabi.backend.server.spool import SMALL, Spool
 
 
 def anonymous() -> int:
@@ -60,31 +60,3 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
         Spool(tmp_path / "nowhere").allocate((SMALL,), np.uint8)
     assert not isinstance(caught.value, DiskFull)
     assert "SABI_SPOOL" in caught.value.hint
-
-
-def test_the_least_recently_used_map_goes_first():
-    cache = MapCache(limit=100)
-    for name in "abc":
-        cache.put(name, np.zeros(40, np.uint8))
-    assert "a" not in cache
-    assert cache.get("b") is not None
-    cache.put("d", np.zeros(40, np.uint8))
-    assert "b" in cache
-    assert "c" not in cache
-    assert cache.nbytes == 80
-
-
-def test_a_map_larger_than_the_cache_is_kept_alone():
-    cache = MapCache(limit=100)
-    cache.put("small", np.zeros(10, np.uint8))
-    cache.put("large", np.zeros(1000, np.uint8))
-    assert "large" in cache
-    assert len(cache) == 1
-
-
-def test_many_small_maps_do_not_use_up_the_file_handles():
-    cache = MapCache(limit=1000, most=3)
-    for name in "abcd":
-        cache.put(name, np.zeros(1, np.uint8))
-    assert len(cache) == 3
-    assert "a" not in cache

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
-from .gutters import CHUNK, Allocate, Band, band, dilate, rim
+from .grid import meanwhile, parallel
+from .gutters import Allocate, Band, band, dilate, rim
 
 TOUCH = 1.3  # rims that lie this many texels of each side apart on the object touch
 APART = 6  # rim texels nearer to each other in the map are the same stretch of rim
@@ -23,6 +25,7 @@ FOLD = -0.7  # cosine of the sharpest fold unfolded; beyond it the two sides of 
 BASELINE = 3  # texels over which an island's tangents are measured
 ELSEWHERE = 1.5  # times as far on the object as in the map: not across the seam any more
 STRAY = 4  # texels by which a place in a gutter may miss the seam it belongs to
+CHUNK = 1 << 16  # texels at a time, so that what is in between stays in cache
 CROWD = 32  # rim texels in one voxel that are looked at
 
 
@@ -68,8 +71,11 @@ class Seams:
         beyond = read(*np.divmod(self.source[here], self.size[1])).astype(np.float32)
         nearest = self.outside.nearest[here]
         seam = self.source[here] != self.rim[nearest]
-        turned = np.einsum("nij,nj->ni", np.linalg.inv(self.turn[nearest[seam]]), beyond[seam])
-        length = np.linalg.norm(beyond[seam], axis=1) / np.maximum(np.linalg.norm(turned, axis=1), 1e-9)
+        x, y = beyond[seam].T
+        xx, xy, yx, yy = self.turn[nearest[seam]].reshape(-1, 4).T
+        sign = np.sign(xx * yy - xy * yx)  # the way back, but for its length
+        turned = np.stack([yy * x - xy * y, xx * y - yx * x], axis=-1) * sign[:, None]
+        length = np.hypot(x, y) / np.maximum(np.linalg.norm(turned, axis=1), 1e-9)
         beyond[seam] = turned * length[:, None]
         return at, beyond
 
@@ -79,16 +85,26 @@ class Seams:
         A texel near a seam takes part of what the other island painted in its gutter for the same place of the object:
         half at the seam, where both gutters have room, and none at the end of the band.
         """
-        for image, channels in images:
-            mixed = np.empty((len(self.shared), len(channels)), np.uint8)
-            for start in range(0, len(self.shared), CHUNK):
-                part = slice(start, start + CHUNK)
-                own = image[np.divmod(self.shared[part], self.size[1])][:, channels].astype(np.float32)
-                other = bilinear(image, self.mirror[part])[:, channels]
-                mixed[part] = np.rint(own + self.weight[part, None] * (other - own))
+        mixed = [np.empty((len(self.shared), len(channels)), np.uint8) for _, channels in images]
+        flat = [image.reshape(-1, image.shape[2]) for image, _ in images]
+
+        def read(part: slice) -> None:
+            corners = _corners(self.mirror[part], self.size)
+            for image, out, (_, channels) in zip(flat, mixed, images, strict=True):
+                own = image.take(self.shared[part], axis=0)
+                for index, channel in enumerate(channels):
+                    values = own[:, channel].astype(np.float32)
+                    other = sum(image.take(texels, axis=0)[:, channel] * weight for texels, weight in corners)
+                    other -= values
+                    other *= self.weight[part]
+                    other += values
+                    out[part, index] = np.rint(other, out=other)
+
+        parallel(read, _chunks(len(self.shared)))  # all is read before anything is written
+        for (image, channels), out in zip(images, mixed, strict=True):
             rows, columns = np.divmod(self.shared, self.size[1])
             for index, channel in enumerate(channels):
-                image[rows, columns, channel] = mixed[:, index]
+                image[rows, columns, channel] = out[:, index]
 
     def dilate(self, array: np.ndarray, margin: int) -> None:
         """Give every texel outside, within `margin`, the value of the nearest rim texel; in place, [H, W, C]."""
@@ -116,6 +132,7 @@ def find_seams(
     place = xy.astype(np.float32)
     turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
     texel = np.zeros(len(texels))
+    beyond = meanwhile(partial(band, mask, texels, reach, inside=False, allocate=allocate))
     if position is not None and len(texels):
         tangents = _tangents(mask, position, xy)
         texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
@@ -123,24 +140,38 @@ def find_seams(
         normals = _outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
         partner = _partners(points, xy, texel, normals)
         partner = _unfold(points, xy, tangents, normals, partner, place, turn)
+    seam = np.flatnonzero(partner >= 0)
+    beside = meanwhile(partial(band, mask, texels[seam], share, inside=True, allocate=allocate))
     rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
-    outside = band(mask, texels, reach, inside=False, allocate=allocate)
+    outside = beyond.result()
+    source, room = _sources(rims, outside), _room(rims, outside, share)
     return Seams(
-        size, texels, partner, place, turn, outside, _sources(rims, outside), *_shared(rims, outside, share, allocate)
+        size, texels, partner, place, turn, outside, source, *_shared(rims, outside, room, beside.result(), seam)
     )
 
 
 def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
     """`image` [H, W, C] at `at` [M, 2] (x, y; texel centres are whole numbers), as float32 [M, C]."""
-    limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
-    corner = np.floor(at).astype(np.int64)
-    fraction = (at - corner).astype(np.float32)
-    total = np.zeros((len(at), image.shape[2]), np.float32)
-    for right, down in np.ndindex(2, 2):
-        x, y = np.clip(corner + np.array([right, down]), 0, limit).T
-        weight = np.abs(1 - right - fraction[:, 0]) * np.abs(1 - down - fraction[:, 1])
-        total += image[y, x] * weight[:, None]
+    flat = image.reshape(-1, image.shape[2])
+    parts = (flat.take(texels, axis=0) * weight[:, None] for texels, weight in _corners(at, image.shape[:2]))
+    total: np.ndarray = next(parts)
+    for part in parts:
+        total += part
     return total
+
+
+def _corners(at: np.ndarray, size: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The four texels (flat) around each of `at` [M, 2] (x, y) and their bilinear weights."""
+    corner = np.floor(at)
+    across, down = (np.ascontiguousarray(part, np.float32) for part in (at - corner).T)
+    column, row = corner.astype(np.int64).T
+    corners = []
+    for right, below in np.ndindex(2, 2):
+        x, y = np.clip(column + right, 0, size[1] - 1), np.clip(row + below, 0, size[0] - 1)
+        y *= size[1]
+        y += x
+        corners.append((y, np.abs(1 - right - across) * np.abs(1 - below - down)))
+    return corners
 
 
 def _tangents(mask: np.ndarray, position: np.ndarray, xy: np.ndarray) -> np.ndarray:
@@ -262,57 +293,76 @@ class _Rim:
     turn: np.ndarray
     texel: np.ndarray
 
-    def across(self, texels: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where (x, y) the surface goes on for texels (flat), by the rim texels nearest to them: [M, 2], and rounded, flat."""
+    @cached_property
+    def steps(self) -> list[np.ndarray]:
+        """`xy`, `place` and `turn`, each number of them [N] by itself: x, y, place x, y, turn xx, xy, yx, yy."""
+        parts = (self.xy.astype(np.float32), self.place, self.turn.reshape(-1, 4))
+        return [np.ascontiguousarray(column) for part in parts for column in part.T]
+
+    def across(self, texels: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the surface goes on for texels (flat), by the rim texels nearest to them: x, y [M], and rounded, flat."""
         height, width = self.mask.shape
         rows, columns = np.divmod(texels, width)
-        away = np.stack([columns, rows], axis=-1) - self.xy[nearest]
-        at = self.place[nearest] + np.einsum("nij,nj->ni", self.turn[nearest], away.astype(np.float32))
-        x, y = np.clip(np.rint(at), 0, (width - 1, height - 1)).astype(np.int64).T
-        return at, y * width + x
+        x, y, place_x, place_y, xx, xy, yx, yy = (part.take(nearest) for part in self.steps)
+        right, down = columns.astype(np.float32) - x, rows.astype(np.float32) - y
+        place_x += xx * right + xy * down
+        place_y += yx * right + yy * down
+        flat = np.clip(np.rint(place_y), 0, height - 1).astype(np.int64) * width
+        flat += np.clip(np.rint(place_x), 0, width - 1).astype(np.int64)
+        return place_x, place_y, flat
 
 
 def _sources(rims: _Rim, outside: Band) -> np.ndarray:
     """The texel (flat) that each gutter texel stands for: across the seam where that is inside an island, else the rim."""
-    source = rims.texels[outside.nearest]
-    for start in range(0, len(source), CHUNK):
-        part = slice(start, start + CHUNK)
+    source = rims.texels.take(outside.nearest)
+    mask = rims.mask.reshape(-1)
+    position = None if rims.position is None else rims.position.reshape(-1, 3)
+
+    def part(part: slice) -> None:
         nearest = outside.nearest[part]
-        _, flat = rims.across(outside.texels[part], nearest)
-        there, here = np.divmod(flat, rims.mask.shape[1]), np.divmod(source[part], rims.mask.shape[1])
-        known = (rims.partner[nearest] >= 0) & (rims.mask[there] > 0)
-        if (
-            rims.position is not None
-        ):  # past the end of the partner's island lies another, which is elsewhere on the object
-            away = np.linalg.norm(rims.position[there] - rims.position[here], axis=1)
-            known &= away < ELSEWHERE * (outside.distance[part] + 2) * rims.texel[nearest]
-        source[part] = np.where(known, flat, source[part])
+        _, _, flat = rims.across(outside.texels[part], nearest)
+        known = (rims.partner.take(nearest) >= 0) & (mask.take(flat) > 0)
+        if position is not None:  # past the end of the partner's island lies another, which is elsewhere on the object
+            way = position.take(flat, axis=0).astype(np.float32) - position.take(source[part], axis=0)
+            away = np.sqrt(way[:, 0] ** 2 + way[:, 1] ** 2 + way[:, 2] ** 2)
+            known &= away < ELSEWHERE * (outside.distance[part] + 2) * rims.texel.take(nearest)
+        np.copyto(source[part], flat, where=known)
+
+    parallel(part, _chunks(len(source)))
     return source
 
 
-def _shared(rims: _Rim, outside: Band, share: int, allocate: Allocate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The texels near seams, where the other island's gutter shows the same place, and how much of it they take."""
-    seam = np.flatnonzero(rims.partner >= 0)
-    inside = band(rims.mask, rims.texels[seam], share, inside=True, allocate=allocate)
-    room = _room(rims, outside, share)
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for start in range(0, max(len(inside.texels), 1), CHUNK):
-        part = slice(start, start + CHUNK)
-        texels, distance, nearest = inside.texels[part], inside.distance[part], seam[inside.nearest[part]]
-        partner = rims.partner[nearest]
-        deep = room[partner]
-        weight = deep / np.maximum(room[nearest] + deep, 1e-3) * np.clip(1 - distance / np.maximum(deep, 1e-3), 0, 1)
-        at, flat = rims.across(texels, nearest)
+def _shared(
+    rims: _Rim, outside: Band, room: np.ndarray, inside: Band, seam: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The texels near seams, where the other island's gutter shows the same place, and how much of it they take.
+
+    `inside` holds the texels beside the rim texels `seam`, `room` [N] is how deep the gutter is at each rim texel.
+    """
+
+    def part(part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        texels, distance, nearest = inside.texels[part], inside.distance[part], seam.take(inside.nearest[part])
+        partner = rims.partner.take(nearest)
+        deep = room.take(partner)
+        weight = deep / np.maximum(room.take(nearest) + deep, 1e-3)
+        weight *= np.clip(1 - distance / np.maximum(deep, 1e-3), 0, 1)
+        x, y, flat = rims.across(texels, nearest)
         # the place must lie in the gutter of the partner's island, near the partner, or on its rim
         home = partner
         if len(outside.texels):
             slot = np.minimum(np.searchsorted(outside.texels, flat), len(outside.texels) - 1)
-            home = np.where(outside.texels[slot] == flat, outside.nearest[slot], partner)
-        far = np.abs(rims.xy[home] - rims.xy[partner]).max(axis=1, initial=0)
+            home = np.where(outside.texels.take(slot) == flat, outside.nearest.take(slot), partner)
+        far = np.abs(rims.xy.take(home, axis=0) - rims.xy.take(partner, axis=0)).max(axis=1, initial=0)
         taken = (weight > 0) & (far <= distance + STRAY)
-        found.append((texels[taken], at[taken], weight[taken].astype(np.float32)))
+        return texels[taken], np.stack([x[taken], y[taken]], axis=-1), weight[taken]
+
+    found = parallel(part, _chunks(max(len(inside.texels), 1)))
     shared, mirror, weight = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return shared, mirror, weight
+
+
+def _chunks(length: int) -> list[slice]:
+    return [slice(start, start + CHUNK) for start in range(0, length, CHUNK)]
 
 
 def _room(rims: _Rim, outside: Band, share: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from .files import read_frame
 from .files.image import write_image
 from .files.whole import WholeFiles
 from .protocol.client import Client
-from .protocol.errors import SabiError
+from .protocol.errors import Cancelled, SabiError
 from .protocol.recipe import Recipe
 from .protocol.surface import Surface
 from .weathering.passes import inspect
@@ -29,8 +30,12 @@ from .weathering.passes import inspect
 
 def main(words: Sequence[str] | None = None) -> int:
     given = _arguments(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is told; where it is not, it notices
     try:
         answer = weather_frame(given)
+    except KeyboardInterrupt:
+        say(error=Cancelled().to_dict())
+        return 1
     except SabiError as error:
         say(error=error.to_dict())
         return 1

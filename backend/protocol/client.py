@@ -82,19 +82,21 @@ class Client:
         *,
         encoding: str = "raw",
         part: str = "all",
+        attended: bool = False,
         digests: Mapping[str, str] | None = None,
         sent: Callable[[float], None] | None = None,
     ) -> str:
         """Start a job and return its id. Only maps that the backend lacks are sent; `sent` gets the fraction of them.
 
-        `encoding` "png" asks for PNG files, `part` for "layers" or "surface" alone. `digests` spares hashing maps whose
-        digests are known. Raises Busy when the queue is full.
+        `encoding` "png" asks for PNG files, `part` for "layers" or "surface" alone. An `attended` job is cancelled when nobody
+        follows its events any more. `digests` spares hashing maps whose digests are known. Raises Busy when the queue is full.
         """
         names = dict(digests) if digests else digests_of(surface)
         by_digest = {names[name]: map_.array for name, map_ in surface.maps.items()}
         job = wire.describe(surface, recipe, names).encode()
+        path = f"/v1/jobs?encoding={encoding}&part={part}&attended={int(attended)}"
         for _ in range(3):  # a full cache may drop maps again before the job takes them
-            status, answer = self._connection.exchange("POST", f"/v1/jobs?encoding={encoding}&part={part}", [job])
+            status, answer = self._connection.exchange("POST", path, [job])
             missing = answer.get("missing") if status == 409 else None
             if missing is None:
                 self._connection.raise_failure(status, answer)
@@ -152,7 +154,10 @@ class Client:
         part: str = "all",
         digests: Mapping[str, str] | None = None,
     ) -> JobResult:
-        """Everything from maps to result; the job is forgotten afterwards, also after an error. Raises Cancelled."""
+        """Everything from maps to result; the job is forgotten afterwards, also after an error, and ends where this process does.
+
+        Raises Cancelled.
+        """
 
         def tell(now: Progress) -> None:
             if progress is not None:
@@ -163,7 +168,7 @@ class Client:
         def sent(fraction: float) -> None:
             tell(Progress("sending", 0.0, 0, None, "sending"))
 
-        job = self.submit(surface, recipe, encoding=encoding, part=part, digests=digests, sent=sent)
+        job = self.submit(surface, recipe, encoding=encoding, part=part, attended=True, digests=digests, sent=sent)
         try:
             for now in self.events(job):
                 tell(now)

@@ -156,6 +156,14 @@ class Busy(SabiError):
     default_hint = "Wait for a job to end and try again."
 
 
+class TooSlow(SabiError):
+    """A message that came too slowly, or stopped; what was received of it is dropped."""
+
+    code = "too_slow"
+    status = 408
+    default_hint = "Check the network between here and the backend, and try again."
+
+
 class NotFound(SabiError):
     """No such job, map or path on the server."""
 

@@ -3,7 +3,8 @@
 
     GET    /v1/health             versions, device, networks and their cards, memory, limits
     PUT    /v1/maps/{sha256}      one map: a message (wire) with one array, `map`; compared with its digest behind the answer
-    POST   /v1/jobs               a job as JSON (wire.describe) -> 202 and its id; 409 names the maps that are missing
+    POST   /v1/jobs               a job as JSON (wire.describe) -> 202 and its id; 409 names the maps that are missing;
+                                  ?attended=1 cancels it when nobody follows its events any more
     GET    /v1/jobs/{id}          where it stands
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
     GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
@@ -44,7 +45,7 @@ from .jobs import Job, Jobs
 from .map_cache import KeptMap, MapCache
 from .results import Encoding, Part, ResultArrays
 from .spool import Spool
-from .upload import receive, receive_map
+from .upload import Arrivals, receive, receive_map, steady
 
 CHUNK = 1 << 20
 Choice = TypeVar("Choice", Encoding, Part)
@@ -62,7 +63,11 @@ class Limits:
     keep_result: float = 600
     idle: float = 120  # until networks are released
     heartbeat: float = 5
+    unattended: float = 5  # until a job whose caller has gone is cancelled
     silence: float = 30  # between two pieces of a body
+    slowest: int = 16 << 10  # bytes a second of a body, on average over that time
+    receiving: int = 64  # bodies at a time
+    receiving_bytes: int = 16 << 30  # of disk that all of them together may reserve
 
 
 def app(
@@ -101,6 +106,7 @@ class Service:
         self.limits = limits
         self.spool = spool
         self.maps = MapCache(limits.cache_bytes)
+        self.arrivals = Arrivals(limits.receiving, limits.receiving_bytes)
         self.hashing = ThreadPoolExecutor(thread_name_prefix="sabi-digest")
         self.jobs = Jobs(self._work, waiting=limits.waiting, keep_seconds=limits.keep_result)
 
@@ -123,7 +129,8 @@ class Service:
     async def put_map(self, request: Request) -> Response:
         digest = wire.checked_digest(request.path_params["digest"])
         size = _declared_size(request, self.limits.map_bytes)
-        array = await receive_map(self._pieces(request, size), size, self.spool)
+        with self.arrivals.one_more(size):
+            array = await receive_map(self._pieces(request, size), size, self.spool)
         self.maps.put(digest, KeptMap(array, digest, self.hashing))
         return JSONResponse({"digest": digest}, 201)
 
@@ -138,7 +145,9 @@ class Service:
         maps = {name: kept for name, kept in found.items() if kept is not None}
         surface = wire.build_surface(description, {name: kept.array for name, kept in maps.items()})
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
-        job = Job(surface, recipe, encoding, part, checks=tuple(kept.check for kept in maps.values()))
+        attended = self.limits.unattended if request.query_params.get("attended") == "1" else None
+        checks = tuple(kept.check for kept in maps.values())
+        job = Job(surface, recipe, encoding, part, checks, attended)
         self.jobs.submit(job)
         return JSONResponse({"job": job.id}, 202)
 
@@ -159,7 +168,8 @@ class Service:
     async def post_weather(self, request: Request) -> Response:
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
         size = _declared_size(request, self.limits.surface_bytes)
-        arrays, metadata = wire.loads(await receive(self._pieces(request, size), size, self.spool))
+        with self.arrivals.one_more(size):
+            arrays, metadata = wire.loads(await receive(self._pieces(request, size), size, self.spool))
         try:
             description = json.loads(metadata["surface"])
             recipe = Recipe.from_json(metadata["recipe"])
@@ -227,24 +237,12 @@ class Service:
         return StreamingResponse(pieces(), media_type="application/octet-stream", headers=headers)
 
     async def _body(self, request: Request, limit: int) -> bytes:
-        return b"".join([piece async for piece in self._pieces(request, _declared_size(request, limit))])
+        size = _declared_size(request, limit)
+        with self.arrivals.one_more(size):
+            return b"".join([piece async for piece in self._pieces(request, size)])
 
-    async def _pieces(self, request: Request, size: int) -> AsyncIterator[bytes]:
-        """The body's pieces; raises BadMessage unless they are `size` bytes in all."""
-        received = 0
-        stream = request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(self.limits.silence):
-                    piece = await anext(stream, None)
-            except TimeoutError:
-                raise BadMessage("The message stopped before its end.") from None
-            if piece is None:
-                break
-            received += len(piece)
-            yield piece
-        if received != size:
-            raise BadMessage(f"The message has {received} bytes instead of the {size} it declares.")
+    def _pieces(self, request: Request, size: int) -> AsyncIterator[bytes]:
+        return steady(request.stream(), size, silence=self.limits.silence, slowest=self.limits.slowest)
 
     async def _warm(self) -> None:
         """Load the painter before the first job asks for it, so that the device in use is known."""

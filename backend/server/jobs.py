@@ -39,13 +39,17 @@ class State(Enum):
 
 @dataclass(eq=False)
 class Job:
-    """One surface and one recipe on their way. Written by the working thread, read by the server's loop."""
+    """One surface and one recipe on their way. Written by the working thread, read by the server's loop.
+
+    An attended job is cancelled when nobody has followed its events for so many seconds.
+    """
 
     surface: Surface | None
     recipe: Recipe
     encoding: Encoding = Encoding.RAW  # PNG: encoded as the job's last stage
     part: Part = Part.ALL  # of the result that is kept
     checks: tuple[Callable[[], None], ...] = ()  # of the surface's maps, to be called before they are used
+    attended: float | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: State = State.QUEUED
     stage: str = "waiting"
@@ -56,6 +60,7 @@ class Job:
     _started: float = 0.0
     _texels: int = 0
     _cancelled: threading.Event = field(default_factory=threading.Event)
+    _left: float = field(default_factory=time.monotonic)  # when the last listener did
     _listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +68,11 @@ class Job:
         self._texels = self.surface.size[0] * self.surface.size[1] * len(self.recipe.layers)
 
     def cancelled(self) -> bool:
-        return self._cancelled.is_set()
+        return self._cancelled.is_set() or self.abandoned()
+
+    def abandoned(self) -> bool:
+        """Whether who asked for it has gone."""
+        return self.attended is not None and not self._listeners and time.monotonic() - self._left > self.attended
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -117,6 +126,7 @@ class Job:
                     if not changed.is_set():
                         yield ": still at it\n\n"
         finally:
+            self._left = time.monotonic()
             del self._listeners[changed]
 
     def _tell(self) -> None:
@@ -198,7 +208,7 @@ class Jobs:
             job.end(State.DONE)
         except Cancelled as error:
             job.result = None
-            job.end(State.CANCELLED, error)
+            job.end(State.CANCELLED, Cancelled("Nobody followed the job any more.") if job.abandoned() else error)
         except SabiError as error:
             job.end(State.FAILED, error)
         except MemoryError:

@@ -1,16 +1,67 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Messages on their way in: written to the spool as they come, checked as early as they can be."""
+"""Messages on their way in: bounded, at a pace, written to the spool as they come, checked as early as they can be."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import numpy as np
 
 from ..protocol import wire
-from ..protocol.errors import BadMessage
+from ..protocol.errors import BadMessage, Busy, TooSlow
 from ..protocol.surface import Map
 from .spool import Spool
+
+
+class Arrivals:
+    """What is being received at present: at most so many messages that are to have at most so many bytes together."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self.most = most
+        self.most_bytes = most_bytes
+        self.count = self.nbytes = 0
+
+    @contextlib.contextmanager
+    def one_more(self, size: int) -> Iterator[None]:
+        """While a message of `size` bytes is received. Raises Busy; one alone is taken whatever its size."""
+        if self.count >= self.most or (self.count and self.nbytes + size > self.most_bytes):
+            raise Busy(
+                "The backend is receiving as much as it can at a time.", "Try again when others have sent theirs."
+            )
+        self.count, self.nbytes = self.count + 1, self.nbytes + size
+        try:
+            yield
+        finally:
+            self.count, self.nbytes = self.count - 1, self.nbytes - size
+
+
+async def steady(stream: AsyncGenerator[bytes], size: int, *, silence: float, slowest: float) -> AsyncIterator[bytes]:
+    """The pieces of a body that must be `size` bytes in all and come at a pace: not so long without any, nor so few a second.
+
+    Raises BadMessage, TooSlow.
+    """
+    received = counted = 0
+    began = time.monotonic()
+    while True:
+        try:
+            async with asyncio.timeout(silence):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise TooSlow("The message stopped before its end.") from None
+        if piece is None:
+            break
+        received += len(piece)
+        yield piece
+        now = time.monotonic()
+        if now - began > silence:
+            if received - counted < slowest * (now - began) and received < size:
+                raise TooSlow(f"The message came too slowly: {received} of {size} bytes are here.")
+            began, counted = now, received
+    if received != size:
+        raise BadMessage(f"The message has {received} bytes instead of the {size} it declares.")
 
 
 async def receive(pieces: AsyncIterator[bytes], size: int, spool: Spool) -> memoryview:

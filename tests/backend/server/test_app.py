@@ -263,6 +263,49 @@ def test_a_waiting_job_is_cancelled_too(server, weather):
     assert len(weather.given) == 1
 
 
+def test_an_attended_job_ends_when_nobody_follows_it(networks, weather, tmp_path):
+    """Whoever asked for it was killed, or the network is gone."""
+    weather.gate.clear()
+    with serving_app(networks, weather, tmp_path, unattended=0.1) as server:
+        job = submit(server, query="?attended=1")
+        assert weather.begun.wait(5)
+        deadline = time.monotonic() + 10
+        while server.get("/v1/health").json()["jobs"]["unfinished"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        now = server.get(f"/v1/jobs/{job}").json()
+        assert now["state"] == "cancelled"
+        assert now["error"]["message"] == "Nobody followed the job any more."
+
+
+def test_an_attended_job_that_waits_and_is_not_followed_never_begins(networks, weather, tmp_path):
+    weather.gate.clear()
+    with serving_app(networks, weather, tmp_path, unattended=0.1) as server:
+        first, second = submit(server), submit(server, query="?attended=1")
+        time.sleep(0.3)
+        weather.gate.set()
+        assert events(server, first)[-1][0] == "done"
+        assert events(server, second)[-1][0] == "cancelled"
+        assert len(weather.given) == 1
+
+
+def test_a_job_is_left_alone_while_it_is_followed_or_was_not_to_be_attended(networks, weather, tmp_path):
+    weather.gate.clear()
+    with serving_app(networks, weather, tmp_path, unattended=0.1) as server:
+        for query, followed in (("?attended=1", True), ("", False)):
+            job = submit(server, query=query)
+            following = threading.Thread(target=events, args=(server, job))
+            if followed:
+                following.start()
+            time.sleep(0.5)
+            assert server.get(f"/v1/jobs/{job}").json()["state"] != "cancelled"
+            weather.gate.set()
+            if followed:
+                following.join()
+            assert events(server, job)[-1][0] == "done"
+            weather.gate.clear()
+        weather.gate.set()
+
+
 def test_the_queue_is_bounded(networks, weather, tmp_path):
     weather.gate.clear()
     with serving_app(networks, weather, tmp_path, waiting=2) as server:

@@ -2,16 +2,14 @@
 """However the network cuts a request into pieces, the same requests arrive; who asks nothing is not waited for."""
 
 import asyncio
-import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import h11
 import numpy as np
 import pytest
-import uvicorn
+from listening import listening
 
 from sabi.backend.protocol import wire
 from sabi.backend.server.http_protocol import Body, Http, Pieces, hand_on_pieces
@@ -99,7 +97,7 @@ def test_bodies_reach_the_application_as_they_came_from_the_socket():
             if self.cycle is not None and len(self.cycle.body):
                 collected.add(type(self.cycle.body))
 
-    with serving(Watched) as address, socket.create_connection(address, timeout=5) as caller:
+    with listening(half_a_second, Watched) as address, socket.create_connection(address, timeout=5) as caller:
         caller.sendall(HEAD)
         time.sleep(0.1)
         caller.sendall(BODY)
@@ -116,31 +114,20 @@ def test_an_unknown_h11_keeps_its_own_buffer(monkeypatch):
     assert connection._receive_buffer is own
 
 
-@contextlib.contextmanager
-def serving(protocol: type[Http]) -> Iterator[tuple[str, int]]:
-    """A server that reads bodies and takes half a second to answer."""
-
-    async def answer(scope, receive, send) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        await asyncio.sleep(0.5)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
-
-    server = uvicorn.Server(uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None))
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = threading.Thread(target=server.run, args=([listener],))
-    running.start()
-    yield listener.getsockname()
-    server.should_exit = True
-    running.join()
+async def half_a_second(scope, receive, send) -> None:
+    """An application that reads a body and takes its time to answer."""
+    while (await receive()).get("more_body"):
+        pass
+    await asyncio.sleep(0.5)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
 
 
 @pytest.fixture
 def impatient(monkeypatch) -> Iterator[tuple[str, int]]:
     """A server that gives a request's head a tenth of a second."""
     monkeypatch.setattr(Http, "head_seconds", 0.1)
-    with serving(Http) as address:
+    with listening(half_a_second) as address:
         yield address
 
 

@@ -31,27 +31,31 @@ def runs(
     way = min(REACH * decay, 1.5 * float(np.linalg.norm(np.ptp(nodes.centre, axis=0))))
     step = np.float32(max(nodes.size, way / STEPS))
     gives = nodes.spread(sources, max(0.8 * nodes.size, 0.6 * float(step)))  # finer than a step it comes out as ripples
-    table = np.concatenate([nodes.centre, nodes.normal, climb, gives[:, None], slope], axis=1, dtype=np.float32)
+    centre_normal_climb = np.concatenate([nodes.centre, nodes.normal, climb], axis=1, dtype=np.float32)
+    table, rise = np.ascontiguousarray(centre_normal_climb.T), (slope[:, 0] > FLAT)
     kept = np.float32(np.exp(-step / decay))
     total = np.zeros(len(points), np.float32)
 
     def block(part: slice) -> None:
-        who, place, facing = np.arange(part.start, part.stop), points[part], normals[part]
-        side, carry = side_of(facing), np.float32(1)
+        who, place, facing = np.arange(part.start, part.stop), points[part].T.copy(), normals[part].T.copy()
+        side, carry = side_of(facing.T), np.float32(1)
         for _ in range(int(np.ceil(way / step))):
-            node = nodes.find(place, facing, side)
-            row = table[node]
+            node = nodes.find(place.T, facing.T, side)
             there = node >= 0
-            total[who] += np.where(there, row[:, 9] * carry, 0)
-            rises = there & (row[:, 10] > FLAT)
-            if not rises.any():
+            total[who] += np.where(there, gives.take(node) * carry, 0)
+            rises = np.flatnonzero(there & rise.take(node))
+            if not len(rises):
                 break
-            if not rises.all():
-                who, place, row, node = who[rises], place[rises], row[rises], node[rises]
-            centre, facing, climb = row[:, :3], row[:, 3:6], row[:, 6:9]
-            off = np.einsum("nk,nk->n", place - centre, facing)
-            place = place - off[:, None] * facing + step * climb
-            side = nodes.side[node]
+            if len(rises) < len(node):
+                who, place, node = who.take(rises), place.take(rises, axis=1), node.take(rises)
+            row = table.take(node, axis=1)
+            centre, facing, climb = row[:3], row[3:6], row[6:]
+            off = place - centre
+            off *= facing
+            place -= (off[0] + off[1] + off[2]) * facing
+            climb *= step
+            place += climb
+            side = nodes.side.take(node)
             carry *= kept
 
     parallel(block, blocks(len(points)))

@@ -272,6 +272,20 @@ def test_the_environment_overrides(monkeypatch, networks_folder):
     assert (device["asked"], device["threads"]) == ("cpu", 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SABI_THREADS", "abc", "SABI_THREADS is 'abc', which is not"),
+        ("SABI_DEVICE", "abacus", "'abacus' is not a device"),
+    ],
+)
+def test_nonsense_in_the_environment_is_said_and_not_passed_over(monkeypatch, networks_folder, name, value, said):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(DeviceError, match=said) as caught:
+        start(device="cpu", threads=1, networks=networks_folder)
+    assert caught.value.hint
+
+
 def test_the_environment_may_name_a_server(monkeypatch, backend):
     connection = backend.client._connection
     monkeypatch.setenv("SABI_SERVER", f"{connection.host}:{connection.port}")

@@ -16,7 +16,7 @@ from ..protocol.errors import MissingMap
 from ..protocol.recipe import Frame, FrameMode, Layer
 from ..protocol.surface import Space, Surface
 from . import drips, geometry, noise, relief
-from .grid import Grid, reduced
+from .grid import Grid, meanwhile, reduced
 from .gutters import band
 from .levels import levelled, smoothstep
 from .seams import Seams, find_seams
@@ -90,6 +90,8 @@ class Survey:
         weights, warnings = self._weights(layer)
         # features finer than the grid come out larger, as they do when painted
         layer = replace(layer, feature_size=max(layer.feature_size, CELLS * self.grid.spacing))
+        seams = meanwhile(lambda: self._seams)
+        patches = meanwhile(self.patches, layer)
         sources = self._union(layer, weights)
         causes = [sources]
         if self._has_nodes and (weights["edges"] or weights["cavities"]):
@@ -104,8 +106,8 @@ class Survey:
         for cause in causes:
             bare *= 1 - cause
         score = 1 - bare
-        score += np.float32(NOISE_GAIN * weights["noise"]) * self.patches(layer)
-        score = self._over_seams(score, layer.feature_size)
+        score += np.float32(NOISE_GAIN * weights["noise"]) * patches.result()
+        score = self._over_seams(score, seams.result(), layer.feature_size)
         return ExposureField(self.grid, levelled(score, self.grid.inside, layer.exposure), warnings)
 
     @cached_property
@@ -217,9 +219,8 @@ class Survey:
             return None
         return find_seams(grid.inside, grid.position, self.normals, reach=1, share=1)
 
-    def _over_seams(self, score: np.ndarray, feature: float) -> np.ndarray:
+    def _over_seams(self, score: np.ndarray, seams: Seams | None, feature: float) -> np.ndarray:
         """`score` brought together where islands meet, over a feature: the faces of a sharp edge look different ways."""
-        seams = self._seams
         if seams is None or not (seams.partner >= 0).any():
             return score
         met = np.flatnonzero(seams.partner >= 0)

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from os import cpu_count
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
@@ -32,8 +33,17 @@ def parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
 
 
 def meanwhile(function: Callable[..., _R], *arguments: object) -> Future[_R]:
-    """Begin `function(*arguments)` beside what comes next. It must not call `parallel` itself: it holds one of its threads."""
-    return _POOL.submit(function, *arguments)
+    """Begin `function(*arguments)` beside what comes next, in a thread of its own."""
+    future: Future[_R] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # belongs to whoever asks for the result
+            future.set_exception(error)
+
+    Thread(target=run, name="sabi-meanwhile", daemon=True).start()
+    return future
 
 
 @dataclass(frozen=True)

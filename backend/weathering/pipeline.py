@@ -21,7 +21,7 @@ from ..protocol.recipe import Recipe
 from ..protocol.surface import Map, Space, Surface
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite
-from .exposure import Survey, survey
+from .exposure import ExposureField, survey
 from .grid import Grid, meanwhile, parallel, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
 from .origin import origin, roll, rolled
@@ -122,7 +122,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     layers: list[PaintedLayer] = []
     warnings: list[str] = []
     for index, (layer, plan) in enumerate(zip(recipe.layers, ground.plans, strict=True)):
-        exposure = ground.survey.exposure(layer)
+        exposure = ground.exposures[index]
         warnings += exposure.warnings
         if plan.coarse:
             warnings.append(
@@ -161,7 +161,7 @@ class _Ground:
     """What all layers of a recipe ask of a surface, found once. `down` and the octaves of `plans` are on `grid`;
     `gravity` is a unit vector in the space of `position`."""
 
-    survey: Survey
+    exposures: list[ExposureField]
     grid: Grid
     plans: list[Scales]
     down: np.ndarray | None
@@ -176,6 +176,7 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
         style_code(card, layer)
         if layer.mask:
             surface[layer.mask]
+    exposures = meanwhile(_exposures, surface, recipe, run)
     grid = reduced(surface, COARSE)
     found = densities(surface, grid)
     plans = [scales(surface, grid, found, layer, card) for layer in recipe.layers]
@@ -186,7 +187,16 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
         seams = _seams(surface, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
     gravity = geometry.gravity_at_rest(surface, recipe.frame)
     down, density = _down(grid, gravity), _density(grid, found)
-    return _Ground(survey(surface, recipe.frame), grid, plans, down, gravity, density, seams)
+    return _Ground(exposures.result(), grid, plans, down, gravity, density, seams)
+
+
+def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField]:
+    looked, fields = survey(surface, recipe.frame), []
+    for layer in recipe.layers:
+        if run.cancelled():
+            raise Cancelled()
+        fields.append(looked.exposure(layer))
+    return fields
 
 
 def _seams(surface: Surface, octave: float, allocate: Allocate) -> Seams:
@@ -204,7 +214,7 @@ def _down(grid: Grid, gravity: np.ndarray) -> np.ndarray | None:
         return grid.texels("down")
     if grid.position is None:
         return None
-    return geometry.down(grid.position, grid.inside, gravity, grid.surface.wrap)
+    return geometry.fall(*grid.tangents, gravity)
 
 
 def _density(grid: Grid, values: np.ndarray | None) -> Density | None:

@@ -9,37 +9,17 @@ from typing import Annotated
 import typer
 
 from .. import farm
-from ..files.write import check_suffix
-from ..items import Settings
 from ..protocol.errors import BadFile
-from . import options as o
+from .asked import Asked, asking
 from .report import print_json, show_warning
 
 
+@asking
 def command(
     roots: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Folders to walk, or single inputs.", show_default=False)
     ],
-    recipe: o.RecipeOption = None,
-    effect: o.EffectOption = None,
-    age: o.AgeOption = None,
-    seed: o.SeedOption = None,
-    style: o.StyleOption = None,
-    size: o.SizeOption = None,
-    changes: o.SetOption = None,
-    newest: o.NewestOption = False,
-    out: o.OutOption = None,
-    overwrite: o.OverwriteOption = False,
-    format_: o.FormatOption = None,
-    texels: o.TexelsOption = 0,
-    width: o.WidthOption = Settings.width,
-    height: o.HeightOption = Settings.height,
-    wrap: o.WrapOption = "auto",
-    device: o.DeviceOption = None,
-    threads: o.ThreadsOption = None,
-    server: o.ServerOption = "",
-    token: o.TokenOption = "",
-    blender_python: o.PythonOption = "",
+    asked: Asked,
     shard: Annotated[
         str, typer.Option("--shard", metavar="I/N", help="Do only part I of N, so that N machines share the work.")
     ] = "1/1",
@@ -60,17 +40,12 @@ def command(
 
     Exit status: 0 all done or skipped, 1 an item failed, 2 wrong usage, 130 interrupted.
     """
-    built = o.build_recipe(recipe, effect, age, seed, style, size, changes, newest)
+    built = asked.built()
     part = farm.Shard.parse(shard)
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
             raise BadFile(f"{root} is missing.", "Check the path.")
-    o.check_sizes(width, height, texels)
-    settings = Settings(
-        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
-        width=width, height=height, wrap=o.parse_wrap(wrap),
-        texels=texels, device=device, threads=threads, server=server, token=token, blender_python=blender_python,
-    )  # fmt: skip
+    settings = asked.settings()
     items = list(farm.find_items(roots))
     if not items:
         show_warning(f"Nothing to weather in {', '.join(str(r) for r in roots)}.")

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..files.write import check_suffix
-from ..items import Engine, Settings, weather_item
+from ..items import Engine, weather_item
 from ..protocol.errors import Cancelled, SabiError
 from . import options as o
+from .asked import Asked, asking
 from .report import print_json, progress_bar, say, show_error, show_warning
 
 
+@asking
 def command(
     inputs: Annotated[
         list[Path],
@@ -24,29 +26,10 @@ def command(
             show_default=False,
         ),
     ],
-    recipe: o.RecipeOption = None,
-    effect: o.EffectOption = None,
-    age: o.AgeOption = None,
-    seed: o.SeedOption = None,
-    style: o.StyleOption = None,
-    size: o.SizeOption = None,
-    changes: o.SetOption = None,
-    newest: o.NewestOption = False,
-    out: o.OutOption = None,
-    overwrite: o.OverwriteOption = False,
-    format_: o.FormatOption = None,
-    texels: o.TexelsOption = 0,
-    width: o.WidthOption = Settings.width,
-    height: o.HeightOption = Settings.height,
-    wrap: o.WrapOption = "auto",
+    asked: Asked,
     object_name: o.ObjectOption = "",
     object_index: o.IndexOption = None,
     view_layer: o.LayerOption = "",
-    device: o.DeviceOption = None,
-    threads: o.ThreadsOption = None,
-    server: o.ServerOption = "",
-    token: o.TokenOption = "",
-    blender_python: o.PythonOption = "",
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
@@ -61,14 +44,8 @@ def command(
 
       sabi weather frame.exr --object Door --age 0.5
     """
-    built = o.build_recipe(recipe, effect, age, seed, style, size, changes, newest)
-    o.check_sizes(width, height, texels)
-    settings = Settings(
-        out=out, overwrite=overwrite, suffix=check_suffix(format_) if format_ else "",
-        width=width, height=height, wrap=o.parse_wrap(wrap),
-        object_name=object_name, object_index=object_index, view_layer=view_layer, texels=texels, device=device,
-        threads=threads, server=server, token=token, blender_python=blender_python,
-    )  # fmt: skip
+    built = asked.built()
+    settings = replace(asked.settings(), object_name=object_name, object_index=object_index, view_layer=view_layer)
     engine = Engine(settings)
     failed = 0
     for path in inputs:

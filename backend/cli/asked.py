@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `sabi weather` and `sabi batch` are asked alike: how it should look, where results go, what runs the networks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from ..files.write import check_suffix
+from ..items import Settings
+from ..protocol.recipe import Recipe
+from . import options as o
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that both have, in the order of their help."""
+
+    recipe: o.RecipeOption = None
+    effect: o.EffectOption = None
+    age: o.AgeOption = None
+    seed: o.SeedOption = None
+    style: o.StyleOption = None
+    size: o.SizeOption = None
+    changes: o.SetOption = None
+    newest: o.NewestOption = False
+    out: o.OutOption = None
+    overwrite: o.OverwriteOption = False
+    format_: o.FormatOption = None
+    texels: o.TexelsOption = 0
+    width: o.WidthOption = Settings.width
+    height: o.HeightOption = Settings.height
+    wrap: o.WrapOption = "auto"
+    device: o.DeviceOption = None
+    threads: o.ThreadsOption = None
+    server: o.ServerOption = ""
+    token: o.TokenOption = ""
+    blender_python: o.PythonOption = ""
+
+    def built(self) -> Recipe:
+        """The recipe. Raises BadRecipe, BadFile."""
+        return o.build_recipe(
+            self.recipe, self.effect, self.age, self.seed, self.style, self.size, self.changes, self.newest
+        )
+
+    def settings(self) -> Settings:
+        """Raises BadRecipe, BadFile for what no texture can be."""
+        o.check_sizes(self.width, self.height, self.texels)
+        return Settings(
+            out=self.out,
+            overwrite=self.overwrite,
+            suffix=check_suffix(self.format_) if self.format_ else "",
+            width=self.width,
+            height=self.height,
+            wrap=o.parse_wrap(self.wrap),
+            texels=self.texels,
+            device=self.device,
+            threads=self.threads,
+            server=self.server,
+            token=self.token,
+            blender_python=self.blender_python,
+        )
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The command for typer, with the fields of its parameter `asked` as options in that parameter's place."""
+
+    def run(**given: Any) -> None:
+        asked = Asked(**{field.name: given.pop(field.name) for field in fields(Asked)})
+        command(asked=asked, **given)
+
+    hints, options = get_type_hints(command, include_extras=True), get_type_hints(Asked, include_extras=True)
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=options[f.name])
+        for f in fields(Asked)
+    ]
+    own = inspect.signature(command).parameters.values()
+    at = [parameter.name for parameter in own].index("asked")
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
+    parameters[at : at + 1] = shared
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    return run

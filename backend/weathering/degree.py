@@ -12,7 +12,10 @@ STORED = np.arange(256, dtype=np.float32) / np.float32(255)  # what the bytes of
 
 def to_bytes(exposure: np.ndarray) -> np.ndarray:
     """Exposure as a painted layer stores it, uint8: what both hosts evaluate from. NaN is stored as 0."""
-    return np.rint(np.clip(np.nan_to_num(exposure), 0, 1) * 255).astype(np.uint8)
+    values = np.nan_to_num(exposure)
+    np.clip(values, 0, 1, out=values)
+    values *= 255
+    return np.rint(values, out=values).astype(np.uint8)
 
 
 def susceptibility(exposure: np.ndarray) -> np.ndarray:

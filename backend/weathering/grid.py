@@ -174,8 +174,11 @@ class Grid:
         more = (1,) * (values.ndim - 2)
         v, u = up.reshape(-1, 1, *more), left.reshape(-1, *more)
         part = values[r0] * (1 - v) + values[r1] * v  # rows first, always: windows are the whole's bytes
-        result = part[:, c0] * (1 - u) + part[:, c1] * u
-        y, x = np.nonzero(self._mixed[r0][:, c0])
+        result, right = part.take(c0, axis=1), part.take(c1, axis=1)
+        result *= 1 - u
+        right *= u
+        result += right
+        y, x = np.nonzero(self._mixed[r0].take(c0, axis=1))
         here = _texel_of(rows, self.surface.size[0]), _texel_of(columns, self.surface.size[1])
         known = geometry.inside(self.surface, (here[0][y], here[1][x]))
         y, x = y[known], x[known]

@@ -105,8 +105,7 @@ def paint(
         _bring_together(surface, scales, grid, canvases, images)
     if seams is not None:
         seams.blend([(images["thin"], range(4)), (images["thick"], range(4)), (images["growth"], (1, 2, 3))])
-        for image in images.values():
-            seams.dilate(image, MARGIN)
+        parallel(lambda image: seams.dilate(image, MARGIN), images.values())
     return PaintedLayer(**images)
 
 
@@ -173,10 +172,18 @@ def style_code(card: Card, layer: Layer) -> np.ndarray:
 def _store(card: Card, outputs: Mapping[str, np.ndarray], images: Images, rows: slice, columns: slice) -> None:
     """A tile of the painter's output, 0..1, into the packed images, rounded to 8 bits."""
     ((output, channels),) = card.outputs.items()
-    for index, name in enumerate(channels):
-        image, channel = WHERE[OUTPUTS[name]]
-        low = 1 if name == "threshold" else 0  # a threshold of 0 would be weathered when new
-        images[image][rows, columns, channel] = np.clip(outputs[output][index] * 255 + np.float32(0.5), low, 255)
+    painted = outputs[output]
+
+    def strip(part: slice) -> None:
+        there = slice(rows.start + part.start, rows.start + part.stop)
+        for index, name in enumerate(channels):
+            image, channel = WHERE[OUTPUTS[name]]
+            low = 1 if name == "threshold" else 0  # a threshold of 0 would be weathered when new
+            values = painted[index, part] * np.float32(255)
+            values += np.float32(0.5)
+            images[image][there, columns, channel] = np.clip(values, low, 255, out=values)
+
+    parallel(strip, _strips(rows.stop - rows.start, columns.stop - columns.start))
 
 
 def _wanted(scales: Scales, index: int, grid: Grid) -> Wanted | None:

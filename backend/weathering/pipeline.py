@@ -136,12 +136,11 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
         )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
         layers.append(painted)
-    changed = {}
-    for name in MATERIAL:
-        if name in result:
-            if ground.seams is not None:
-                ground.seams.dilate(result[name].array, MARGIN)
-            changed[name] = Map(roll(result[name].array, start, run.allocate), result[name].color_space)
+    names = [name for name in MATERIAL if name in result]
+    seams = ground.seams
+    if seams is not None:
+        parallel(lambda name: seams.dilate(result[name].array, MARGIN), names)
+    changed = {name: Map(roll(result[name].array, start, run.allocate), result[name].color_space) for name in names}
     report("done", 1.0)
     return Weathered(
         replace(surface, maps={**surface.maps, **changed}, height_scale=result.height_scale),

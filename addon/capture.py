@@ -183,7 +183,7 @@ class Capture:
         shape = rest.digest(obj, self._layer.depsgraph)
         materials = channels.check(obj)
         size = output_size(obj, settings)
-        look = self._look(materials, size)
+        look = yield from self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
         baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
         if baked is None:
@@ -218,10 +218,13 @@ class Capture:
         maps = yield from passes.maps()
         return bake_cache.Baked(maps, passes.height_scale)
 
-    def _look(self, materials: Sequence[bpy.types.Material], size: tuple[int, int]) -> list[object]:
+    def _look(
+        self, materials: Sequence[bpy.types.Material], size: tuple[int, int]
+    ) -> Generator[_Step, object, list[object]]:
         """All that a capture depends on besides shape and UVs, the same in whatever session or file it is."""
         look: list[object] = [VERSION, bpy.app.version, size, self.settings.mode.value]
-        look += [looks.digest(material) for material in materials]
+        for material in materials:
+            look.append((yield from looks.digest(material)))
         if self.settings.mode is FrameMode.SCENE or any(map(looks.sees_place, materials)):
             look.append([tuple(row) for row in self._obj.matrix_world])
         if self.settings.mode is FrameMode.SCENE:

@@ -19,6 +19,7 @@ from ..backend.protocol.passes import WHITE_LAYER
 from . import versions
 from .stage import Saved, mark, remove_temporary, show_like, survey
 
+WHY_STOPPED = "Nothing was changed. If you did not stop it, render with F12: Blender says what fails."
 WHITE = 0.5  # albedo of the override: a middle grey, so that about as much light is thrown back as in the scene itself
 
 
@@ -44,6 +45,7 @@ class FrameRender:
     def __init__(self, context: bpy.types.Context, path: Path, *, white: bool = True) -> None:
         self._scene, self._layer = context.scene, context.view_layer
         check(self._scene)
+        self._undenoised = lacks_denoiser(self._scene)
         self._path, self._white = path.with_suffix(".exr"), white
         self._settings: ExitStack | None = None
         self._ended: str | None = None
@@ -85,7 +87,7 @@ class FrameRender:
         settings, self._settings = self._settings, None
         with settings:
             if self._ended == "cancel" or self._cancelled:
-                raise Cancelled()
+                raise Cancelled("The render was stopped.", WHY_STOPPED)
             self.passes = self._written()
         return True
 
@@ -116,10 +118,12 @@ class FrameRender:
     def _written(self) -> FramePasses:
         if not self._path.is_file():
             raise SceneError(f"The render did not write {self._path.name}.", "Free some space and render again.")
-        warnings = ()
+        warnings = []
         if self._white and any(map(_glows, _shown_materials(self._layer))):
-            warnings = ("Glowing objects give no light in the white pass: metals near them come out darker.",)
-        return FramePasses(self._path, self._layer.name, WHITE_LAYER if self._white else "", warnings)
+            warnings.append("Glowing objects give no light in the white pass: metals near them come out darker.")
+        if self._undenoised:
+            warnings.append("This Blender was built without a denoiser: the frame was rendered without.")
+        return FramePasses(self._path, self._layer.name, WHITE_LAYER if self._white else "", tuple(warnings))
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:
@@ -137,6 +141,8 @@ class FrameRender:
                 saved.set(render, name, value)
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")
             _save_output(saved, render.image_settings)
+            if self._undenoised:
+                saved.set(scene.cycles, "use_denoising", False)
             versions.choose_multilayer_exr(render.image_settings)
             render.image_settings.color_depth, render.image_settings.exr_codec = "32", "ZIP"
             if self._white:
@@ -168,6 +174,11 @@ def check(scene: bpy.types.Scene) -> None:
             f"The render engine {scene.render.engine} has no passes of light.",
             "Choose Cycles or EEVEE in Render Properties.",
         )
+
+
+def lacks_denoiser(scene: bpy.types.Scene) -> bool:
+    """Whether the scene wants a denoiser that this Blender is built without: its renders end as if they had been stopped."""
+    return scene.render.engine == "CYCLES" and scene.cycles.use_denoising and not scene.cycles.denoiser
 
 
 def _save_output(saved: Saved, settings: bpy.types.ImageFormatSettings) -> None:

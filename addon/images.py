@@ -76,8 +76,19 @@ def read(image: bpy.types.Image, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
     return grab(image).to_map(channels)
 
 
-def grab(image: bpy.types.Image) -> Pixels:
-    """One copy of an image's pixels. Raises as `read`. Of a tiled image this is the first tile: use `read_tile`."""
+def blank(count: int) -> np.ndarray:
+    """[count] float32 whose memory is there already: where the system has to find it first, a copy takes ten times as long.
+
+    numpy alone: for any thread.
+    """
+    return np.full(count, 0, np.float32)
+
+
+def grab(image: bpy.types.Image, into: np.ndarray | None = None) -> Pixels:
+    """One copy of an image's pixels. Raises as `read`. Of a tiled image this is the first tile: use `read_tile`.
+
+    `into` is a `blank` of as many values as the image has, for where the main thread shall not wait for memory.
+    """
     check(image)
     space = color_space(image)
     if space is None:
@@ -86,13 +97,13 @@ def grab(image: bpy.types.Image) -> Pixels:
             f"Set its colour space to {srgb_name()} or {data_name()}.",
         )
     if not image.is_float:
-        return Pixels(_raw(image), 8, space, scene_to_rec709(), image.name)
+        return Pixels(_raw(image, into), 8, space, scene_to_rec709(), image.name)
     if image.file_format not in INTEGER_FORMATS or image.source != "FILE":
-        return Pixels(_raw(image), 32, _as_float(space), scene_to_rec709(), image.name)
+        return Pixels(_raw(image, into), 32, _as_float(space), scene_to_rec709(), image.name)
     if space is ColorSpace.SRGB and not image.is_dirty:
-        return Pixels(_raw_as_stored(image), 16, space, scene_to_rec709(), image.name)
+        return Pixels(_raw_as_stored(image, into), 16, space, scene_to_rec709(), image.name)
     depth = 16 if space is ColorSpace.DATA else 32
-    return Pixels(_raw(image), depth, _as_float(space), scene_to_rec709(), image.name)
+    return Pixels(_raw(image, into), depth, _as_float(space), scene_to_rec709(), image.name)
 
 
 def _as_float(space: ColorSpace) -> ColorSpace:
@@ -100,19 +111,19 @@ def _as_float(space: ColorSpace) -> ColorSpace:
     return ColorSpace.LINEAR if space is ColorSpace.SRGB else space
 
 
-def _raw(image: bpy.types.Image) -> np.ndarray:
+def _raw(image: bpy.types.Image, into: np.ndarray | None = None) -> np.ndarray:
     width, height = image.size
-    values = np.empty(width * height * image.channels, np.float32)
+    values = np.empty(width * height * image.channels, np.float32) if into is None else into
     image.pixels.foreach_get(values)
     return values.reshape(height, width, image.channels)
 
 
-def _raw_as_stored(image: bpy.types.Image) -> np.ndarray:
+def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarray:
     """The encoded values of a 16-bit file. Blender's way to scene-linear loses their last bits, so a twin is read as data."""
     twin = image.copy()
     try:
         twin.colorspace_settings.name = data_name()
-        return _raw(twin)
+        return _raw(twin, into)
     finally:
         bpy.data.images.remove(twin)
 
@@ -184,9 +195,16 @@ def set_color_space(image: bpy.types.Image, space: ColorSpace) -> None:
 
 
 def load_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
-    """A new image of Blender's from a file the backend wrote, never one that is loaded already.
+    """As `open_png`, with the texels read. Raises BadFile when they cannot be."""
+    image = open_png(path, name, space, channel_packed=channel_packed)
+    read_texels(image)
+    return image
 
-    With `channel_packed` alpha is a channel of its own and does not touch the colours. Raises BadFile when it cannot be read.
+
+def open_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
+    """A new image of Blender's from a file the backend wrote, never one that is loaded already; its texels are not read yet.
+
+    With `channel_packed` alpha is a channel of its own and does not touch the colours. Raises BadFile when it is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -195,10 +213,15 @@ def load_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_p
     image.name = name
     set_color_space(image, space)
     image.alpha_mode = "CHANNEL_PACKED" if channel_packed else "STRAIGHT"
-    if min(image.size) == 0:
-        bpy.data.images.remove(image)
-        raise BadFile(f"The image {path.name} is damaged.", "Weather again.")
     return image
+
+
+def read_texels(image: bpy.types.Image) -> None:
+    """Has Blender read an image's texels now, not when it is first drawn. Raises BadFile, with the image removed."""
+    if min(image.size) == 0:
+        name = image.name
+        bpy.data.images.remove(image)
+        raise BadFile(f"The image {name} is damaged.", "Weather again.")
 
 
 def pack(image: bpy.types.Image) -> None:

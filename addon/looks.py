@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import bpy
-import numpy as np
 
 from ..backend.protocol.errors import BadFile
 from . import images
@@ -24,11 +23,17 @@ PLACED = {
 }
 
 
-def digest(material: bpy.types.Material) -> str:
-    """A hexadecimal digest that changes with the material's nodes and with the pixels of its images, Sabi's own left out."""
+Steps = Generator[Callable[[], object], object, str]
+
+
+def digest(material: bpy.types.Material) -> Steps:
+    """A hexadecimal digest that changes with the material's nodes and with the pixels of its images, Sabi's own left out.
+
+    In steps: checksums of pixels are yielded as callables for another thread, and their results sent back.
+    """
     total = hashlib.blake2b(fingerprint(material).encode(), digest_size=16)
-    for image in used_images(material.node_tree):
-        total.update(_image_state(image).encode())
+    for image in list(used_images(material.node_tree)):
+        total.update((yield from _image_state(image)).encode())
     return total.hexdigest()
 
 
@@ -46,7 +51,7 @@ def _nodes(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[bpy.types.Node]
             yield from _nodes(inner, seen)
 
 
-def _image_state(image: bpy.types.Image) -> str:
+def _image_state(image: bpy.types.Image) -> Steps:
     """What tells one state of an image's pixels from another: its file's time where that decides, else the pixels' checksum."""
     state = [image.name_full, tuple(image.size), image.colorspace_settings.name, image.alpha_mode, image.source]
     path = images.file_of(image)
@@ -60,9 +65,11 @@ def _image_state(image: bpy.types.Image) -> str:
             facts = file.stat()
             state += [str(file), facts.st_size, facts.st_mtime_ns]
     elif image.packed_file is not None and not image.is_dirty:
-        state.append(hashlib.blake2b(image.packed_file.data, digest_size=16).hexdigest())
+        packed = image.packed_file.data
+        state.append((yield lambda: hashlib.blake2b(packed, digest_size=16).hexdigest()))
     elif min(image.size) > 0:
-        values = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
+        count = len(image.pixels)
+        values = yield lambda: images.blank(count)
         image.pixels.foreach_get(values)
-        state.append(zlib.crc32(values))
+        state.append((yield lambda: zlib.crc32(values)))
     return repr(state)

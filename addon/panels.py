@@ -11,6 +11,7 @@ from ..backend.protocol.recipe import Exposure
 from . import material, work
 from .capture import CaptureSettings
 from .jobs import in_words
+from .properties import begin, untouched
 from .weathering import estimate
 
 WEIGHTS = tuple(name for name in Exposure.__dataclass_fields__ if name != "strict")
@@ -47,6 +48,8 @@ class SABI_PT_recipe(_Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.sabi
+        if untouched(settings) and not bpy.app.timers.is_registered(_begin):
+            bpy.app.timers.register(_begin, first_interval=0.0)  # nothing may be changed while drawing
         row = layout.row(align=True)
         row.operator_menu_enum("sabi.preset_load", "preset", text="Presets", icon="PRESET")
         row.operator("sabi.recipe_load", text="", icon="FILE_FOLDER")
@@ -68,6 +71,12 @@ class SABI_PT_recipe(_Sidebar, bpy.types.Panel):
                 column.prop(layer, name)
         else:
             layout.label(text="Add a layer or load a preset", icon="INFO")
+
+
+def _begin() -> None:
+    """Lets the scenes that windows show begin with a recipe; no undo step, and the file counts as saved as before."""
+    for window in bpy.context.window_manager.windows:
+        begin(window.scene)
 
 
 class SABI_PT_exposure(_Sidebar, bpy.types.Panel):
@@ -173,12 +182,12 @@ _last_estimate: tuple[object, float] = (None, 0.0)
 
 
 def _estimated(context: bpy.types.Context) -> float:
-    """The estimate for what is selected, asked for again only when that changes: panels are drawn often."""
+    """The estimate for what is selected, asked for again only when that changes or none was to be had: panels are drawn often."""
     global _last_estimate
     settings, objects = context.scene.sabi, [obj for obj in context.selected_objects if obj.type == "MESH"]
     about = [(obj.session_uid, len(obj.data.polygons), len(obj.material_slots)) for obj in objects]
     state = (settings.size, len(settings.layers), about, work.current() is not None and work.current().ended)
-    if _last_estimate[0] != state:
+    if _last_estimate[0] != state or not _last_estimate[1]:
         recipe_size = CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))
         _last_estimate = (state, estimate(objects, len(settings.layers), recipe_size))
     return _last_estimate[1]

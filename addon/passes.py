@@ -190,7 +190,9 @@ class Passes:
             return (yield lambda: _constant(name, source, to_rec709, width, height))
         if not isinstance(source, Texture) or tuple(source.image.size) != self.subject.size:
             return None
-        pixels = images.grab(source.image)
+        count = len(source.image.pixels)
+        memory = yield lambda: images.blank(count)
+        pixels = images.grab(source.image, memory)
         return (yield lambda: _as_it_is(name, pixels, source.channels))
 
     def surface(self, show: Callable[[Prepared], None], kind: str) -> Generator[Step, object, np.ndarray]:
@@ -209,7 +211,7 @@ class Passes:
             self.image = bpy.data.images.new(".sabi image", *size, alpha=True, float_buffer=True, is_data=True)
         aim([self.geometry.material, *(material.copy for material in self.prepared.values())], self.image)
         yield Bake(self.subject.stage, self.subject.still, kind, samples, self.subject.uv_map)
-        raw = np.empty(size[0] * size[1] * 4, np.float32)
+        raw = yield lambda: images.blank(size[0] * size[1] * 4)
         self.image.pixels.foreach_get(raw)
         return raw.reshape(size[1], size[0], 4)
 

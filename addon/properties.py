@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import bpy
 from bpy.props import (
@@ -27,6 +28,7 @@ EFFECTS = [
     (words.Effect.DIRT.value, "Dirt", "Dust and grime that settles on top and in cavities"),
 ]
 EFFECT_NAMES = {identifier: name for identifier, name, _ in EFFECTS}
+FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
 SIZES += [(str(2**n), f"{2**n}", f"{2**n} x {2**n} texels") for n in range(9, 14)]
 MODES = [
@@ -137,8 +139,24 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     ground: FloatProperty(name="Ground", description="Height of the ground against gravity", subtype="DISTANCE")
 
 
+def untouched(settings: SABI_PG_scene) -> bool:
+    """Whether the scene never had a recipe; one that was emptied stays empty, in its file too."""
+    return not settings.is_property_set("layers")
+
+
+def begin(scene: bpy.types.Scene) -> None:
+    """Lets a scene that never had a recipe hold the first preset, so that there is something to weather with and to change."""
+    if untouched(scene.sabi) and scene.is_editable:
+        fill(scene.sabi, recipe_of(scene.sabi))
+
+
 def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
-    """The scene's recipe. Raises BadRecipe where it has no layers or a style is not readable."""
+    """The scene's recipe; the first preset where it never had one.
+
+    Raises BadRecipe where its layers were removed or a style is not readable.
+    """
+    if untouched(settings):
+        return replace(words.load_preset(FIRST_PRESET), frame=frame_of(settings))
     if not settings.layers:
         raise BadRecipe("The recipe has no layers.", "Add a layer or load a preset.")
     networks = json.loads(settings.networks) if settings.networks else {}

@@ -24,7 +24,7 @@ from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
 from . import images, material, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
-from .capture import estimate as capture_seconds
+from .channels import used_images
 from .growth_nodes import PaintedImages
 from .jobs import PaintedFiles, PaintJob, Progress
 from .kept import Kept
@@ -33,6 +33,7 @@ from .properties import EFFECT_NAMES
 
 T = TypeVar("T")
 _painting = timing.Rate(12.0)  # seconds for a million texels of one layer; two cores
+MANY_FACES = 100_000
 CAPTURE_SHARE = 0.4  # of the time an object takes, as the progress bar has it
 
 
@@ -71,12 +72,19 @@ def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> C
 
 
 def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: CaptureSettings) -> float:
-    """Seconds that weathering these objects is likely to take, from what was measured here; 0 where none can be weathered."""
+    """Seconds that weathering these objects is likely to take, from what was measured here; 0 where that cannot be told.
+
+    It cannot where an object cannot be weathered, where Blender has not read its textures yet, or where the size hangs on the
+    area of many faces, because panels ask, and must not wait.
+    """
     total = 0.0
     for obj in objects:
+        by_area = not settings.size and not _textures(obj)
+        if _unread(obj) or (by_area and len(obj.data.polygons) > MANY_FACES):
+            return 0.0
         with suppress(SabiError):
-            megatexels = timing.megatexels(output_size(obj, settings))
-            total += capture_seconds(obj, settings) + _painting.seconds * megatexels * layers
+            size = output_size(obj, settings)
+            total += timing.seconds(size) + _painting.seconds * timing.megatexels(size) * layers
     return total
 
 
@@ -126,6 +134,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
 def _weather_one(
     target: Target, recipe: Recipe, settings: CaptureSettings, folder: Path
 ) -> Generator[Progress, None, Ready]:
+    yield from _reading(target)
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
     chosen = service_settings()
@@ -143,6 +152,23 @@ def _weather_one(
         raise
     finally:
         job.cancel()
+
+
+def _reading(target: Target) -> Generator[Progress, None, None]:
+    """Has Blender read the textures, one a step; the capture, which asks of them all at once, would wait for all."""
+    while unread := _unread(target.find()):
+        if min(unread[0].size) == 0 or not unread[0].has_data:  # asking for the size reads the file
+            return  # missing or damaged: the capture says which, and why
+        yield Progress("Reading the textures")
+
+
+def _unread(obj: bpy.types.Object) -> list[bpy.types.Image]:
+    return [image for image in _textures(obj) if not image.has_data]
+
+
+def _textures(obj: bpy.types.Object) -> list[bpy.types.Image]:
+    materials = [slot.material for slot in obj.material_slots if slot.material is not None]
+    return [image for material in materials if material.node_tree for image in used_images(material.node_tree)]
 
 
 def share(steps: Generator[Progress, None, T], begin: float, end: float) -> Generator[Progress, None, T]:
@@ -174,13 +200,22 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
 
 
 def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
-    """Loads an object's images, one a step because each is a copy on the main thread."""
+    """Loads an object's images, one a step, and reads each in a step of its own: both are on the main thread."""
     names = iter(_image_names(ready))
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
-            kept.image(images.load_png(files[name], next(names), space))
+            kept.image(images.open_png(files[name], next(names), space))
             yield Progress("Loading the images", 1.0)
+            images.read_texels(_loaded(kept.blocks[-1], ready.target.name))
+            yield Progress("Loading the images", 1.0)
+
+
+def _loaded(session_uid: int, owner: str) -> bpy.types.Image:
+    for image in bpy.data.images:
+        if image.session_uid == session_uid:
+            return image
+    raise SceneError(f"The images of '{owner}' were removed while Sabi loaded them.", "Weather it again.")
 
 
 def _image_names(ready: Ready) -> list[str]:
@@ -198,10 +233,8 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     obj, captured = ready.target.find(), ready.captured
     if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
-    there = {image.session_uid: image for image in bpy.data.images}
-    if not all(uid in there for uid in loaded):
-        raise SceneError(f"The images of '{obj.name}' were removed while Sabi loaded them.", "Weather it again.")
-    found = iter([there[uid] for uid in loaded])
+    there = {uid: _loaded(uid, obj.name) for uid in loaded}
+    found = iter(there.values())
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS), EFFECT_NAMES[layer.effect.value], layer.age, layer.opacity, layer.relief

@@ -52,18 +52,19 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         600.0,
         None,
     ),
-    "idle_frame_ms": (
-        "the same window drawing a frame while nothing runs (software OpenGL), ms",
-        "<=",
-        float("inf"),
-        None,
-    ),
     "longest_stall_ms": (
-        "longest stall of Blender's main thread outside bakes, in a window, 2048 x 2048, ms",
+        "longest time Sabi keeps Blender's main thread, in a window, 2048 x 2048, ms",
         "<=",
         100.0,
         None,
     ),
+    "frame_with_sabi_ms": (
+        "longest frame of that window outside bakes, drawn in software (no GPU), while Sabi works, ms",
+        "<=",
+        float("inf"),
+        None,
+    ),
+    "frame_without_sabi_ms": ("longest frame of that window before Sabi is installed, ms", "<=", float("inf"), None),
 }
 
 
@@ -73,10 +74,14 @@ def figures(path: Path) -> list[dict[str, object]]:
     for benchmark in times.values():
         finished |= benchmark["extra_info"].get("figures", {})
     for report in sorted((path.parent.parent / "window").glob("*/report.json")):
-        stalls = json.loads(report.read_text()).get("weathering", {}).get("stalls_ms", {})
-        working = [ms for stage, ms in stalls.items() if stage not in ("baking", "idle after")]
-        finished["longest_stall_ms"] = max([finished.get("longest_stall_ms", 0.0), *working])
-        finished["idle_frame_ms"] = max(finished.get("idle_frame_ms", 0.0), stalls.get("idle after", 0.0))
+        window = json.loads(report.read_text())
+        worst = {
+            "longest_stall_ms": [ms for ms, _, _ in window["entries_ms"].values()],
+            "frame_with_sabi_ms": [ms for stage, ms in window["frames_ms"].items() if stage != "baking"],
+            "frame_without_sabi_ms": list(window["frames_without_sabi_ms"].values()),
+        }
+        for name, values in worst.items():
+            finished[name] = max([finished.get(name, 0.0), *values])
 
     def per_unit(name: str) -> float:
         return float(times[name]["stats"]["median"] / times[name]["extra_info"].get("per", 1.0))

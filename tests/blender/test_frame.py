@@ -129,3 +129,24 @@ def test_glowing_objects_are_warned_about(scene, tmp_path):
         trees.material(next(tree for tree in trees.TREES if tree.name == "emission"))
     )
     assert frame.FrameRender(bpy.context, tmp_path / "shot").run().warnings
+
+
+def test_a_denoiser_that_is_not_there_is_left_out(scene, tmp_path, monkeypatch):
+    """Debian's Blender is built without one, and a render that asks for it ends as if somebody had stopped it."""
+    scene.cycles.use_denoising = True
+    during = []
+    note = lambda *_: during.append(scene.cycles.use_denoising)  # noqa: E731  a handler is taken away by identity
+    monkeypatch.setattr(frame, "lacks_denoiser", lambda _scene: True)
+    bpy.app.handlers.render_pre.append(note)
+    try:
+        passes = frame.FrameRender(bpy.context, tmp_path / "shot").run()
+    finally:
+        bpy.app.handlers.render_pre.remove(note)
+    assert set(during) == {False}
+    assert scene.cycles.use_denoising
+    assert any("denoiser" in warning for warning in passes.warnings)
+
+
+def test_this_blender_has_a_denoiser(scene):
+    scene.cycles.use_denoising = True
+    assert not frame.lacks_denoiser(scene)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operators as scripts use them, without a window, against a played backend: results, errors, cancelling, files, recipes."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import diagnostics, material, weathering, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import (
     Effect,
@@ -71,16 +73,49 @@ def test_an_effect_and_an_age_are_enough(backend):
 
 def test_the_scenes_recipe_is_used_when_nothing_else_is_given(backend):
     painted_plane()
-    with pytest.raises(RuntimeError, match="no layers"):
-        bpy.ops.sabi.weather()
-    fill(bpy.context.scene.sabi, load_preset("old_painted_steel"))
+    fill(bpy.context.scene.sabi, load_preset("moss_crevices"))
     bpy.ops.sabi.weather()
-    assert backend.recipes[0] == load_preset("old_painted_steel")
+    assert backend.recipes[0] == load_preset("moss_crevices")
     bpy.ops.sabi.weather(preset="light_rust", age=0.25)
     assert backend.recipes[1] == load_preset("light_rust").at_age(0.25)
     given = Recipe((Layer(Effect.DIRT, age=0.5),), name="mine")
     bpy.ops.sabi.weather(recipe_json=given.to_json())
     assert backend.recipes[2] == given
+
+
+def test_a_scene_that_never_had_a_recipe_is_weathered_with_the_first_preset(backend, clean_scene):
+    painted_plane()
+    clean_scene.sabi.gravity = (0, -1, 0)
+    bpy.ops.sabi.weather()
+    first = load_preset(FIRST_PRESET)
+    assert backend.recipes[0] == replace(first, frame=Frame(first.frame.mode, (0, -1, 0), None))
+    assert untouched(clean_scene.sabi), "weathering is no reason to change the scene's recipe"
+
+
+def test_a_scene_begins_with_the_first_preset_once(clean_scene, tmp_path):
+    """What the panel does when it is first drawn; layers that the artist removed do not come back, in another session neither."""
+    settings = clean_scene.sabi
+    assert untouched(settings)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    dirty = bpy.data.is_dirty
+    begin(clean_scene)
+    assert recipe_of(settings).layers == load_preset(FIRST_PRESET).layers
+    assert len(settings.layers) == len(recipe_of(settings).layers)
+    assert bpy.data.is_dirty == dirty
+    while settings.layers:
+        bpy.ops.sabi.layer_remove()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    begin(bpy.context.scene)
+    assert not bpy.context.scene.sabi.layers
+
+
+def test_an_emptied_recipe_says_what_it_needs(backend, clean_scene):
+    painted_plane()
+    begin(clean_scene)
+    clean_scene.sabi.layers.clear()
+    with pytest.raises(RuntimeError, match=r"no layers.*Add a layer or load a preset"):
+        bpy.ops.sabi.weather()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside a real Blender with a window and does what an artist does, step by step, between redraws.
 
-    blender --python drive.py -- REQUEST      REQUEST: JSON with zip, demo (the folder addon/demo), out, size
+    blender --python drive.py -- REQUEST      REQUEST: JSON with zip ("" for what is installed), demo (the folder
+                                              addon/demo), out, size, and parts: some of PARTS, separated by commas
 
 Photographs of the screen and `report.json` go to `out`. Anything that fails is written there too, and Blender is left.
 """
@@ -20,6 +21,9 @@ import bpy
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
+
+sys.path.append(str(Path(__file__).parent))  # Blender does not look in a script's own folder
+from entries import Entries
 
 REQUEST = json.loads(sys.argv[-1])
 OUT = Path(REQUEST["out"])
@@ -78,9 +82,14 @@ def photograph(name: str) -> Steps:
         )  # white while shaders compile
         quiet = quiet + 1 if there and last is not None and np.array_equal(last, now) else 0
         last = now
-    size = f"{last.shape[1]}x{last.shape[0]}"
+    shot(last, name)
+
+
+def shot(seen: np.ndarray, name: str) -> None:
+    """Keeps what was seen on the screen."""
+    size = f"{seen.shape[1]}x{seen.shape[0]}"
     subprocess.run(
-        ["convert", "-size", size, "-depth", "8", "rgb:-", str(OUT / f"{name}.png")], input=last.tobytes(), check=True
+        ["convert", "-size", size, "-depth", "8", "rgb:-", str(OUT / f"{name}.png")], input=seen.tobytes(), check=True
     )
 
 
@@ -94,8 +103,8 @@ def rectangle(region: bpy.types.Region) -> list[int]:
     return [region.x, height - region.y - region.height, region.x + region.width, height - region.y]
 
 
-class Stalls:
-    """The longest gaps between ticks that ask to come every 10 ms, by what Sabi was doing."""
+class Frames:
+    """The longest gaps between ticks that ask to come every 10 ms, by what Sabi was doing: frames, and whatever holds them up."""
 
     def __init__(self) -> None:
         self.longest: dict[str, float] = {}
@@ -107,6 +116,12 @@ class Stalls:
         what = label()
         self.longest[what] = max(self.longest.get(what, 0.0), gap)
         return 0.01
+
+    def in_ms(self) -> dict[str, float]:
+        return {key: round(1000 * value, 1) for key, value in self.longest.items()}
+
+
+entries = Entries(EXTENSION, lambda: label())
 
 
 def label() -> str:
@@ -155,10 +170,31 @@ def touched() -> dict:
     }
 
 
+def frames_without_sabi() -> Steps:
+    """What frames of this window take by themselves, redrawn as often as Sabi's progress is."""
+    _, area, _ = view()
+    area.spaces.active.shading.type = "SOLID"
+    yield 1.0
+    frames = Frames()
+    bpy.app.timers.register(frames, first_interval=0.01)
+    until = time.monotonic() + 5.0
+    while time.monotonic() < until:
+        area.tag_redraw()
+        yield 0.05
+    bpy.app.timers.unregister(frames)
+    report["frames_without_sabi_ms"] = frames.in_ms()
+    area.spaces.active.shading.type = "MATERIAL"
+
+
 def install() -> Steps:
     """As Get Extensions > Install from Disk does."""
-    bpy.ops.extensions.package_install_files(filepath=REQUEST["zip"], repo="user_default", enable_on_install=True)
+    entries.begin()
+    if REQUEST["zip"]:
+        bpy.ops.extensions.package_install_files(filepath=REQUEST["zip"], repo="user_default", enable_on_install=True)
+    else:
+        bpy.ops.preferences.addon_enable(module=EXTENSION)
     report["enabled"] = EXTENSION in bpy.context.preferences.addons
+    entries.wrap_handlers()
     yield 0.5
 
 
@@ -190,10 +226,14 @@ def open_model() -> Steps:
 
 def open_panel() -> Steps:
     _, area, _ = view()
+    before = bpy.data.is_dirty
     area.spaces.active.show_region_ui = True
     yield 1.0
     sidebar = next(region for region in area.regions if region.type == "UI")
     sidebar.active_panel_category = "Sabi"
+    yield 1.0
+    layers = bpy.context.scene.sabi.layers
+    report["recipe"] = {"layers": [layer.effect for layer in layers], "saved": before == bpy.data.is_dirty}
     yield from photograph("panel")
     report["sidebar"] = rectangle(sidebar)
 
@@ -229,22 +269,22 @@ def weather() -> Steps:
     area.spaces.active.shading.type = "SOLID"  # the view is drawn by the processor here, which would be measured too
     yield 1.0
     before = touched()
-    stalls = Stalls()
-    bpy.app.timers.register(stalls, first_interval=0.01)
+    frames = Frames()
+    bpy.app.timers.register(frames, first_interval=0.01)
     yield 3.0
     start = time.monotonic()
     with in_view():
         bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=REQUEST["size"])
     yield from wait_for_work()
     yield 3.0
-    bpy.app.timers.unregister(stalls)
+    bpy.app.timers.unregister(frames)
     work = addon("work").current()
     report["weathering"] = {
         "seconds": round(time.monotonic() - start, 1),
         "message": work.outcome.message if work.outcome else "",
         "error": str(work.error.for_artist) if work.error else "",
-        "stalls_ms": {key: round(1000 * value, 1) for key, value in stalls.longest.items()},
     }
+    report["frames_ms"] = frames.in_ms()
     service = addon("preferences").service
     pid = service.process_id
     mapped = Path(f"/proc/{pid}/maps").read_text() if pid else ""
@@ -265,6 +305,96 @@ def weather() -> Steps:
     yield from photograph("weathered")
 
 
+def weather_textured() -> Steps:
+    """A plate with textures of its own, which Blender has not read yet but for one that was painted and not saved."""
+    view()[1].spaces.active.shading.type = "SOLID"  # the view reads no textures
+    mesh = bpy.data.meshes.new("Plate")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (1, 1, 0.2), (0, 1, 0)], [], [(0, 1, 2), (0, 2, 3)])
+    for corner, at in zip(mesh.uv_layers.new().uv, (0, 1, 2, 0, 2, 3), strict=True):
+        corner.vector = ((0, 0), (1, 0), (1, 1), (0, 1))[at]
+    thing = bpy.data.objects.new("Plate", mesh)
+    bpy.context.collection.objects.link(thing)
+    material = bpy.data.materials.new("Plate")
+    mesh.materials.append(material)
+    if not material.node_tree:
+        material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+    random = np.random.default_rng(0)
+    for name, deep in (("Base Color", False), ("Roughness", False), ("Metallic", False), ("Normal", True)):
+        node = nodes.new("ShaderNodeTexImage")
+        node.image = texture(name, random, deep, painted=name == "Base Color")
+        yield 0.1
+        if name == "Normal":
+            bend = nodes.new("ShaderNodeNormalMap")
+            links.new(node.outputs["Color"], bend.inputs["Color"])
+            node = bend
+        links.new(node.outputs[0], shader.inputs[name])
+    for other in bpy.context.scene.objects:
+        other.select_set(other == thing)
+    bpy.context.view_layer.objects.active = thing
+    yield 2.0
+    with in_view():
+        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust")
+    yield from wait_for_work()
+    yield 2.0
+    work = addon("work").current()
+    report["textured"] = work.outcome.message if work.outcome else str(work.error.for_artist)
+
+
+def texture(name: str, random: np.random.Generator, deep: bool, painted: bool) -> bpy.types.Image:
+    """A square texture from a file, of 16 bits where `deep`, or painted in Blender and nowhere saved."""
+    size = REQUEST["size"]
+    image = bpy.data.images.new(name, size, size, float_buffer=deep, is_data=name != "Base Color")
+    texels = np.ones((size, size, 4), np.float32)
+    noise = random.random((size, size, 1), np.float32)
+    texels[..., :3] = (0.5, 0.5, 1.0) if name == "Normal" else 0.4 + 0.1 * noise
+    image.pixels.foreach_set(texels.reshape(-1))
+    if painted:
+        return image
+    path = OUT / f"{name}.png"
+    image.filepath_raw, image.file_format = str(path), "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    loaded = bpy.data.images.load(str(path), check_existing=False)
+    loaded.colorspace_settings.is_data = name != "Base Color"
+    return loaded
+
+
+def weather_frame() -> Steps:
+    """Weather Frame pressed in an Image Editor, which then shows the weathered frame."""
+    window, area, _ = view()
+    scene, thing = bpy.context.scene, bpy.data.objects[report["object"]]
+    demo("stage").dress(scene, [thing], 320, 240)
+    scene.render.engine, scene.cycles.samples = "CYCLES", REQUEST.get("samples", 8)
+    area.type = "IMAGE_EDITOR"
+    area.spaces.active.show_region_ui = True
+    yield 1.0
+    (pane,) = [region for region in area.regions if region.type == "WINDOW"]
+    report["frame"] = {"pane": rectangle(pane)}
+    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=pane):
+        bpy.ops.sabi.weather_frame("INVOKE_DEFAULT", preset="scrapyard_rust")
+    yield from wait_for_work()
+    yield 1.0
+    work, image = addon("work").current(), area.spaces.active.image
+    report["frame"] |= {
+        "error": work.error.code if work.error else "",
+        "said": work.error.for_artist if work.error else work.outcome.message,
+        "warnings": work.outcome.warnings if work.outcome else (),
+        "shown": image.name if image else "",
+        "engine": scene.render.engine,
+        "layers": [layer.name for layer in scene.view_layers],
+    }
+    sidebar = next(region for region in area.regions if region.type == "UI")
+    sidebar.active_panel_category = "Sabi"
+    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=pane):
+        bpy.ops.image.view_all(fit_view=True)
+    yield 2.0
+    shot(screen(), "frame")
+    area.type = "VIEW_3D"
+    yield 1.0
+
+
 def undo_and_redo() -> Steps:
     """Applying is one undo step."""
 
@@ -281,12 +411,29 @@ def undo_and_redo() -> Steps:
     report["undo"] = counts
 
 
+PARTS = (
+    open_model,
+    frames_without_sabi,
+    install,
+    open_panel,
+    escape_while_baking,
+    escape_while_painting,
+    weather,
+    undo_and_redo,
+    weather_textured,
+    weather_frame,
+)
+
+
 def scenario() -> Steps:
     yield 1.0
     begin = time.monotonic()
-    for part in (install, open_model, open_panel, escape_while_baking, escape_while_painting, weather, undo_and_redo):
-        print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
-        yield from part()
+    for part in PARTS:
+        if "parts" not in REQUEST or part.__name__ in REQUEST["parts"].split(","):
+            print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
+            yield from part()
+    report["entries_ms"] = entries.in_ms()
+    entries.let_go_of_handlers()
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def session(request):
     ]
     subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
     (archive,) = out.glob("*.zip")
-    wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 1024}
+    wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 2048}
     environment = os.environ | {"SUITE": suite, "BIND": str(ROOT), "BLENDER_USER_RESOURCES": str(out / "user")}
     drive = ["--python-exit-code", "1", "--python", str(ROOT / "tests" / "window" / "drive.py"), "--", json.dumps(wish)]
     run = subprocess.run(
@@ -86,6 +86,11 @@ def test_panel_is_drawn(photograph, report):
     rows = np.abs(np.diff(panel, axis=1)).max(axis=2) > 0.15
     assert rows.any(axis=1).mean() > 0.2, "the sidebar has hardly a line with anything on it"
     assert rows.mean() > 4 * (np.abs(np.diff(view, axis=1)).max(axis=2) > 0.15).mean()
+
+
+def test_a_new_scene_begins_with_a_recipe(report):
+    assert report["recipe"]["layers"] == ["peeling_paint", "rust", "dirt"]
+    assert report["recipe"]["saved"], "drawing the panel made the file one with changes to save"
 
 
 def test_object_is_there_and_neither_black_nor_pink(photograph, report):
@@ -150,7 +155,22 @@ def test_applying_is_one_undo_step(report):
 
 
 def test_blender_stays_awake(report):
-    """The longest time between two ticks, bakes apart; this machine's drawing in software is part of it."""
-    stalls = {stage: ms for stage, ms in report["weathering"]["stalls_ms"].items() if stage != "baking"}
-    assert len(stalls) >= 4, f"too few stages were seen: {stalls}"
-    assert max(stalls.values()) < 2000, stalls
+    """How long Sabi itself keeps the main thread; the benchmark holds it to 100 ms on a quiet machine."""
+    entries = report["entries_ms"]
+    assert len(entries) >= 6, f"too few stages were seen: {entries}"
+    assert max(ms for ms, _, _ in entries.values()) < 300, entries
+
+
+def test_a_textured_object_is_weathered(report):
+    assert report["textured"] == "Weathered Plate"
+
+
+def test_weather_frame_shows_the_weathered_frame(photograph, report):
+    frame = report["frame"]
+    assert frame["error"] == "", frame["said"]
+    assert frame["shown"].endswith("weathered")
+    assert frame["layers"] == ["ViewLayer"], "a view layer of Sabi's was left"
+    seen = photograph("frame", frame["pane"])
+    red, _, blue = np.moveaxis(seen, 2, 0)
+    assert (red - blue > 0.08).mean() > 0.03, "there is hardly any rust in the Image Editor"
+    assert (seen.max(axis=2) < 0.02).mean() < 0.5, "the Image Editor shows nothing"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from . import cluster
 from .files import IMAGE_SUFFIXES
 from .files.names import read_name
 from .items import SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
@@ -120,20 +121,12 @@ def run_on_ray(
 
     All machines must see the items under the same paths, and have Sabi installed. Raises BackendError without Ray or cluster.
     """
-    try:
-        import ray
-    except ImportError:
-        raise BackendError("Ray is not installed here.", 'pip install "sabi-weathering[ray]"') from None
-    try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
-    except Exception as error:
-        raise BackendError(f"No Ray cluster answers at {address}.", f"Ray says: {_first_line(error)}") from None
-    resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    workers = gpus or max(1, int(resources.get("CPU", 1)) // 4)
+    ray = cluster.connect(address)
+    gpus, cpus = cluster.has(ray, "GPU"), max(1, cluster.has(ray, "CPU"))
+    workers = gpus or max(1, cpus // 4)
     actor = ray.remote(
         num_gpus=1 if gpus else 0,
-        num_cpus=1 if gpus else min(4, int(resources.get("CPU", 1))),
+        num_cpus=1 if gpus else min(4, cpus),
         max_restarts=3,
         max_task_retries=2,
     )(Worker)
@@ -148,7 +141,7 @@ def run_on_ray(
         try:
             outcome = pool.get_next_unordered()
         except Exception as error:  # the machine that had it is gone, and so were those it was tried on again
-            lost = _first_line(error)
+            lost = cluster.first_line(error)
             continue
         del waiting[outcome.item]
         yield outcome
@@ -205,10 +198,6 @@ def _is_result(path: Path) -> bool:
 
 def _outcome(item: Path, status: str, began: float, written: Written) -> Outcome:
     return Outcome(str(item), status, time.monotonic() - began, tuple(str(p) for p in written.paths), written.warnings)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def would_write(items: Iterable[tuple[Path, Path]], settings: Settings, shard: Shard) -> Iterator[tuple[Path, Path]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from ..networks.registry import Networks
 from ..protocol.errors import BackendError
-from ..server import serve
+from ..server import on_ray, serve
 from ..server.app import Limits
 from . import options as o
 from .report import err
@@ -53,6 +54,14 @@ def command(
     idle: Annotated[
         float, typer.Option("--idle", min=1, metavar="SECONDS", help="After how long without work memory is released.")
     ] = Limits.idle,
+    ray: Annotated[
+        str,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Run it on the Ray cluster at this address (auto finds one), as one replica on a GPU where it has any.",
+        ),
+    ] = "",
     device: o.DeviceOption = None,
     threads: o.ThreadsOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is going on.")] = False,
@@ -68,6 +77,21 @@ def command(
         keep_result=keep,
         idle=idle,
     )
+    if ray:
+        if tls_cert or tls_key:
+            raise BackendError("Under Ray the service has no TLS of its own.", "Let the cluster's ingress do it.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ctrl-C's way out: the cluster lets the service go
+        on_ray.serve_on_ray(
+            ray,
+            host,
+            port,
+            device=device,
+            threads=threads,
+            token=token,
+            limits=limits,
+            listening=lambda: err.print(f"Sabi listens on the Ray cluster, port {port}; Ctrl-C ends it."),
+        )
+        return
     Networks.load(device=device, threads=threads).newest("painter")  # say now what would fail every job
     scheme = "https" if tls_cert else "http"
 

@@ -12,6 +12,7 @@ from ..backend.protocol.surface import ColorSpace, Map
 from .images import encode_srgb
 
 FULL_BEND = np.float32(4 / np.pi)  # so that an edge of 90 degrees comes to 1
+OUTWARD = np.float32(0.2)  # a bend from which on an edge is an edge, however closed in
 LEAST_HEIGHT = 1e-6  # metres between lowest and highest: less is none
 BAND = 512  # rows at a time, to keep temporary arrays small
 
@@ -169,6 +170,16 @@ def bend(position: np.ndarray, rounded: np.ndarray, inside: np.ndarray, radius: 
     known = inside & (area > 1e-4 * np.maximum(e, g) ** 2) & (area > 0)
     trace = (g * l - f * (m1 + m2) + e * n) / np.where(known, area, 1)
     return np.where(known, np.clip(trace * np.float32(radius) * FULL_BEND, -1, 1), 0).astype(np.float32)
+
+
+def closed_in(bend: np.ndarray, open_: np.ndarray) -> np.ndarray:
+    """Bends [H, W] -1..1 with inner corners at least as sharp as they are closed; what bends outward stays.
+
+    `open_` 0..1 is the share of the half space that is free nearby: half of it in a corner of 90 degrees, which comes to -1.
+    """
+    closed = np.clip(2 * (1 - open_), 0, 1)
+    missing = np.maximum(closed + np.minimum(bend, 0), 0)
+    return (bend - np.clip(1 - bend / OUTWARD, 0, 1) * missing).astype(np.float32)
 
 
 def _differences(

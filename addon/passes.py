@@ -24,6 +24,7 @@ OCCLUSION_SAMPLES, OCCLUSION_SIDE = (
 BEVEL_SAMPLES, BEVEL_RENDER_SAMPLES, BEVEL_SIDE = 16, 4, 512
 OCCLUSION_REACH = 0.2  # of the object's size: how far away something occludes
 EDGE_SHARE, EDGE_LEAST, EDGE_MOST = 0.01, 0.002, 0.05  # an edge's width: of the object's size, and bounds in metres
+CORNER_REACH, CORNER_SAMPLES = 2.0, 8  # of an edge's width: what closes in an inner corner
 EDGE_TEXELS = 2.5  # and at least so many texels of the bend's own bake
 
 Step = Bake | Callable[[], object]
@@ -87,9 +88,11 @@ class Passes:
 
         maps = yield geometry
         del normals
-        maps["curvature"] = yield from self.curvature(position, inside)
+        edge = np.clip(EDGE_SHARE * self.extent(), EDGE_LEAST, EDGE_MOST)
+        radius = float(max(edge, EDGE_TEXELS * (yield lambda: self.bend_spacing(position, inside))))
+        maps["ambient_occlusion"], beside = yield from self.occlusion(inside, CORNER_REACH * radius)
+        maps["curvature"] = yield from self.curvature(position, inside, beside, radius)
         del position
-        maps["ambient_occlusion"] = yield from self.occlusion(inside)
         maps |= yield from self.material(inside)
         found = yield from self.height()
         if found is not None:
@@ -105,40 +108,55 @@ class Passes:
         self.subject.still.matrix_world = self.subject.place.rest
         return (yield from self.bake(size, samples))
 
-    def curvature(self, position: np.ndarray, inside: np.ndarray) -> Generator[Step, object, Map]:
-        """Bends of the rounded surface, from a bake at most BEVEL_SIDE large."""
+    def bend_spacing(self, position: np.ndarray, inside: np.ndarray) -> float:
+        """Metres between texels of the bend's own bake."""
+        factor = _factor(self.subject.size, BEVEL_SIDE)
+        return factor * geometry_maps.texel_spacing(position, inside)
+
+    def curvature(
+        self, position: np.ndarray, inside: np.ndarray, beside: np.ndarray, radius: float
+    ) -> Generator[Step, object, Map]:
+        """Bends of the surface rounded by `radius` metres, from a bake at most BEVEL_SIDE large.
+
+        `beside` [h, w] says how open each texel is to what lies close by. Where pieces go through each other their hidden
+        parts are rounded too and take from the bend, so there the inner corner is as sharp as it is closed.
+        """
         width, height = self.subject.size
         factor = _factor(self.subject.size, BEVEL_SIDE)
         small, held = yield lambda: geometry_maps.shrink(position[..., :3], inside, factor)
-        spacing = yield lambda: geometry_maps.texel_spacing(small, held)
-        edge = np.clip(EDGE_SHARE * self.extent(), EDGE_LEAST, EDGE_MOST)
-        radius = float(max(edge, EDGE_TEXELS * spacing))
         rounded = yield from self.geometric(self.geometry.bevel(radius), held.shape[::-1], BEVEL_RENDER_SAMPLES)
 
         def bends() -> Map:
             known = held & geometry_maps.covered(rounded)
             bend = geometry_maps.smooth(geometry_maps.bend(small, rounded, known, radius), known)
+            ratio = len(beside) // len(held)
+            open_, seen = geometry_maps.shrink(beside[..., None], np.isfinite(beside), ratio)
+            bend = geometry_maps.closed_in(bend, np.where(seen, open_[..., 0], 1))
             full = geometry_maps.enlarge(geometry_maps.grow(bend, known, 4, 0.0), height, width)
             return geometry_maps.data_map(np.where(inside, 0.5 + 0.5 * full, 0.5))
 
         return (yield bends)
 
-    def occlusion(self, inside: np.ndarray) -> Generator[Step, object, Map]:
-        """How open each texel is to what lies within reach; in scene mode among the other objects, where it stands."""
+    def occlusion(self, inside: np.ndarray, close: float) -> Generator[Step, object, tuple[Map, np.ndarray]]:
+        """How open each texel is to what lies within reach; in scene mode among the other objects, where it stands.
+
+        And how open it is to the object itself within `close` metres: [h, w], NaN where unknown, bottom row first.
+        """
         width, height = self.subject.size
         factor = _factor(self.subject.size, OCCLUSION_SIDE)
         local = not self.subject.others_occlude
-        self.geometry.show(self.geometry.occlusion(OCCLUSION_REACH * self.extent(), local))
+        self.geometry.show(self.geometry.occlusion(OCCLUSION_REACH * self.extent(), local, close))
         self.wear(None)
         self.subject.still.matrix_world = self.subject.place.rest if local else self.subject.place.world
         baked = yield from self.bake((width // factor, height // factor), 1)
 
-        def openness() -> Map:
+        def openness() -> tuple[Map, np.ndarray]:
             _, held = geometry_maps.shrink(inside[..., None].astype(np.float32), inside, factor)
             known = held & (baked[..., 3] > 0)
             even = geometry_maps.smooth(baked[..., 0], known)
             full = geometry_maps.enlarge(geometry_maps.grow(even, known, 4, 1.0), height, width)
-            return geometry_maps.data_map(np.where(inside, full, 1.0))
+            beside = geometry_maps.smooth(baked[..., 1], known)
+            return geometry_maps.data_map(np.where(inside, full, 1.0)), np.where(known, beside, np.nan)
 
         return (yield openness)
 
@@ -258,11 +276,16 @@ class _Geometry:
         node.inputs["Radius"].default_value = radius
         return node.outputs["Normal"]
 
-    def occlusion(self, reach: float, local: bool) -> bpy.types.NodeSocket:
-        node = self.tree.nodes.new("ShaderNodeAmbientOcclusion")
-        node.samples, node.only_local = OCCLUSION_SAMPLES, local
-        node.inputs["Distance"].default_value = reach
-        return node.outputs["AO"]
+    def occlusion(self, reach: float, local: bool, close: float) -> bpy.types.NodeSocket:
+        """Red within `reach`, green within `close` to the object itself."""
+        both = self.tree.nodes.new("ShaderNodeCombineColor")
+        parts = ((reach, OCCLUSION_SAMPLES, local), (close, CORNER_SAMPLES, True))
+        for entry, (distance, samples, alone) in zip(both.inputs, parts, strict=False):
+            node = self.tree.nodes.new("ShaderNodeAmbientOcclusion")
+            node.samples, node.only_local = samples, alone
+            node.inputs["Distance"].default_value = distance
+            self.tree.links.new(node.outputs["AO"], entry)
+        return both.outputs[0]
 
 
 def _constant(name: str, source: Constant, to_rec709: np.ndarray, width: int, height: int) -> Map:

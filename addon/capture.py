@@ -20,7 +20,7 @@ import numpy as np
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Surface
-from . import bake, bake_cache, channels, looks, rest, stage, timing, uvs
+from . import bake, bake_cache, channels, looks, rest, stage, timing, upstream, uvs
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
@@ -260,7 +260,8 @@ def check(obj: bpy.types.Object) -> None:
     if not obj.data.uv_layers:
         raise SceneError(f"'{obj.name}' has no UV map.", "Unwrap it: in Edit Mode choose UV > Smart UV Project.")
     rest.place_of(obj)
-    channels.check(obj)
+    for material in channels.check(obj):
+        upstream.check_textures(material)
 
 
 def _unwrap(place: stage.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:

@@ -11,13 +11,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..backend.protocol.errors import BadFile, SceneError
+from ..backend.protocol.errors import BadFile, SceneError, TooLarge
 from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import capture, geometry_maps, images, material, rest, stage, uvs, work
 from .channels import UVs
 from .jobs import Progress
 from .kept import Kept
 from .passes import Passes, Subject
+from .sizes import LARGEST
 from .versions import enable_nodes
 from .weathering import Target, capturing, share
 
@@ -60,12 +61,10 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0) -> work.
     Revert leads back to the original material.
     """
     targets = [Target.of(obj) for obj in objects]
+    painted = [_painted_on(obj, size) for obj in objects]
     captured = []
-    for index, target in enumerate(targets):
+    for index, (target, (uv_map, texels)) in enumerate(zip(targets, painted, strict=True)):
         obj = target.find()
-        uv_map, texels = _painted_on(obj)
-        scale = size / max(texels) if size else 1.0
-        texels = (max(round(texels[0] * scale), 1), max(round(texels[1] * scale), 1))
         steps = capturing(ShownCapture(bpy.context, obj, uv_map, texels))
         captured.append((yield from share(steps, index / len(targets), (index + 1) / len(targets))))
     kept, made = Kept(), []
@@ -115,14 +114,25 @@ def _bytes(map_: Map) -> np.ndarray:
     return map_.array if map_.array.dtype == np.uint8 else np.rint(np.clip(map_.floats(), 0, 1) * 255).astype(np.uint8)
 
 
-def _painted_on(obj: bpy.types.Object) -> tuple[str, tuple[int, int]]:
-    """The UV map and the size of the painted images. Raises SceneError where the object is not weathered."""
+def _painted_on(obj: bpy.types.Object, size: int) -> tuple[str, tuple[int, int]]:
+    """The UV map, and the size of the painted images or their shape at `size` texels a side.
+
+    Raises SceneError where the object is not weathered, TooLarge where its images would be.
+    """
     applied = material.weathered(obj)
     if applied is None:
         raise SceneError(f"'{obj.name}' is not weathered.", "Weather it first.")
     tree = material.group_node(applied.materials[0]).node_tree
     image = next(node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
-    return next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"), tuple(image.size)
+    longest = size or max(image.size)
+    if longest > LARGEST:
+        raise TooLarge(
+            f"Flattening '{obj.name}' to {longest} texels a side is more than Sabi bakes.",
+            f"Choose a size of at most {LARGEST}, or 0 for that of its painted images.",
+        )
+    scale = longest / max(image.size)
+    texels = tuple(max(round(side * scale), 1) for side in image.size)
+    return next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"), texels
 
 
 def _losses(obj: bpy.types.Object) -> list[str]:

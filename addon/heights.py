@@ -7,12 +7,12 @@ it along the normal is the height. A bump has no flush of its own: half of its h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
 
 from .flows import Place, Socket, Value, carry_out, links_of, math, surface_output, value_of
+from .upstream import group_output, upstream
 
 FLUSH = 0.5  # of a bump's height
 VECTOR = "ShaderNodeVectorDisplacement"
@@ -59,7 +59,7 @@ def moves_sideways(material: bpy.types.Material) -> bool:
     output = surface_output(material.node_tree)
     return output is not None and any(
         node.bl_idname == VECTOR
-        for node, _ in _upstream(Place(material.node_tree), output.inputs["Displacement"], set())
+        for node, _ in upstream(Place(material.node_tree), output.inputs["Displacement"], set())
     )
 
 
@@ -99,7 +99,7 @@ def _bumped(place: Place, node: bpy.types.Node) -> Height:
     if place.outer is not None:
         stored = None  # a texture inside a group is baked
     while place.outer is not None:
-        metres = carry_out(place, _leave(place.tree), metres, "NodeSocketFloat")
+        metres = carry_out(place, group_output(place.tree), metres, "NodeSocketFloat")
         place = place.outer
     return Height(metres, stored)
 
@@ -107,11 +107,11 @@ def _bumped(place: Place, node: bpy.types.Node) -> Height:
 def _bumps(place: Place, entry: Socket, copies: list[bpy.types.NodeTree]) -> dict[tuple[str, ...], tuple]:
     """The bumps that feed the normals of the shaders that arrive at `entry`, by the way to each, with the place it is in."""
     found = {}
-    for shader, there in list(_upstream(place, entry, set(), copies)):
+    for shader, there in list(upstream(place, entry, set(), copies)):
         normal = shader.inputs.get("Normal")
         if normal is None or all(socket.type != "SHADER" for socket in shader.outputs):
             continue
-        for node, where in _upstream(there, normal, set(), copies):
+        for node, where in upstream(there, normal, set(), copies):
             if node.bl_idname == "ShaderNodeBump" and _raises(node):
                 found[(*where.way, node.name)] = (where, node)
     return found
@@ -121,48 +121,6 @@ def _raises(bump: bpy.types.Node) -> bool:
     return bool(links_of(bump.inputs["Height"])) and all(
         value_of(bump.inputs[n]) != 0 for n in ("Strength", "Distance")
     )
-
-
-def _upstream(
-    place: Place, entry: Socket, seen: set[tuple], copies: list[bpy.types.NodeTree] | None = None
-) -> Iterator[tuple[bpy.types.Node, Place]]:
-    """Every node that takes part in what arrives at an input, and where it is; with `copies` every group becomes a copy."""
-    for link in links_of(entry):
-        source, node = link.from_socket, link.from_node
-        key = (*place.way, node.name, source.identifier)
-        if key in seen:
-            continue
-        seen.add(key)
-        if node.mute:
-            through = [inner.from_socket for inner in node.internal_links if inner.to_socket == source]
-            for socket in through:
-                yield from _upstream(place, socket, seen, copies)
-        elif node.bl_idname == "ShaderNodeGroup":
-            if node.node_tree is None:
-                continue
-            if copies is not None and node.node_tree not in copies:
-                node.node_tree = node.node_tree.copy()
-                copies.append(node.node_tree)
-            inside, leave = Place(node.node_tree, node, place), _leave(node.node_tree)
-            for socket in leave.inputs if leave is not None else ():
-                if socket.identifier == source.identifier:
-                    yield from _upstream(inside, socket, seen, copies)
-        elif node.bl_idname == "NodeGroupInput":
-            outside = place.node.inputs if place.node is not None else ()
-            for socket in outside:
-                if socket.identifier == source.identifier:
-                    yield from _upstream(place.outer, socket, seen, copies)
-        else:
-            known = (*place.way, node.name)
-            if known not in seen:
-                seen.add(known)
-                yield node, place
-                for socket in node.inputs:
-                    yield from _upstream(place, socket, seen, copies)
-
-
-def _leave(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
-    return next((n for n in tree.nodes if n.bl_idname == "NodeGroupOutput" and n.is_active_output), None)
 
 
 def _through(socket: Socket) -> Socket:

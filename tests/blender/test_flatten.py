@@ -127,6 +127,15 @@ def test_bleed_spreads_islands_and_keeps_them():
     assert np.array_equal(spread, np.where(distance <= 3, 7, 0))
 
 
+def test_more_than_8192_texels_a_side_are_refused_before_anything_is_baked():
+    obj = weathered_plane(NO_TEXTURES, synthetic_layer(7, SIZE))
+    worn = obj.material_slots[0].material
+    with pytest.raises(RuntimeError, match=f"Flattening '{obj.name}' to 16384 texels a side .* at most 8192"):
+        bpy.ops.sabi.flatten(size=16384)
+    assert obj.material_slots[0].material == worn
+    assert material.weathered(obj) is not None
+
+
 def test_what_is_not_weathered_is_not_flattened():
     plane(tree_material(NO_TEXTURES))
     assert not bpy.ops.sabi.flatten.poll()

@@ -60,6 +60,20 @@ def with_an_empty_image(obj, tmp_path):
     obj.data.materials[0] = textured(image, Base_Color="Color")
 
 
+def with_a_node_without_an_image(obj):
+    """In a group, behind a mapped mix: where an artist would not look."""
+    group = bpy.data.node_groups.new("paint", "ShaderNodeTree")
+    group.interface.new_socket("Colour", in_out="OUTPUT", socket_type="NodeSocketColor")
+    empty, leave = trees.texture(group, None), group.nodes.new("NodeGroupOutput")
+    empty.name = "Forgotten"
+    group.links.new(empty.outputs["Color"], leave.inputs[0])
+    tree = obj.active_material.node_tree
+    node = tree.nodes.new("ShaderNodeGroup")
+    node.node_tree = group
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    tree.links.new(node.outputs[0], shader.inputs["Roughness"])
+
+
 def hidden(obj):
     obj.hide_render = True
 
@@ -89,6 +103,7 @@ REFUSED = {
     "nothing to see": (with_a_shader_that_is_clear, "invisible"),
     "a missing image": (with_a_missing_image, "missing on disk"),
     "an empty image": (with_an_empty_image, "no pixels"),
+    "a node without an image": (with_a_node_without_an_image, "'Forgotten'"),
     "hidden from renders": (hidden, "hidden"),
     "scaled to nothing": (flattened, "scaled"),
     "no faces": (without_faces, "no faces"),
@@ -108,6 +123,16 @@ def test_what_cannot_be_captured_is_refused_with_a_reason_and_a_hint(change, wor
     assert word in caught.value.message
     assert caught.value.hint
     assert state() == before
+
+
+def test_textures_without_an_image_that_nothing_shows_are_no_trouble():
+    """A muted node, and one that leads nowhere, are not magenta in Blender."""
+    obj = plane()
+    with_a_node_without_an_image(obj)
+    tree = obj.active_material.node_tree
+    next(node for node in tree.nodes if node.bl_idname == "ShaderNodeGroup").mute = True
+    tree.links.new(trees.texture(tree, None).outputs[0], tree.nodes.new("ShaderNodeRGBToBW").inputs[0])
+    assert captured(obj).surface["roughness"].array.max() < 255
 
 
 def test_an_object_that_is_linked_is_refused(tmp_path):

@@ -80,7 +80,13 @@ def command(
     if ray:
         if tls_cert or tls_key:
             raise BackendError("Under Ray the service has no TLS of its own.", "Let the cluster's ingress do it.")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ctrl-C's way out: the cluster lets the service go
+
+        def deployed() -> None:
+            err.print(f"Sabi listens on the Ray cluster, port {port}; Ctrl-C ends it.")
+            signal.signal(
+                signal.SIGTERM, signal.default_int_handler
+            )  # in place of Ray's, which leaves no time to clear up
+
         on_ray.serve_on_ray(
             ray,
             host,
@@ -89,7 +95,7 @@ def command(
             threads=threads,
             token=token,
             limits=limits,
-            listening=lambda: err.print(f"Sabi listens on the Ray cluster, port {port}; Ctrl-C ends it."),
+            listening=deployed,
         )
         return
     Networks.load(device=device, threads=threads).newest("painter")  # say now what would fail every job

@@ -13,6 +13,7 @@ from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
 from .flows import Flow, Value, plug, read_flow, surface_output
+from .growth_nodes import GROUP_KEY
 from .heights import FLAT as FLAT_HEIGHT
 from .heights import Height, moves_sideways, read_height
 from .joins import find_site, part
@@ -143,7 +144,8 @@ def used_images(tree: bpy.types.NodeTree, seen: set[str] | None = None) -> Itera
             seen.add(inner.name)
             yield from used_images(inner, seen)
         image = getattr(node, "image", None)
-        if node.bl_idname == "ShaderNodeTexImage" and image is not None and any(out.is_linked for out in node.outputs):
+        used = image is not None and GROUP_KEY not in node and any(out.is_linked for out in node.outputs)
+        if used and node.bl_idname == "ShaderNodeTexImage":
             yield image
 
 

@@ -14,7 +14,7 @@ import bpy
 from ..backend.protocol.errors import BackendGone, BadFile, DiskFull, FileExists, is_disk_full
 from ..backend.protocol.recipe import FrameMode, Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, work
+from . import images, masks, work
 from .frame import FramePasses, FrameRender
 from .frame_job import FrameJob, WeatheredFrame
 from .jobs import Progress
@@ -31,6 +31,7 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
     anything is rendered.
     """
+    masked = any(layer.mask for layer in recipe.layers)
     target = Path(bpy.path.abspath(filepath)).with_suffix(".exr") if filepath else None
     if target is not None and target.exists():
         raise FileExists(f"{target} exists already.")
@@ -39,12 +40,14 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     try:
         render = FrameRender(context, folder / "frame.exr")
         passes = yield from share(_rendering(render), 0.0, RENDER_SHARE)
-        frame = yield from share(_weathering(passes, replace_mode(recipe)), RENDER_SHARE, 1.0)
+        frame = yield from share(_weathering(passes, replace_mode(masks.without(recipe))), RENDER_SHARE, 1.0)
         if target is not None:
             _copy_whole(frame.path, target)
         image = _load(frame, scene_name)
         work.undo_step("Weather Frame")
-        return work.Outcome(f"Weathered the view of {scene_name}: {image.name}", (*passes.warnings, *frame.warnings))
+        unmasked = ("Masks lie on objects: the frame was weathered without them.",) if masked else ()
+        warnings = (*passes.warnings, *frame.warnings, *unmasked)
+        return work.Outcome(f"Weathered the view of {scene_name}: {image.name}", warnings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

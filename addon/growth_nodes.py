@@ -48,6 +48,8 @@ class PaintedImages:
     age: float
     opacity: float
     relief: float  # metres to each side of flush
+    mask: bpy.types.Image | None = None  # the artist's own, which feeds the layer's mask
+    invert_mask: bool = False
 
 
 def build(

@@ -71,6 +71,11 @@ def encode_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.power(linear, 1 / 2.4) - 0.055).astype(np.float32)
 
 
+def decode_srgb(encoded: np.ndarray) -> np.ndarray:
+    """The sRGB curve the other way: scene-linear values."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
 def read(image: bpy.types.Image, channels: tuple[int, ...] = (0, 1, 2)) -> Map:
     """The image as a map. Raises BadFile when it is missing on disk, empty, or in a colour space Sabi cannot tell."""
     return grab(image).to_map(channels)
@@ -282,7 +287,7 @@ def write(map_: Map, name: str) -> bpy.types.Image:
         set_color_space(image, map_.color_space)
     values = map_.floats()[::-1]
     if as_float and map_.color_space is ColorSpace.SRGB:
-        values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        values = decode_srgb(values)
     rgba = np.ones((height, width, 4), np.float32)
     rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
     if channels in (2, 4):

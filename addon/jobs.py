@@ -14,15 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from ..backend.protocol.client import Client
 from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, OutOfMemory, SabiError, is_disk_full
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
-from ..backend.protocol.surface import Surface
+from ..backend.protocol.surface import Map, Surface
 
 Answer = TypeVar("Answer")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class State(Enum):
@@ -194,10 +196,17 @@ class Job(Generic[Answer]):
 
 
 class PaintJob(Job[PaintedFiles]):
-    """One surface on its way through the backend; the images come as files in `folder`."""
+    """One surface on its way through the backend; the images come as files in `folder`. `more` makes further maps of it."""
 
-    def __init__(self, connect: Callable[[], Client], surface: Surface, recipe: Recipe, folder: Path) -> None:
-        self._surface, self._recipe, self._folder = surface, recipe, folder
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        surface: Surface,
+        recipe: Recipe,
+        folder: Path,
+        more: Mapping[str, Callable[[], Map]] = EMPTY,
+    ) -> None:
+        self._surface, self._recipe, self._folder, self._more = surface, recipe, folder, more
         self._sent: tuple[Client, str] | None = None
         super().__init__(connect)
 
@@ -205,6 +214,7 @@ class PaintJob(Job[PaintedFiles]):
         client = self._connect()
         self._check_stop()
         self._tell(Progress("Sending the surface"))
+        self._surface = self._surface.with_maps({name: make() for name, make in self._more.items()})
         job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending)
         self._sent = (client, job)
         try:

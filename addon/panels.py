@@ -69,6 +69,9 @@ class SABI_PT_recipe(_Sidebar, bpy.types.Panel):
             column = layout.column()
             for name in ("age", "opacity", "feature_size", "relief", "seed", "style"):
                 column.prop(layer, name)
+            row = column.row(align=True)
+            row.prop_search(layer, "mask", bpy.data, "images", icon="IMAGE_DATA")
+            row.prop(layer, "invert_mask", text="", icon="ARROW_LEFTRIGHT")
         else:
             layout.label(text="Add a layer or load a preset", icon="INFO")
 

@@ -20,6 +20,7 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
+from . import masks
 
 EFFECTS = [
     (words.Effect.RUST.value, "Rust", "Red-brown corrosion that starts at edges and crevices and runs down"),
@@ -115,7 +116,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         name="Style", description="A style's name, or as JSON a blend of names by weight or a code; empty for the first"
     )
     mask: StringProperty(
-        name="Mask", description="Map of the surface that says where the layer may act; empty for everywhere"
+        name="Mask", description="Image that says where the layer may act: where it is white; empty for everywhere"
     )
     invert_mask: BoolProperty(name="Invert Mask", description="Act where the mask is black")
     exposure: PointerProperty(type=SABI_PG_exposure)
@@ -172,13 +173,15 @@ def frame_of(settings: SABI_PG_scene) -> words.Frame:
 
 def layer_of(layer: SABI_PG_layer) -> words.Layer:
     weights = {name: plain(getattr(layer.exposure, name)) for name in words.Exposure.__dataclass_fields__}
-    rest = {
-        name: plain(getattr(layer, name))
-        for name in ("age", "feature_size", "opacity", "relief", "mask", "invert_mask")
-    }
+    rest = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief", "invert_mask")}
     seed = layer.seed % 2**32  # Blender's integers are signed
     return words.Layer(
-        words.Effect(layer.effect), exposure=words.Exposure(**weights), style=_style(layer.style), seed=seed, **rest
+        words.Effect(layer.effect),
+        exposure=words.Exposure(**weights),
+        style=_style(layer.style),
+        seed=seed,
+        mask=masks.map_name(layer.mask),
+        **rest,
     )
 
 
@@ -196,8 +199,9 @@ def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:
 def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     if target.effect != layer.effect.value:
         target.effect = layer.effect.value  # fills in the effect's defaults first
-    for name in ("age", "feature_size", "opacity", "relief", "mask", "invert_mask"):
+    for name in ("age", "feature_size", "opacity", "relief", "invert_mask"):
         setattr(target, name, getattr(layer, name))
+    target.mask = masks.image_name(layer.mask)
     target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
     for name in words.Exposure.__dataclass_fields__:
         setattr(target.exposure, name, getattr(layer.exposure, name))

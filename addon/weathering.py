@@ -22,7 +22,7 @@ from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, Sabi
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, material, timing, work
+from . import images, masks, material, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .growth_nodes import PaintedImages
@@ -94,6 +94,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
     A backend that fails ends the work with nothing changed.
     """
+    masks.check(recipe)
     targets = [Target.of(obj) for obj in objects]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
@@ -137,8 +138,11 @@ def _weather_one(
     yield from _reading(target)
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
+    more, sent = {}, masks.without(recipe)
+    if captured.second_uv is None:  # else they lie in another UV map, and only the nodes know them
+        more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
     chosen = service_settings()
-    job, began = PaintJob(lambda: service.connect(chosen), captured.surface, recipe, folder), time.monotonic()
+    job, began = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more), time.monotonic()
     try:
         while not job.wait(0.0):
             yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
@@ -146,7 +150,8 @@ def _weather_one(
         megatexels = timing.megatexels(captured.surface.size)
         if megatexels >= timing.TELLING:
             _painting.learn((time.monotonic() - began) / (megatexels * len(recipe.layers)))
-        return Ready(target, captured, painted)
+        kept = replace(recipe, networks=painted.recipe.networks)
+        return Ready(target, captured, replace(painted, recipe=kept))
     except BackendGone:
         service.doubt()
         raise
@@ -237,7 +242,13 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     found = iter(there.values())
     layers = [
         PaintedImages(
-            *(next(found) for _ in CHANNELS), EFFECT_NAMES[layer.effect.value], layer.age, layer.opacity, layer.relief
+            *(next(found) for _ in CHANNELS),
+            EFFECT_NAMES[layer.effect.value],
+            layer.age,
+            layer.opacity,
+            layer.relief,
+            bpy.data.images.get(masks.image_name(layer.mask)) if layer.mask else None,
+            layer.invert_mask,
         )
         for layer in ready.painted.recipe.layers
     ]

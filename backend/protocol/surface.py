@@ -16,6 +16,8 @@ MAX_TEXELS = 8192 * 8192
 DTYPES = (np.uint8, np.uint16, np.float16, np.float32)
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
+MASK = "mask:"  # before the name of a mask of the artist's, of which there may be several
+
 # Every map a surface may have, with the channel counts it is allowed. Passes of a frame keep Blender's short names.
 CHANNELS: dict[str, tuple[int, ...]] = {
     "albedo": (3,),
@@ -114,10 +116,11 @@ class Surface:
         if not self.maps:
             raise BadSurface("The surface has no maps.")
         for name, map_ in self.maps.items():
-            if name not in CHANNELS:
+            allowed = CHANNELS.get("mask" if name.startswith(MASK) else name)
+            if allowed is None:
                 raise BadSurface(f"'{name}' is not the name of a map.", "Known maps: " + ", ".join(CHANNELS) + ".")
-            if map_.array.shape[2] not in CHANNELS[name]:
-                raise BadSurface(f"The {name} map has {map_.array.shape[2]} channels instead of {CHANNELS[name][0]}.")
+            if map_.array.shape[2] not in allowed:
+                raise BadSurface(f"The {name} map has {map_.array.shape[2]} channels instead of {allowed[0]}.")
         sizes = {map_.size for map_ in self.maps.values()}
         if len(sizes) > 1:
             listed = ", ".join(f"{n} {m.size[1]}x{m.size[0]}" for n, m in sorted(self.maps.items()))

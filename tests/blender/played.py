@@ -26,6 +26,7 @@ class PlayedBackend:
         self.held, self.go, self.cancelled = False, threading.Event(), threading.Event()
         self.fails_with: Exception | None = None
         self.recipes: list = []
+        self.surfaces: list = []
         self.starts = 0
 
     def __call__(self, *_asked: object, **_options: object) -> PlayedBackend:
@@ -40,6 +41,7 @@ class PlayedBackend:
 
     def submit(self, surface, recipe, **_how):
         self.recipes.append(recipe)
+        self.surfaces.append(surface)
         self.cancelled.clear()
         return f"{len(self.recipes)}"
 

@@ -20,7 +20,7 @@ import numpy as np
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Surface
-from . import bake, bake_cache, channels, looks, rest, stage, timing, upstream, uvs
+from . import bake, bake_cache, channels, joins, looks, rest, stage, timing, upstream, uvs
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
@@ -262,6 +262,7 @@ def check(obj: bpy.types.Object) -> None:
     rest.place_of(obj)
     for material in channels.check(obj):
         upstream.check_textures(material)
+        joins.check(material)
 
 
 def _unwrap(place: stage.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:

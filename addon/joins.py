@@ -58,6 +58,13 @@ def find_site(material: bpy.types.Material) -> Site:
     return Site(target, source, lone[0] if len(lone) == 1 and not others else None)
 
 
+def check(material: bpy.types.Material) -> None:
+    """Raises SceneError, as `join` will, where layers could not be joined. Changes nothing."""
+    site = find_site(material)
+    if site.principled is None:
+        alpha_of(site.source, material)
+
+
 def feeding(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
     """The output that feeds an input, looking through reroutes; None where nothing does."""
     while socket.is_linked and not socket.links[0].is_muted:

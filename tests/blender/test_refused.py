@@ -74,6 +74,19 @@ def with_a_node_without_an_image(obj):
     tree.links.new(node.outputs[0], shader.inputs["Roughness"])
 
 
+def see_through_in_a_group(obj):
+    """Beside another Principled, so that layers must be laid over both by an alpha that nothing outside the group knows."""
+    group = bpy.data.node_groups.new("leaf", "ShaderNodeTree")
+    group.interface.new_socket("Leaf", in_out="OUTPUT", socket_type="NodeSocketShader")
+    leave = group.nodes.new("NodeGroupOutput")
+    group.links.new(trees.principled(group, Alpha=trees.across(group)), leave.inputs[0])
+    tree = obj.active_material.node_tree
+    node = tree.nodes.new("ShaderNodeGroup")
+    node.node_tree = group
+    entry = tree.get_output_node("ALL").inputs["Surface"]
+    tree.links.new(trees.mixed(tree, 0.5, entry.links[0].from_socket, node.outputs[0]), entry)
+
+
 def hidden(obj):
     obj.hide_render = True
 
@@ -104,6 +117,7 @@ REFUSED = {
     "a missing image": (with_a_missing_image, "missing on disk"),
     "an empty image": (with_an_empty_image, "no pixels"),
     "a node without an image": (with_a_node_without_an_image, "'Forgotten'"),
+    "transparency inside a group": (see_through_in_a_group, "inside a node group"),
     "hidden from renders": (hidden, "hidden"),
     "scaled to nothing": (flattened, "scaled"),
     "no faces": (without_faces, "no faces"),

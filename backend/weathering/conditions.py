@@ -7,7 +7,7 @@ lies in memory. Gutters between islands are filled from across the seams before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,25 +58,21 @@ class Conditions:
     def base(self, rows: slice, columns: slice) -> np.ndarray:
         """Albedo (3, sRGB-encoded), roughness, metallic, height: 0..1."""
         out = np.empty((6, rows.stop - rows.start, columns.stop - columns.start), np.float32)
-        first = 0
-        for name, default in DEFAULTS.items():
-            depth = 3 if name == "albedo" else 1
-            part = out[first : first + depth]
+        parts = dict(zip(DEFAULTS, np.split(out, (3, 4, 5)), strict=True))
+        self._read([(self.surface[name], part) for name, part in parts.items() if name in self.surface], rows, columns)
+        for name, part in parts.items():
             if name not in self.surface:
-                part[:] = default
-            else:
-                self._read(self.surface[name], rows, columns, part)
-                if self.surface[name].color_space is ColorSpace.LINEAR:
-                    part[:] = to_srgb(part)
-                elif self.surface[name].array.dtype.kind == "f":
-                    np.clip(part, 0, 1, out=part)
-            first += depth
+                part[:] = DEFAULTS[name]
+            elif self.surface[name].color_space is ColorSpace.LINEAR:
+                part[:] = to_srgb(part)
+            elif self.surface[name].array.dtype.kind == "f":
+                np.clip(part, 0, 1, out=part)
         return out
 
     def susceptibility(self, rows: slice, columns: slice) -> np.ndarray:
         """Rate and onset of the formula, from exposure."""
         exposure = np.empty((1, rows.stop - rows.start, columns.stop - columns.start), np.float32)
-        self._read(Map(self.exposure[..., None]), rows, columns, exposure)
+        self._read([(Map(self.exposure[..., None]), exposure)], rows, columns)
         return susceptibility(exposure[0])
 
     def downward(self, rows: slice, columns: slice) -> np.ndarray:
@@ -126,39 +122,38 @@ class Conditions:
         across, down = (abs(float(v)) for v in self.down[self.grid.inside].mean(axis=0))
         return (1 + (stretch - 1) * down, 1.0) if down >= across else (1.0, 1 + (stretch - 1) * across)
 
-    def _read(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """A window of a map on the canvas into `out` [C, h, w]: gutters filled, not decoded."""
+    def _read(self, maps: Sequence[tuple[Map, np.ndarray]], rows: slice, columns: slice) -> None:
+        """A window of maps on the canvas, each into its [C, h, w]: gutters filled, not decoded."""
         across, down = self._axes()
-        if is_constant(map_.array):
-            out[:] = map_.floats((slice(0, 1), slice(0, 1)))[0, 0, :, None, None]
+        varied = []
+        for map_, out in maps:
+            if is_constant(map_.array):
+                out[:] = map_.floats((slice(0, 1), slice(0, 1)))[0, 0, :, None, None]
+            else:
+                varied.append((map_, out))
+        if not varied:
             return
         left, right, across_from, across_by = across.taps(columns.start, columns.stop)
 
         def strip(part: slice) -> None:
-            target = out[:, part.start - rows.start : part.stop - rows.start]
+            there = slice(part.start - rows.start, part.stop - rows.start)
             if self.canvas.size == self.surface.size:
-                self._copy(map_, part, columns, target)
+                gutter = None if self.seams is None else self.seams.gutter(part, columns)
+                for map_, out in varied:
+                    _copy(map_.array[part, columns], out[:, there])
+                    if gutter is not None:
+                        _fill(out[:, there], map_.array, *gutter)
                 return
             top, bottom, down_from, down_by = down.taps(part.start, part.stop)
-            block = self._block(map_, down, across, top, bottom, left, right)
-            if down.before != down.after:
-                block = weigh(block, 0, down_from, down_by)
-            if across.before != across.after:
-                block = weigh(block, 1, across_from, across_by)
-            target[:] = np.moveaxis(block, -1, 0)
+            for map_, out in varied:
+                block = self._block(map_, down, across, top, bottom, left, right)
+                if down.before != down.after:
+                    block = weigh(block, 0, down_from, down_by)
+                if across.before != across.after:
+                    block = weigh(block, 1, across_from, across_by)
+                out[:, there] = np.moveaxis(block, -1, 0)
 
-        parallel(strip, self._strips(rows, (right - left) * down.before / down.after))
-
-    def _copy(self, map_: Map, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """A window of a map as it is into `out` [C, h, w], gutters filled."""
-        array = map_.array
-        scale = np.float32(1 / np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)
-        for channel, target in enumerate(out):
-            np.multiply(array[rows, columns, channel], scale, out=target, casting="unsafe", dtype=np.float32)
-        if self.seams is not None:
-            at, texels = self.seams.gutter(rows, columns)
-            for channel, target in enumerate(out):
-                target[at] = array[*texels, channel] * scale
+        parallel(strip, self._strips(rows, 2 * (right - left) * down.before / down.after))
 
     def _block(self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""
@@ -203,9 +198,10 @@ class Conditions:
             (first_row, last_row), (first_column, last_column) = edges
             map_ = self.surface["position"]
             block = self._block(map_, down, across, first_row, last_row, first_column, last_column)
+            planes = np.ascontiguousarray(np.moveaxis(block, -1, 0))
             for s, (y, x) in at.items():
                 target = places[s][(part.start - top) // s : (part.stop - top) // s]
-                target[:] = _linear(block, y - first_row, x - first_column, jump)
+                target[:] = np.moveaxis(_linear(planes, y - first_row, x - first_column, jump), 0, -1)
 
         parallel(
             strip,
@@ -246,6 +242,22 @@ class Conditions:
         block.reshape(-1, 2)[at] = beyond
 
 
+def _copy(array: np.ndarray, out: np.ndarray) -> None:
+    """`array` [h, w, C] into `out` [C, h, w], integers over their range."""
+    for channel, target in enumerate(out):
+        np.copyto(target, array[..., channel], casting="unsafe")
+        if array.dtype.kind == "u":
+            target *= np.float32(1 / np.iinfo(array.dtype).max)
+
+
+def _fill(out: np.ndarray, array: np.ndarray, at: tuple, texels: tuple) -> None:
+    """The texels `at` of `out` [C, h, w] from those of the whole map that they stand for."""
+    values = np.empty((len(out), len(at[0]), 1), np.float32)
+    _copy(array[texels][:, None], values)
+    for target, value in zip(out, values, strict=True):
+        target[at] = value[:, 0]
+
+
 def _centres(axis: Axis, start: int, stop: int, stride: int) -> np.ndarray:
     """Map coordinates (texel centres are whole numbers) of the centres of `stride` canvas texels, from start to stop."""
     return np.clip(
@@ -255,14 +267,39 @@ def _centres(axis: Axis, start: int, stop: int, stride: int) -> np.ndarray:
     )
 
 
-def _linear(block: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np.ndarray:
-    """Positions between the texels of `block` [h, w, 3]; the nearest texel's where the four around are not one piece."""
+def _linear(planes: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np.ndarray:
+    """Positions between the texels of `planes` [3, h, w]; the nearest texel's where the four around are not one piece."""
     down, right = (np.floor(v).astype(np.int64) for v in (y, x))
-    near = block[np.ix_(np.rint(y).astype(np.int64), np.rint(x).astype(np.int64))]
-    a, b = (y - down).astype(np.float32)[:, None, None], (x - right).astype(np.float32)[:, None]
+    a, b = (y - down).astype(np.float32)[:, None], (x - right).astype(np.float32)
+    near = [_picked(plane, np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)) for plane in planes]
+    if not (a.any() or b.any()):
+        return np.stack(near)
+    out = np.empty((len(planes), len(y), len(x)), np.float32)
+    torn = np.zeros(out.shape[1:], bool)
     with np.errstate(invalid="ignore"):
-        above = block[np.ix_(down, right)] * (1 - b) + block[np.ix_(down, right + 1)] * b
-        below = block[np.ix_(down + 1, right)] * (1 - b) + block[np.ix_(down + 1, right + 1)] * b
-        mean = above * (1 - a) + below * a
-        one_piece = np.abs(mean - near).max(axis=-1, keepdims=True) <= jump
-    return np.where(one_piece, mean, near)
+        for plane, nearest, mean in zip(planes, near, out, strict=True):
+            above = _picked(plane, down, right) * (1 - b)
+            above += _picked(plane, down, right + 1) * b
+            below = _picked(plane, down + 1, right) * (1 - b)
+            below += _picked(plane, down + 1, right + 1) * b
+            above *= 1 - a
+            below *= a
+            np.add(above, below, out=mean)
+            np.subtract(mean, nearest, out=above)
+            torn |= ~(np.abs(above, out=above) <= jump)  # NaN is torn
+    for mean, nearest in zip(out, near, strict=True):
+        np.copyto(mean, nearest, where=torn)
+    return out
+
+
+def _picked(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`plane` [h, w] at rows and columns, a view where both are evenly spaced."""
+    return plane[_even(rows)][:, _even(columns)]
+
+
+def _even(at: np.ndarray) -> np.ndarray | slice:
+    """An index as a slice where it is one."""
+    step = int(at[1] - at[0]) if len(at) > 1 else 1
+    if step > 0 and (np.diff(at) == step).all():
+        return slice(int(at[0]), int(at[-1]) + 1, step)
+    return at

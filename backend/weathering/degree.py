@@ -20,7 +20,9 @@ def to_bytes(exposure: np.ndarray) -> np.ndarray:
 
 def susceptibility(exposure: np.ndarray) -> np.ndarray:
     """Rate and onset of weathering [2, ...] float32 from exposure [...] in 0..1: what the painter sees of geometry."""
-    return np.stack([growth.rate(exposure), growth.onset(exposure)]).astype(np.float32, copy=False)
+    out = np.empty((2, *exposure.shape), np.float32)
+    out[0], out[1] = growth.rate(exposure), growth.onset(exposure)
+    return out
 
 
 def degrees(age: float) -> np.ndarray:

@@ -84,7 +84,7 @@ class Survey:
 
         What the geometry says joins as a union, so one cause is enough; noise shifts it; then it is levelled so that
         `layer.exposure.amount` of the surface weathers readily. Does not depend on the layer's age.
-        A weight whose maps the surface lacks is dropped, the others are raised to the same sum, and a warning says so;
+        A weight whose maps the surface lacks is dropped, the others are raised to the same sum, and one warning says so;
         raises MissingMap where `layer.exposure.strict`.
         """
         weights, warnings = self._weights(layer)
@@ -165,7 +165,10 @@ class Survey:
         return self._on_grid(noise.octaves(points, max(spacing, 10 * grid.spacing), layer.seed, "exposure"))
 
     def _weights(self, layer: Layer) -> tuple[dict[str, float], tuple[str, ...]]:
-        """The weights whose maps there are, raised to the sum of all, at most 1 each; and a warning for each that is dropped."""
+        """The weights whose maps there are, raised to the sum of all, at most 1 each; and what is said of those dropped.
+
+        Nothing is said of a bare texture, which has no shape at all: patches are what it can have.
+        """
         wanted = layer.exposure.weights()
         kept = {n: w for n, w in wanted.items() if not SOURCES[n] or any(m in self.surface for m in SOURCES[n])}
         dropped = [name for name, weight in wanted.items() if name not in kept and weight > 0]
@@ -173,10 +176,12 @@ class Survey:
             raise MissingMap(SOURCES[dropped[0]][0])
         scale = sum(wanted.values()) / sum(kept.values()) if any(kept.values()) else 1.0
         weights = {name: min(scale * kept.get(name, 0.0), 1.0) for name in wanted}
-        return weights, tuple(
-            f"The surface has no {' or '.join(SOURCES[name])} map: {layer.effect.value} ignores {name}."
-            for name in dropped
-        )
+        shaped = any(source in self.surface for sources in SOURCES.values() for source in sources)
+        if not dropped or not shaped:
+            return weights, ()
+        lacking = dict.fromkeys(" or ".join(SOURCES[name]) for name in dropped)
+        effect = layer.effect.value.replace("_", " ")
+        return weights, (f"The surface has no {', no '.join(lacking)} map: {effect} ignores {', '.join(dropped)}.",)
 
     def _union(self, layer: Layer, weights: dict[str, float]) -> np.ndarray:
         """Edges and cavities, weighed and joined: where weathering starts, and what runs start from."""

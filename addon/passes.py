@@ -300,7 +300,9 @@ def _as_it_is(name: str, pixels: images.Pixels, picked: tuple[int, ...]) -> Map 
     """The texture's own texels; None where a number is asked of an image that is not grey."""
     if name in ("albedo", "normal") or len(picked) == 1:
         map_ = pixels.to_map(picked)
-        return map_ if name in ("albedo", "normal") else Map(map_.array, ColorSpace.DATA)
+        if name == "albedo":  # Blender takes the values of data for scene-linear colours
+            return Map(map_.array, ColorSpace.LINEAR) if map_.color_space is ColorSpace.DATA else map_
+        return map_ if name == "normal" else Map(map_.array, ColorSpace.DATA)
     map_ = pixels.to_map(picked)
     grey = all(np.array_equal(map_.array[..., 0], map_.array[..., i]) for i in (1, 2))
     return Map(np.ascontiguousarray(map_.array[..., :1]), ColorSpace.DATA) if grey else None

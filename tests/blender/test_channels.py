@@ -4,6 +4,7 @@
 import bpy
 import numpy as np
 import pytest
+from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace
 from blender import trees
 from blender.captures import SIZE, baked_kinds, bytes_of, captured, plane, textured
 
@@ -14,6 +15,13 @@ def test_a_texture_that_fits_is_read_byte_for_byte(monkeypatch):
     surface = captured(plane(textured(image, Base_Color="Color"))).surface
     assert np.array_equal(surface["albedo"].array, bytes_of(image)[..., :3])
     assert len(kinds) == 4  # normals, position, bends, occlusion: nothing of the material
+
+
+def test_a_colour_from_an_image_of_data_is_scene_linear():
+    image = trees.checks(SIZE, data=True)
+    albedo = captured(plane(textured(image, Base_Color="Color"))).surface["albedo"]
+    assert np.array_equal(albedo.array, bytes_of(image)[..., :3])
+    assert albedo.color_space is ColorSpace.LINEAR
 
 
 def test_channels_of_a_packed_texture_are_read_byte_for_byte():

@@ -101,16 +101,16 @@ class SABI_PT_exposure(_Sidebar, bpy.types.Panel):
 
 
 class SABI_PT_surroundings(_Sidebar, bpy.types.Panel):
-    """Up, ground, neighbours and size"""
+    """Up, ground and neighbours"""
 
-    bl_label = "Surroundings and Size"
+    bl_label = "Surroundings"
     bl_parent_id = "SABI_PT_recipe"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.sabi
         layout.use_property_split = True
-        layout.prop(settings, "size")
+        layout.use_property_decorate = False
         layout.row().prop(settings, "mode", expand=True)
         layout.prop(settings, "gravity")
         row = layout.row(heading="Ground")
@@ -213,13 +213,4 @@ _CLASSES = (
     SABI_PT_object,
     SABI_PT_frame,
 )
-
-
-def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

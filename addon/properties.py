@@ -227,16 +227,14 @@ def plain(value: object) -> object:
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
-_CLASSES = (SABI_PG_exposure, SABI_PG_layer, SABI_PG_scene)
+_register, _unregister = bpy.utils.register_classes_factory((SABI_PG_exposure, SABI_PG_layer, SABI_PG_scene))
 
 
 def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
+    _register()
     bpy.types.Scene.sabi = PointerProperty(type=SABI_PG_scene)
 
 
 def unregister() -> None:
     del bpy.types.Scene.sabi
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+    _unregister()

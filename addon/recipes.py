@@ -9,9 +9,10 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..backend.protocol.errors import BadFile, DiskFull, SabiError, is_disk_full
+from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
 from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe, load_preset, preset_names
 from . import material
+from .operators import reporting
 from .properties import EFFECTS, fill, fill_layer, plain, recipe_of
 
 _preset_items: list[tuple[str, str, str]] = []  # Blender keeps no copy of the strings of an enum that a function gives
@@ -112,13 +113,10 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
             return False
         return True
 
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         applied = material.weathered(context.object)
-        try:
-            fill(context.scene.sabi, Recipe.from_json(applied.recipe_json))
-        except SabiError as error:
-            self.report({"ERROR"}, error.for_artist)
-            return {"CANCELLED"}
+        fill(context.scene.sabi, Recipe.from_json(applied.recipe_json))
         for layer, sockets in zip(context.scene.sabi.layers, applied.layers, strict=True):
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
             layer.relief = plain(sockets["Height"].default_value)
@@ -134,12 +132,9 @@ class SABI_OT_recipe_save(ExportHelper, bpy.types.Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            write_recipe(Path(self.filepath), recipe_of(context.scene.sabi))
-        except SabiError as error:
-            self.report({"ERROR"}, error.for_artist)
-            return {"CANCELLED"}
+        write_recipe(Path(self.filepath), recipe_of(context.scene.sabi))
         return {"FINISHED"}
 
 
@@ -153,12 +148,9 @@ class SABI_OT_recipe_load(ImportHelper, bpy.types.Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            fill(context.scene.sabi, read_recipe(Path(self.filepath)))
-        except SabiError as error:
-            self.report({"ERROR"}, error.for_artist)
-            return {"CANCELLED"}
+        fill(context.scene.sabi, read_recipe(Path(self.filepath)))
         return {"FINISHED"}
 
 
@@ -191,13 +183,4 @@ _CLASSES = (
     SABI_OT_recipe_save,
     SABI_OT_recipe_load,
 )
-
-
-def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

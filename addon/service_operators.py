@@ -55,13 +55,4 @@ class SABI_OT_copy_diagnostics(bpy.types.Operator):
 
 
 _CLASSES = (SABI_OT_start_backend, SABI_OT_stop_backend, SABI_OT_copy_diagnostics)
-
-
-def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -120,8 +120,10 @@ def test_features_that_the_maps_cannot_show_are_warned_about(networks):
 
 
 def test_weights_without_their_maps_are_warned_about(networks):
-    layer = replace(LAYER, exposure=Exposure(edges=1.0, noise=0.2))
-    assert any("edges" in warning for warning in weather(bare(), Recipe((layer,)), networks=networks).warnings)
+    recipe = Recipe((replace(LAYER, exposure=Exposure(edges=1.0, noise=0.2)),))
+    shaped = bare().with_maps({"ambient_occlusion": Map(np.full((64, 64, 1), 255, np.uint8))})
+    assert any("edges" in warning for warning in weather(shaped, recipe, networks=networks).warnings)
+    assert not any("edges" in warning for warning in weather(bare(), recipe, networks=networks).warnings)
 
 
 def test_bad_input_is_refused(networks):

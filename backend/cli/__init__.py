@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `sabi weather | batch | serve | doctor | demo | effects`. One file a command.
+"""The command line: `sabi weather | batch | serve | doctor | demo | effects | degree`. One file a command.
 
 The only user of typer and rich.
 """
@@ -16,7 +16,7 @@ import typer
 
 from ..protocol.errors import Cancelled, SabiError
 from ..version import VERSION
-from . import batch, demo, doctor, effects, serve, weather
+from . import batch, degree, demo, doctor, effects, serve, weather
 from .report import show_error
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.command(
     "demo", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(demo.command)
 app.command("effects")(effects.command)
+app.command("degree")(_interruptible(degree.command))
 
 
 @app.callback(invoke_without_command=True)

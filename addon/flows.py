@@ -306,7 +306,16 @@ def value_of(socket: Socket) -> Value:
 
 
 def links_of(socket: Socket) -> list[bpy.types.NodeLink]:
-    return [link for link in socket.links if link.is_valid and not link.is_muted]
+    """The links that feed an input; where nothing does, it gives its own constant.
+
+    An output of a muted node through which nothing is passed counts as not linked, as it does in renders.
+    """
+    return [link for link in socket.links if link.is_valid and not link.is_muted and not _passes_nothing(link)]
+
+
+def _passes_nothing(link: bpy.types.NodeLink) -> bool:
+    node = link.from_node
+    return node.mute and all(inner.to_socket != link.from_socket for inner in node.internal_links)
 
 
 def _with_identifier(sockets: bpy.types.bpy_prop_collection, identifier: str) -> Socket:

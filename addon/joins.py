@@ -169,9 +169,9 @@ def _stand_before(
         original, entry = shader.inputs[name], group.inputs[name]
         if original.is_linked:
             tree.links.new(original.links[0].from_socket, entry)
-        elif name != "Normal":
-            entry.default_value = original.default_value
-            if _is_animated(original):
+        if name != "Normal":
+            entry.default_value = original.default_value  # what counts too while the link's node is muted
+            if not original.is_linked and _is_animated(original):
                 _follow(entry, original)
         tree.links.new(group.outputs[name], original)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..backend.protocol.errors import SceneError
+from .flows import links_of
 
 AddNode = Callable[[str], bpy.types.Node]
 
@@ -110,7 +111,8 @@ def _number(socket: bpy.types.NodeSocket, scope: Scope, material: bpy.types.Mate
 
 
 def _source(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
-    return socket.links[0].from_socket if socket.is_linked and not socket.links[0].is_muted else None
+    links = links_of(socket)
+    return links[0].from_socket if links else None
 
 
 def _mixed(factor: Opacity, a: Opacity, b: Opacity) -> Opacity:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Eighteen material trees give what their shaders amount to, texel by texel, and every face its own material."""
+"""Nineteen material trees give what their shaders amount to, texel by texel, and every face its own material."""
 
 from functools import partial
 

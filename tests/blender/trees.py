@@ -211,6 +211,15 @@ def _muted(tree):
     return result
 
 
+def _muted_texture(tree):
+    """A texture that is switched off passes nothing into a number: the shader's own value counts."""
+    node = texture(tree, checks(data=True))
+    node.mute = True
+    result = principled(tree, RED, Roughness=0.35, Metallic=0.6)
+    tree.links.new(node.outputs["Alpha"], result.node.inputs["Roughness"])
+    return result
+
+
 def _reroutes(tree):
     one, two = tree.nodes.new("NodeReroute"), tree.nodes.new("NodeReroute")
     tree.links.new(principled(tree, BLUE, Roughness=0.15), one.inputs[0])
@@ -254,5 +263,6 @@ TREES = (
     Tree("added shaders", _added, GREY, roughness=0.8, metallic=0.25),
     Tree("added light", _lamp_added, BLUE, roughness=0.1),
     Tree("muted mix", _muted, RED, roughness=0.3),
+    Tree("muted texture", _muted_texture, RED, roughness=0.35, metallic=0.6),
     Tree("reroutes", _reroutes, BLUE, roughness=0.15),
 )

@@ -17,7 +17,7 @@ from ..protocol.recipe import Frame, FrameMode, Layer
 from ..protocol.surface import Space, Surface
 from . import drips, geometry, noise, relief
 from .grid import Grid, meanwhile, reduced
-from .gutters import band
+from .gutters import Band, band
 from .levels import levelled, smoothstep
 from .seams import Seams, find_seams
 from .voxels import Nodes, nodes
@@ -45,25 +45,49 @@ SOURCES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ExposureField:
-    """Exposure of one layer over a whole surface: `values` [h, w] of the grid, 0..1. `warnings`: sentences for the artist."""
+    """Exposure of one layer over a whole surface: `values` [h, w] of the grid, 0..1. `warnings`: sentences for the artist.
+
+    `shift`: what is added at the texels of a band, so that islands agree where they meet; None where the grid has every texel.
+    """
 
     grid: Grid
     values: np.ndarray
     warnings: tuple[str, ...] = ()
-
-    def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Exposure [len(rows), len(columns)] float32 in 0..1 at texel coordinates; 0.5 is the centre of the first texel."""
-        return self.grid.sample(self.values, rows, columns)
+    shift: tuple[Band, np.ndarray] | None = None
 
     def window(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-        """Exposure [h, w] of a window of the surface, texel by texel."""
-        height, width = self.grid.surface.size
-        return self.sample(np.arange(height)[rows] + 0.5, np.arange(width)[columns] + 0.5)
+        """Exposure [h, w] float32, 0..1, of a window of the surface, texel by texel."""
+        size = self.grid.surface.size
+        y, x = (np.arange(length)[part] for length, part in zip(size, (rows, columns), strict=True))
+        values = self.grid.sample(self.values, y + 0.5, x + 0.5)
+        if self.shift is not None and values.size:
+            band, amount = self.shift
+            here, at = band.window(slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1), size[1])
+            values.reshape(-1)[at] = np.clip(values.reshape(-1)[at] + amount[here], 0, 1)
+        return values
+
+    def across(self, seams: Seams) -> ExposureField:
+        """The same, both sides of every seam brought together: cells of a reduced grid end before islands do.
+
+        `seams` are those of the whole surface; a texel at the rim goes half the way to its partner, those within less.
+        """
+        inside = seams.inside
+        if self.grid.stride == 1 or not len(inside.texels):
+            return self
+        values = self.grid.at(self.values, seams.rim)
+        half = np.where(seams.partner >= 0, values[seams.partner] - values, 0) / 2
+        fade = smoothstep(1 - inside.distance / (inside.distance.max() + 1))
+        return replace(self, shift=(inside, (half[inside.nearest] * fade).astype(np.float32)))
 
 
 def exposure(surface: Surface, layer: Layer, frame: Frame) -> np.ndarray:
     """Exposure [H, W] float32 of a whole surface, 0..1; see `Survey.exposure`. Large surfaces are better read by windows."""
-    return survey(surface, frame).exposure(layer).window()
+    field = survey(surface, frame).exposure(layer)
+    if field.grid.stride > 1 and surface.space is Space.TEXTURE and "island_mask" in surface:
+        position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
+        mask = surface["island_mask"].array[..., 0]
+        field = field.across(find_seams(mask, position, normal, reach=1, share=3 * field.grid.stride))
+    return field.window()
 
 
 def survey(surface: Surface, frame: Frame) -> Survey:

@@ -190,6 +190,20 @@ class Grid:
             result[y, x] = self._near(values, quad, weights, steps, (here[0][y], here[1][x]))
         return result.astype(np.float32, copy=False)
 
+    def at(self, values: np.ndarray, texels: np.ndarray) -> np.ndarray:
+        """`values` [h, w] at the centres of scattered texels (flat) inside islands, as `sample` reads them: float32 [n]."""
+        y, x = np.divmod(texels, self.surface.size[1])
+        (r0, r1, v), (c0, c1, u) = self._between(y + 0.5, 0), self._between(x + 0.5, 1)
+        quad = (r0, c0), (r0, c1), (r1, c0), (r1, c1)
+        weights = np.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u])
+        result = sum(values[cell] * weight for cell, weight in zip(quad, weights, strict=True)).astype(np.float32)
+        mixed = np.flatnonzero(self._mixed[r0, c0])
+        if len(mixed):
+            steps = [np.stack([v[mixed] - i, u[mixed] - j]) for i, j in np.ndindex(2, 2)]
+            cells = [(row[mixed], column[mixed]) for row, column in quad]
+            result[mixed] = self._near(values, cells, weights[:, mixed], steps, (y[mixed], x[mixed]))
+        return result
+
     @cached_property
     def _mixed(self) -> np.ndarray:
         """Where a cell and those right of it, below and across are not one piece, but one of them is inside."""

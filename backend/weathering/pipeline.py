@@ -186,7 +186,8 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
         seams = _seams(surface, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
     gravity = geometry.gravity_at_rest(surface, recipe.frame)
     down, density = _down(grid, gravity), _density(grid, found)
-    return _Ground(exposures.result(), grid, plans, down, gravity, density, seams)
+    fields = exposures.result() if seams is None else [field.across(seams) for field in exposures.result()]
+    return _Ground(fields, grid, plans, down, gravity, density, seams)
 
 
 def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField]:

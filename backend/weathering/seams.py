@@ -11,7 +11,7 @@ commute with turning its input.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -38,7 +38,8 @@ class Seams:
                at place[i] + turn[i] @ d in its partner's island
     `outside`  the texels of no island within reach; `source` the texel (flat) that each stands for: the one across the
                seam, or the nearest of the rim where none is known
-    `shared`   the texels (flat) near seams, `mirror` [M, 2] where (x, y) in the gutter beyond the seam the other island
+    `inside`   the texels near seams, `nearest` being the number of a rim texel that has a partner
+    `shared`   those of them that are blended (flat), `mirror` [M, 2] where (x, y) in the gutter beyond the seam the other island
                paints the same place of the object, `weight` how much of that is taken
     """
 
@@ -49,6 +50,7 @@ class Seams:
     turn: np.ndarray
     outside: Band
     source: np.ndarray
+    inside: Band
     shared: np.ndarray
     mirror: np.ndarray
     weight: np.ndarray
@@ -145,9 +147,9 @@ def find_seams(
     rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
     outside = beyond.result()
     source, room = _sources(rims, outside), _room(rims, outside, share)
-    return Seams(
-        size, texels, partner, place, turn, outside, source, *_shared(rims, outside, room, beside.result(), seam)
-    )
+    inside = beside.result()
+    inside = replace(inside, nearest=seam.astype(np.int32).take(inside.nearest))
+    return Seams(size, texels, partner, place, turn, outside, source, inside, *_shared(rims, outside, room, inside))
 
 
 def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -332,16 +334,14 @@ def _sources(rims: _Rim, outside: Band) -> np.ndarray:
     return source
 
 
-def _shared(
-    rims: _Rim, outside: Band, room: np.ndarray, inside: Band, seam: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shared(rims: _Rim, outside: Band, room: np.ndarray, inside: Band) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The texels near seams, where the other island's gutter shows the same place, and how much of it they take.
 
-    `inside` holds the texels beside the rim texels `seam`, `room` [N] is how deep the gutter is at each rim texel.
+    `inside` are the texels beside seams, `room` [N] is how deep the gutter is at each rim texel.
     """
 
     def part(part: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        texels, distance, nearest = inside.texels[part], inside.distance[part], seam.take(inside.nearest[part])
+        texels, distance, nearest = inside.texels[part], inside.distance[part], inside.nearest[part]
         partner = rims.partner.take(nearest)
         deep = room.take(partner)
         weight = deep / np.maximum(room.take(nearest) + deep, 1e-3)

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from surfaces import box, inner_pairs, panel, plate, seam_pairs, sphere
 
 from sabi.backend.protocol import growth
@@ -12,6 +13,7 @@ from sabi.backend.protocol.surface import IDENTITY, Map, Space, Surface
 from sabi.backend.weathering.exposure import Survey, exposure, survey
 from sabi.backend.weathering.geometry import inside
 from sabi.backend.weathering.grid import reduced
+from sabi.backend.weathering.seams import find_seams
 
 UPSIDE_DOWN = (1.0, 0, 0, 0, 0, -1.0, 0, 0, 0, 0, -1.0, 0, 0, 0, 0, 1.0)
 SCENE = Frame(FrameMode.SCENE)
@@ -142,6 +144,35 @@ def test_exposure_does_not_know_uv_seams(effect: Effect, seed: int) -> None:
     assert len(seams.distance) > 1000
     slope = (inner.difference(values) / inner.distance).mean()
     assert seams.difference(values).mean() <= slope * seams.distance.mean()
+
+
+@pytest.mark.parametrize("effect", Effect)
+@pytest.mark.parametrize("stride", [2, 4])
+def test_exposure_at_reduced_size_does_not_know_uv_seams_either(effect: Effect, stride: int) -> None:
+    surface = box(384)
+    field = Survey(surface, Frame(), reduced(surface, 384 // stride)).exposure(Layer(effect))
+    mask, position, normal = (surface[name].array for name in ("island_mask", "position", "world_normal"))
+    values = field.across(find_seams(mask[..., 0], position, normal, reach=8, share=3 * stride)).window()
+    seams, inner = seam_pairs(surface), inner_pairs(surface)
+    slope = (inner.difference(values) / inner.distance).mean()
+    across = seams.difference(values).mean()
+    assert across <= 0.5 * slope * seams.distance.mean()
+    assert across < 0.3 * seams.difference(field.window()).mean()  # the grid alone does not reach the rims
+
+
+def test_exposure_is_brought_together_only_near_seams_and_by_windows_as_in_whole() -> None:
+    surface = box(256)
+    field = Survey(surface, Frame(), reduced(surface, 128)).exposure(Layer(Effect.DIRT))
+    mask, position, normal = (surface[name].array for name in ("island_mask", "position", "world_normal"))
+    joined = field.across(find_seams(mask[..., 0], position, normal, reach=8, share=5))
+    before, whole = field.window(), joined.window()
+    changed = np.abs(whole - before) > 0
+    assert 0.01 < changed.mean() < 0.3
+    assert not changed[ndimage.distance_transform_edt(inside(surface)) > 7].any()
+    assert whole.min() >= 0
+    assert whole.max() <= 1
+    for rows, columns in ((slice(0, 64), slice(0, 256)), (slice(33, 150), slice(71, 99))):
+        assert joined.window(rows, columns).tobytes() == whole[rows, columns].tobytes()
 
 
 def test_exposure_at_reduced_size_is_nearly_that_of_all_texels() -> None:

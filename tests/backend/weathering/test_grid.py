@@ -65,6 +65,15 @@ def test_windows_agree_with_the_whole() -> None:
     np.testing.assert_array_equal(part, whole[37:90, 5:140])
 
 
+def test_scattered_texels_are_read_as_in_the_whole() -> None:
+    surface = box(200)
+    grid = reduced(surface, 50)
+    values = np.random.default_rng(1).random(grid.inside.shape, np.float32)
+    texels = np.flatnonzero(geometry.inside(surface))
+    whole = grid.sample(values, centres(200), centres(200))
+    np.testing.assert_allclose(grid.at(values, texels), whole.ravel()[texels], atol=1e-5)
+
+
 def test_several_channels_are_read_as_each_alone() -> None:
     grid = reduced(box(128), 32)
     values = np.random.default_rng(1).random((*grid.inside.shape, 2), np.float32)

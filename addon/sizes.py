@@ -33,7 +33,7 @@ def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> t
     Without a size asked for, the longest side lies between 512 and 8192.
     """
     materials = channels.check(obj)
-    found = [tuple(image.size) for material in materials for image in channels.used_images(material.node_tree)]
+    found = [_extent(image) for material in materials for image in channels.used_images(material.node_tree)]
     if not found:
         side = settings.size or _side_by_density(obj, settings.density)
         return side, side
@@ -41,6 +41,15 @@ def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> t
     longest = settings.size or min(max(width, height, SMALLEST), LARGEST)
     scale = longest / max(width, height)
     return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _extent(image: bpy.types.Image) -> tuple[int, int]:
+    """An image's width and height; of a tiled one those of a square that holds as many texels as all tiles have."""
+    if image.source != "TILED":
+        return tuple(image.size)
+    texels = sum(tile.size[0] * tile.size[1] for tile in image.tiles)
+    side = 2 ** math.ceil(math.log2(max(math.sqrt(texels), 1)))
+    return side, side
 
 
 def _side_by_density(obj: bpy.types.Object, density: float) -> int:

@@ -30,7 +30,7 @@ from .weathering.passes import inspect
 
 def main(words: Sequence[str] | None = None) -> int:
     given = _arguments(words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is told; where it is not, it notices
+    signal.signal(signal.SIGTERM, _stop)
     try:
         answer = weather_frame(given)
     except KeyboardInterrupt:
@@ -58,6 +58,12 @@ def weather_frame(given: argparse.Namespace) -> dict[str, object]:
     with WholeFiles(overwrite=False) as files:
         files.add(given.out, lambda temporary: write_image(temporary, _picture(result.surface)))
     return {"warnings": list(dict.fromkeys((*noticed, *result.warnings))), "networks": dict(result.networks)}
+
+
+def _stop(*_: object) -> None:
+    """Once, and in peace: so that the server is told. Where it is not, it notices."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def say(**what: object) -> None:

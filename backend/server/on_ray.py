@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The same application under Ray Serve: the cluster finds it a GPU, starts it again when its machine is gone, and is its door.
 
-Maps and jobs are kept by the process that received them, so that there is one replica; who has many GPUs to share out starts a
-service for each, on a port of its own. After a restart clients send again, as they do to a server that was started anew.
+Maps and jobs are kept by the process that received them, so that there is one replica. After a restart clients send again, as
+they do to a server that was started anew.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from ..protocol.errors import BackendError
 from .app import Limits, app
 from .serve import check_open
 
-REQUESTS = (
-    1000  # at a time: who follows a job's events has a request open for as long; Ray's own 5 would shut others out
-)
+REQUESTS = 1000  # at a time: each job that is followed keeps one open, and Ray's own 5 would shut others out
 
 
 def in_bytes(application: ASGIApp) -> ASGIApp:
@@ -50,8 +48,8 @@ def serve_on_ray(
 ) -> None:
     """Deploy the service on the cluster at `address` and keep it until Ctrl-C, or `until`. `listening` is told when it is there.
 
-    It takes one GPU where the cluster has any. All machines must have Sabi installed. Raises BackendError: no Ray, no cluster,
-    open to everyone without a token, or Ray cannot place it.
+    It takes one GPU where the cluster has any. All machines must have Sabi installed. A cluster that serves something already
+    keeps its host and port. Raises BackendError: no Ray, no cluster, open to everyone without a token, or Ray cannot place it.
     """
     check_open(host, token)
     if not port:

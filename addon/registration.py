@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from importlib import import_module
 
-_MODULES = ("properties", "preferences", "stage", "work", "operators", "service_operators", "recipes", "panels")
+_MODULES = (
+    "properties",
+    "preferences",
+    "stage",
+    "work",
+    "operators",
+    "service_operators",
+    "recipes",
+    "degree_marks",
+    "panels",
+)
 
 
 def register() -> None:

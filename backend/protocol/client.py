@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import numpy as np
 
@@ -176,6 +176,19 @@ class Client:
         finally:
             with contextlib.suppress(SabiError):  # gone, perhaps: there is nothing left to forget
                 self.cancel(job)
+
+    def degree(
+        self, photograph: Map, marks: np.ndarray | None = None, *, method: str = "marks", invert: bool = False
+    ) -> np.ndarray:
+        """How weathered a photograph is around each texel, uint8 [H, W, 1]; see server.degree for marks and methods."""
+        query = {"photograph": self.put_map(photograph.array), "color_space": photograph.color_space.value}
+        query |= {"method": method, "invert": "1" if invert else "0"}
+        if marks is not None:
+            query["marks"] = self.put_map(marks)
+        arrays, _ = wire.loads(self._connection.message(f"/v1/degree?{urlencode(query)}"))
+        if "degree" not in arrays:
+            raise BadMessage("The answer holds no degree map.")
+        return arrays["degree"]
 
     def _progress(self, now: dict[str, Any]) -> Progress:
         try:

@@ -9,6 +9,8 @@
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
     GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
     DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
+    GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
+                                  &method=marks|manifold|rarity [&marks={sha256} &invert=1]
     POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata
 
 Every failure is {"error": {"code", "message", "hint"}}.
@@ -40,6 +42,7 @@ from ..protocol.recipe import Recipe
 from ..protocol.surface import MAX_TEXELS
 from ..weathering.pipeline import Weathered
 from ..weathering.pipeline import weather as pipeline_weather
+from .degree import degree_texels
 from .guard import Guard, failure
 from .jobs import Job, Jobs
 from .map_cache import KeptMap, MapCache
@@ -84,6 +87,7 @@ def app(
         routes=[
             Route("/v1/health", service.health),
             Route("/v1/maps/{digest}", service.put_map, methods=["PUT"]),
+            Route("/v1/degree", service.get_degree),
             Route("/v1/jobs", service.post_job, methods=["POST"]),
             Route("/v1/jobs/{id}", service.get_job, methods=["GET"]),
             Route("/v1/jobs/{id}", service.delete_job, methods=["DELETE"]),
@@ -164,6 +168,21 @@ class Service:
     async def get_result(self, request: Request) -> Response:
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
         return await self._answer(self._job(request), encoding, part)
+
+    async def get_degree(self, request: Request) -> Response:
+        asked = request.query_params
+        photograph, marks = self.maps.get(asked.get("photograph", "")), self.maps.get(asked.get("marks", ""))
+        if photograph is None or (marks is None and "marks" in asked):
+            raise NotFound("The backend lacks the photograph or its marks.", "Send them first.")
+        degree = await run_in_threadpool(
+            degree_texels,
+            photograph,
+            marks,
+            asked.get("color_space", "srgb"),
+            asked.get("method", "marks"),
+            asked.get("invert") == "1",
+        )
+        return Response(wire.dumps({"degree": degree}), media_type="application/octet-stream")
 
     async def post_weather(self, request: Request) -> Response:
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How weathered a photograph is around each texel, from marks painted over it in the Image Editor.
+
+New marks are a copy of the photograph to paint on: red where it is weathered, green where it is clean, yellow half of it.
+What has not been painted is no mark, so the copy shows the artist where to paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from ..backend.protocol.errors import BackendGone, BadFile
+from ..backend.protocol.surface import ColorSpace, Map
+from . import images, work
+from .jobs import Job, Progress
+from .operators import _Working, reporting
+from .preferences import service, service_settings
+
+OF = "sabi_photograph"  # custom property of marks: the image that they are on
+_TOUCHED = 8  # of 255: a texel that differs more from the photograph has been painted
+_METHODS = (
+    ("MARKS", "Marks", "What lies between the marks, in colour and in place"),
+    (
+        "MANIFOLD",
+        "Looks",
+        "What lies between the least and the most weathered looks; finds them itself where nothing is marked",
+    ),
+    ("RARITY", "Rarity", "What looks like little else, without marks; where most of the photograph is clean"),
+)
+
+
+class DegreeJob(Job[np.ndarray]):
+    """A photograph and its marks on their way through the backend; gives the degree, uint8 [H, W, 1]."""
+
+    def __init__(self, photograph: Map, marks: np.ndarray | None, method: str, invert: bool) -> None:
+        self._asked = photograph, marks, method, invert
+        settings = service_settings()
+        super().__init__(lambda: service.connect(settings))
+
+    def _work(self) -> np.ndarray:
+        client = self._connect()
+        self._check_stop()
+        self._tell(Progress("Comparing with the marks", 0.3))
+        photograph, marks, method, invert = self._asked
+        try:
+            return client.degree(photograph, marks, method=method, invert=invert)
+        except BackendGone:
+            service.doubt()
+            raise
+
+    def _abandon(self) -> None:
+        """It takes a second: the backend may finish what nobody waits for."""
+
+
+def encoded(photograph: Map) -> np.ndarray:
+    """The picture as 8-bit colour, as a screen shows it."""
+    if photograph.array.dtype == np.uint8:
+        return photograph.array
+    values = photograph.floats()
+    values = images.encode_srgb(values) if photograph.color_space is ColorSpace.LINEAR else np.clip(values, 0, 1)
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def marks_on(photograph: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """RGBA uint8 from a copy [H, W, 3] of an encoded photograph that was painted on: alpha 255 where it was."""
+    if painted.shape != photograph.shape:
+        raise BadFile("The marks are not of the photograph's size.", "Make new marks for it.")
+    touched = np.abs(painted.astype(np.int16) - photograph).max(axis=2, keepdims=True) > _TOUCHED
+    return np.concatenate([painted, touched * np.uint8(255)], axis=2)
+
+
+def marks_of(photograph: bpy.types.Image) -> bpy.types.Image | None:
+    """The newest marks on a photograph."""
+    return next((image for image in reversed(bpy.data.images) if image.get(OF) == photograph), None)
+
+
+def degree_from_marks(photograph: bpy.types.Image, method: str, invert: bool) -> work.Steps:
+    """Steps that end with a new image of data: how weathered the photograph is around each texel."""
+    yield Progress("Reading the photograph")
+    picture, marks, name = images.read(photograph), marks_of(photograph), photograph.name
+    painted = None
+    if method != "RARITY" and marks is not None:
+        painted = marks_on(encoded(picture), images.read(marks).array)
+        if method == "MANIFOLD" and not painted[..., 3].any():
+            painted = None
+    if method == "MARKS" and painted is None:
+        raise BadFile("The photograph has no marks yet.", "Press New Degree Marks and paint on the copy.")
+    degree = yield from _followed(DegreeJob(picture, painted, method.lower(), invert))
+    result = images.write(Map(degree, ColorSpace.DATA), f"{name} degree")
+    _show(result, {photograph, marks})
+    work.undo_step("Degree")
+    return work.Outcome(f"Made the image '{result.name}'")
+
+
+def _followed(job: DegreeJob) -> Generator[Progress, None, np.ndarray]:
+    try:
+        while not job.wait(0.0):
+            yield job.progress
+        return job.result()
+    finally:
+        job.cancel()
+
+
+def _show(image: bpy.types.Image, in_place_of: set[bpy.types.Image | None]) -> None:
+    """In the editors that show one of these; there are none without a window."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR" and area.spaces.active.image in in_place_of - {None}:
+                area.spaces.active.image = image
+
+
+class _OnPhotograph:
+    """Operators on the Image Editor's image, or on the one that a script names. Of marks, it is the photograph under them."""
+
+    image: StringProperty(
+        name="Image", description="The photograph; the Image Editor's image when left out", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if work.busy():
+            cls.poll_message_set("Sabi is at work already")
+            return False
+        return True
+
+    def photograph(self, context: bpy.types.Context) -> bpy.types.Image:
+        found = bpy.data.images.get(self.image) if self.image else getattr(context.space_data, "image", None)
+        if found is None:
+            raise BadFile(
+                f"There is no image '{self.image}'." if self.image else "No image is shown.",
+                "Open a photograph of a weathered texture in the Image Editor.",
+            )
+        return found.get(OF) or found
+
+
+class SABI_OT_degree_marks_new(_OnPhotograph, bpy.types.Operator):
+    """Make a copy of the photograph to mark on: paint red where it is weathered, green where it is clean"""
+
+    bl_idname = "sabi.degree_marks_new"
+    bl_label = "New Degree Marks"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        photograph = self.photograph(context)
+        marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
+        marks[OF] = photograph
+        _show(marks, {photograph, marks_of(photograph)})
+        self.report({"INFO"}, f"Paint on '{marks.name}': red weathered, green clean, yellow half of it")
+        return {"FINISHED"}
+
+
+class SABI_OT_degree_from_marks(_Working, _OnPhotograph, bpy.types.Operator):
+    """Make an image of how weathered the photograph is around each texel, from the marks painted on its copy"""
+
+    bl_idname = "sabi.degree_from_marks"
+    bl_label = "Degree from Marks"
+    bl_options = {"REGISTER"}
+
+    method: EnumProperty(name="Method", description="What degree is told by", items=_METHODS, options={"SKIP_SAVE"})
+    invert: BoolProperty(name="Invert", description="The other way round", options={"SKIP_SAVE"})
+    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        steps = degree_from_marks(self.photograph(context), self.method, self.invert)
+        return self.begin("Finding the degree", steps, self.wait)
+
+
+def _menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    self.layout.separator()
+    self.layout.operator(SABI_OT_degree_marks_new.bl_idname)
+    self.layout.operator(SABI_OT_degree_from_marks.bl_idname)
+
+
+_CLASSES = (SABI_OT_degree_marks_new, SABI_OT_degree_from_marks)
+
+
+def register() -> None:
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.IMAGE_MT_image.append(_menu)
+
+
+def unregister() -> None:
+    bpy.types.IMAGE_MT_image.remove(_menu)
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

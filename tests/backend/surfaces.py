@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Surfaces whose every map is known in closed form: a box of six turned islands, a sphere, a folded panel, a plate.
+"""Surfaces whose every map is known in closed form: a box and a prism of six turned islands, a sphere, a panel, a plate.
 
 All are in metres, z up, row 0 at the top; texels outside islands hold zeros, as a bake without a margin leaves them.
 """
@@ -32,29 +32,62 @@ class Pairs:
 
 def box(size: int = 256, seed: int = 1, extent: tuple[float, float, float] = (1.0, 1.0, 1.0), **changes) -> Surface:
     """A closed box around the origin whose six islands are turned at random; convex along all edges."""
-    rng = np.random.default_rng(seed)
-    cell = np.array([size / 3, size / 2])
-    longest = max(np.hypot(extent[a], extent[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
-    texels_per_metre = (cell.min() - 4) / longest
-    position = np.zeros((size, size, 3), np.float32)
-    normal = np.zeros_like(position)
-    curvature = np.full((size, size, 1), 0.5, np.float32)
-    inside = np.zeros((size, size), bool)
+    faces = []
     for face in range(6):
         axis, sign = face % 3, 1 if face < 3 else -1
         n = sign * np.eye(3)[axis]
         u_axis = np.roll(np.eye(3)[axis], 1)
         v_axis = np.cross(n, u_axis)  # right-handed with v up, so that nothing is mirrored
         half_u, half_v = (np.abs(np.dot(e, extent)) / 2 for e in (u_axis, v_axis))
-        u, v = _turned(size, cell * (0.5 + np.array([face % 3, face // 3])), rng.uniform(0, 2 * np.pi))
+        faces.append(Face(n * extent[axis] / 2, u_axis, v_axis, half_u, half_v))
+    return _laid_out("box", faces, size, seed, **changes)
+
+
+def prism(size: int = 256, seed: int = 1, tip: float = 25.0, height: float = 1.0, **changes) -> Surface:
+    """The six walls of a hexagonal column, each an island turned at random, the column tipped by so many degrees around x.
+
+    So gravity pulls another way in every island, along none of their sides.
+    """
+    angle = np.radians(tip)
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    half = 0.5 * np.tan(np.pi / 6)  # of a wall's width, half a metre from the axis
+    faces = []
+    for around in np.arange(6) * np.pi / 3:
+        n, u_axis = np.array([np.cos(around), np.sin(around), 0]), np.array([-np.sin(around), np.cos(around), 0])
+        faces.append(Face(turn @ (0.5 * n), turn @ u_axis, turn @ np.array([0.0, 0, 1]), half, height / 2))
+    return _laid_out("prism", faces, size, seed, **changes)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A rectangle in space, u to the right and v up as seen from outside; metres."""
+
+    centre: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    half_u: float
+    half_v: float
+
+
+def _laid_out(name: str, faces: list[Face], size: int, seed: int, **changes) -> Surface:
+    """Six faces of a convex body as islands of one map, each turned at random; convex along all edges."""
+    rng = np.random.default_rng(seed)
+    cell = np.array([size / 3, size / 2])
+    texels_per_metre = (cell.min() - 4) / max(2 * np.hypot(face.half_u, face.half_v) for face in faces)
+    position = np.zeros((size, size, 3), np.float32)
+    normal = np.zeros_like(position)
+    curvature = np.full((size, size, 1), 0.5, np.float32)
+    inside = np.zeros((size, size), bool)
+    for index, face in enumerate(faces):
+        u, v = _turned(size, cell * (0.5 + np.array([index % 3, index // 3])), rng.uniform(0, 2 * np.pi))
         u, v = u / texels_per_metre, v / texels_per_metre
-        here = (np.abs(u) <= half_u) & (np.abs(v) <= half_v)
-        place = n * extent[axis] / 2 + u[..., None] * u_axis + v[..., None] * v_axis
-        to_edge = np.minimum(half_u - np.abs(u), half_v - np.abs(v))
-        position[here], normal[here], inside = place[here], n, inside | here
+        here = (np.abs(u) <= face.half_u) & (np.abs(v) <= face.half_v)
+        place = face.centre + u[..., None] * face.u + v[..., None] * face.v
+        to_edge = np.minimum(face.half_u - np.abs(u), face.half_v - np.abs(v))
+        position[here], normal[here], inside = place[here], np.cross(face.u, face.v), inside | here
         curvature[here, 0] = 0.5 + 0.5 * np.exp(-to_edge[here] / EDGE_WIDTH)
     curvature[~inside] = 0
-    return _surface("box", position, normal, inside, curvature=curvature, texels_per_metre=texels_per_metre, **changes)
+    return _surface(name, position, normal, inside, curvature=curvature, texels_per_metre=texels_per_metre, **changes)
 
 
 def sphere(size: int = 256, radius: float = 0.5, **changes) -> Surface:

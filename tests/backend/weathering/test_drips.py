@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from surfaces import box, panel, sphere
+from scipy import ndimage
+from surfaces import box, panel, prism, sphere
 
+from sabi.backend.protocol.recipe import Effect, Exposure, Frame, Layer
 from sabi.backend.weathering import drips
+from sabi.backend.weathering.exposure import survey
 from sabi.backend.weathering.geometry import down as down_of
 from sabi.backend.weathering.grid import reduced
 from sabi.backend.weathering.voxels import nodes
 
 DOWN = np.array([0, 0, -1], np.float32)
+
+
+def runs_of(surface, layer: Layer, frame: Frame) -> np.ndarray:
+    """What runs add to the exposure of a layer [H, W]."""
+    looked = survey(surface, frame)
+    without = replace(layer, exposure=replace(layer.exposure, drips=0.0))
+    return looked.exposure(layer).window() - looked.exposure(without).window()
 
 
 class Flow:
@@ -107,3 +119,44 @@ def test_runs_lie_within_15_degrees_of_gravity_on_every_island(seed: int) -> Non
         _, vectors = np.linalg.eigh(tensor)
         cosine = abs(vectors[:, 0] @ way[here].mean(axis=0))
         assert np.degrees(np.arccos(min(cosine, 1))) < 15
+
+
+def turned(degrees: float) -> np.ndarray:
+    """Gravity turned around y, so that it pulls along x too."""
+    angle = np.radians(degrees)
+    return np.array([np.sin(angle), 0, -np.cos(angle)], np.float32)
+
+
+def angles_of_runs(surface, field: np.ndarray) -> np.ndarray:
+    """Degrees between the way along which `field` [H, W] changes least and that of gravity, in each island of flat walls.
+
+    Both in texture space: the first by the structure tensor, the second by the plane through the island's positions.
+    """
+    inside = surface["island_mask"].array[..., 0] > 0
+    islands, count = ndimage.label(inside)
+    core = ndimage.binary_erosion(inside, iterations=4)
+    slope, angles = np.gradient(field), []
+    for island in range(1, count + 1):
+        y, x = np.nonzero(core & (islands == island))
+        plane = np.linalg.lstsq(np.stack([x, y, np.ones(len(x))], 1), surface["position"].array[y, x], rcond=None)[0]
+        way = np.linalg.pinv(plane[:2].T) @ DOWN
+        gy, gx = slope[0][y, x], slope[1][y, x]
+        _, vectors = np.linalg.eigh([[gx @ gx, gx @ gy], [gx @ gy, gy @ gy]])
+        angles.append(np.degrees(np.arccos(min(abs(vectors[:, 0] @ way) / np.linalg.norm(way), 1))))
+    return np.array(angles)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("tip", [0.0, 25.0, 50.0])
+def test_exposure_runs_within_15_degrees_of_gravity_on_walls_that_stand_any_way(seed: int, tip: float) -> None:
+    """Six walls of a tipped column: gravity pulls another way in each island. With gravity turned by 30 degrees it fails."""
+    surface = prism(512, seed, tip)
+    layer = Layer(Effect.RUST, feature_size=0.03, exposure=Exposure(edges=0.4, drips=1.0, noise=0.0))
+
+    def angles(gravity: np.ndarray) -> np.ndarray:
+        return angles_of_runs(surface, runs_of(surface, layer, Frame(gravity=tuple(map(float, gravity)))))
+
+    found = angles(DOWN)
+    assert len(found) == 6
+    assert found.max() < 15
+    assert angles(turned(30)).max() > 15

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
-from .flows import Flow, Value, plug, read_flow, surface_output
+from .flows import Flow, Value, links_of, plug, read_flow, surface_output
 from .growth_nodes import GROUP_KEY
 from .heights import FLAT as FLAT_HEIGHT
 from .heights import Height, moves_sideways, read_height
@@ -214,7 +214,12 @@ def _texture(socket: bpy.types.NodeSocket, width: int, uvs: UVs) -> Texture | No
     """The texture that a socket gives unaltered, in the texels of the surface; None when anything stands between."""
     socket = _through(socket)
     node, channel = socket.node, None
-    if node.bl_idname == "ShaderNodeSeparateColor" and node.mode == "RGB" and node.inputs[0].is_linked:
+    if (
+        node.bl_idname == "ShaderNodeSeparateColor"
+        and not node.mute
+        and node.mode == "RGB"
+        and links_of(node.inputs[0])
+    ):
         channel = list(node.outputs).index(socket)
         socket = _through(node.inputs[0].links[0].from_socket)
         node = socket.node
@@ -246,12 +251,14 @@ def _through(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
 
 def _fits(node: bpy.types.Node, uvs: UVs) -> bool:
     """Whether an image texture lays its image onto the surface's UV map without a mapping."""
-    vector = node.inputs["Vector"]
+    links = links_of(node.inputs["Vector"])
     if node.projection != "FLAT" or node.image.source not in ("FILE", "GENERATED"):
         return False
-    if not vector.is_linked:
+    if not links:
         return uvs.unnamed_fit
-    source = _through(vector.links[0].from_socket)
+    source = _through(links[0].from_socket)
+    if source.node.mute:
+        return False
     if source.node.bl_idname == "ShaderNodeUVMap":
         return not source.node.from_instancer and (source.node.uv_map or uvs.render) == uvs.surface
     if source.node.bl_idname == "ShaderNodeTexCoord":

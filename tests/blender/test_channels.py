@@ -37,6 +37,21 @@ def test_channels_of_a_packed_texture_are_read_byte_for_byte():
     assert np.array_equal(surface["metallic"].array, bytes_of(image)[..., 2:3])
 
 
+def test_a_muted_node_between_texture_and_shader_is_not_read_past():
+    """Separate Color that is muted gives the colour as one number, its brightness, whichever output is used."""
+    image = trees.checks(SIZE, data=True)
+
+    def build(tree):
+        node, parts = trees.texture(tree, image), tree.nodes.new("ShaderNodeSeparateColor")
+        node.interpolation, parts.mute = "Closest", True
+        tree.links.new(node.outputs[0], parts.inputs[0])
+        return trees.principled(tree, Roughness=parts.outputs[0])
+
+    roughness = captured(plane(trees.material(trees.Tree("muted", build, trees.RED)))).surface["roughness"]
+    grey = bytes_of(image)[..., :3] @ (0.2126, 0.7152, 0.0722)
+    np.testing.assert_allclose(roughness.array[..., 0], grey, atol=1.5)
+
+
 def test_a_normal_map_that_fits_is_read_and_others_are_baked():
     image = trees.checks(SIZE, data=True)
 

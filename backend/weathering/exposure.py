@@ -20,6 +20,7 @@ from .grid import Grid, meanwhile, reduced
 from .gutters import Band, band
 from .levels import levelled, smoothstep
 from .seams import Seams, find_seams
+from .torn import NOWHERE, torn_cells, torn_texels
 from .voxels import Nodes, nodes
 
 POINTS = 70_000  # of the surface that runs are followed from, about
@@ -86,7 +87,8 @@ def exposure(surface: Surface, layer: Layer, frame: Frame) -> np.ndarray:
     if field.grid.stride > 1 and surface.space is Space.TEXTURE and "island_mask" in surface:
         position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
         mask = surface["island_mask"].array[..., 0]
-        field = field.across(find_seams(mask, position, normal, reach=1, share=3 * field.grid.stride))
+        torn = NOWHERE if position is None else torn_texels(field.grid)
+        field = field.across(find_seams(mask, position, normal, reach=1, share=3 * field.grid.stride, torn=torn))
     return field.window()
 
 
@@ -246,7 +248,7 @@ class Survey:
         grid = self.grid
         if grid.position is None or self.surface.space is not Space.TEXTURE:
             return None
-        return find_seams(grid.inside, grid.position, self.normals, reach=1, share=1)
+        return find_seams(grid.inside, grid.position, self.normals, reach=1, share=1, torn=torn_cells(grid))
 
     def _over_seams(self, score: np.ndarray, seams: Seams | None, feature: float) -> np.ndarray:
         """`score` brought together where islands meet, over a feature: the faces of a sharp edge look different ways."""

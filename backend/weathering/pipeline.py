@@ -28,6 +28,7 @@ from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code
 from .scale import Scales, densities, scales
 from .seams import Seams, find_seams
+from .torn import NOWHERE, torn_texels
 
 GUTTER = 48  # canvas texels outside islands that are filled from across seams: more than the painter heeds strongly
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
@@ -183,7 +184,7 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
         raise Cancelled()
     seams = None
     if _has_islands(surface):
-        seams = _seams(surface, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
+        seams = _seams(grid, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
     gravity = geometry.gravity_at_rest(surface, recipe.frame)
     down, density = _down(grid, gravity), _density(grid, found)
     fields = exposures.result() if seams is None else [field.across(seams) for field in exposures.result()]
@@ -199,13 +200,15 @@ def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField
     return fields
 
 
-def _seams(surface: Surface, octave: float, allocate: Allocate) -> Seams:
-    """Seams of a surface's islands, as wide as the smallest canvas wants them."""
+def _seams(grid: Grid, octave: float, allocate: Allocate) -> Seams:
+    """Seams of the islands of the grid's surface, as wide as the smallest canvas wants them."""
+    surface = grid.surface
+    torn = NOWHERE if grid.position is None else torn_texels(grid)
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
     share = int(np.clip(round(SHARE * 2.0**-octave), 4, 48))
     reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 2 * GUTTER))
     mask = surface["island_mask"].array[..., 0]
-    return find_seams(mask, position, normal, reach=reach, share=share, allocate=allocate)
+    return find_seams(mask, position, normal, reach=reach, share=share, torn=torn, allocate=allocate)
 
 
 def _down(grid: Grid, gravity: np.ndarray) -> np.ndarray | None:

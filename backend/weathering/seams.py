@@ -18,12 +18,15 @@ import numpy as np
 
 from .grid import meanwhile, parallel
 from .gutters import Allocate, Band, band, dilate, rim
+from .torn import NOWHERE, Torn
 
 TOUCH = 1.3  # rims that lie this many texels of each side apart on the object touch
 APART = 6  # rim texels nearer to each other in the map are the same stretch of rim
 FOLD = -0.7  # cosine of the sharpest fold unfolded; beyond it the two sides of a thin sheet would pass for a seam
 BASELINE = 3  # texels over which an island's tangents are measured
 ELSEWHERE = 1.5  # times as far on the object as in the map: not across the seam any more
+OPEN = 3.0  # texels of gutter that two islands need at a seam, both together, to be blended through it
+MIRRORED = 6  # texels on either side over which they are blended otherwise
 STRAY = 4  # texels by which a place in a gutter may miss the seam it belongs to
 CHUNK = 1 << 16  # texels at a time, so that what is in between stays in cache
 CROWD = 32  # rim texels in one voxel that are looked at
@@ -120,15 +123,16 @@ def find_seams(
     *,
     reach: int,
     share: int,
+    torn: Torn = NOWHERE,
     allocate: Allocate = np.empty,
 ) -> Seams:
     """The seams of the islands in `mask` [H, W], from `position` [H, W, 3] in metres; without it no rim has a partner.
 
     Gutters are known up to `reach` texels from the rim; blending goes `share` texels deep. `world_normal` [H, W, 3] only
-    tells the outside of mirrored islands.
+    tells the outside of mirrored islands. `torn`: where islands touch in the map, which `mask` does not tell.
     """
     size = mask.shape[0], mask.shape[1]
-    texels = rim(mask)
+    texels = np.union1d(rim(mask), torn.both(size[1]))
     xy = np.stack(np.divmod(texels, size[1])[::-1], axis=-1)
     partner = np.full(len(texels), -1, np.int32)
     place = xy.astype(np.float32)
@@ -136,7 +140,7 @@ def find_seams(
     texel = np.zeros(len(texels))
     beyond = meanwhile(partial(band, mask, texels, reach, inside=False, allocate=allocate))
     if position is not None and len(texels):
-        tangents = _tangents(mask, position, xy)
+        tangents = _tangents(mask, position, xy, torn)
         texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
         points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
         normals = _outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
@@ -149,7 +153,9 @@ def find_seams(
     source, room = _sources(rims, outside), _room(rims, outside, share)
     inside = beside.result()
     inside = replace(inside, nearest=seam.astype(np.int32).take(inside.nearest))
-    return Seams(size, texels, partner, place, turn, outside, source, inside, *_shared(rims, outside, room, inside))
+    return Seams(
+        size, texels, partner, place, turn, outside, source, inside, *_shared(rims, outside, room, inside, share)
+    )
 
 
 def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -176,7 +182,7 @@ def _corners(at: np.ndarray, size: tuple[int, ...]) -> list[tuple[np.ndarray, np
     return corners
 
 
-def _tangents(mask: np.ndarray, position: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def _tangents(mask: np.ndarray, position: np.ndarray, xy: np.ndarray, torn: Torn) -> np.ndarray:
     """Metres per texel to the right and down [N, 3, 2] at rim texels, measured inside the island; NaN where it is too thin."""
     limit = np.array([mask.shape[1] - 1, mask.shape[0] - 1])
     points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
@@ -191,6 +197,10 @@ def _tangents(mask: np.ndarray, position: np.ndarray, xy: np.ndarray) -> np.ndar
                 inside &= (to[:, axis] >= 0) & (to[:, axis] <= limit[axis])
                 to = np.clip(to, 0, limit)
                 inside &= mask[to[:, 1], to[:, 0]] > 0
+                first = to[:, 1] * mask.shape[1] + to[:, 0]  # of the two texels that the last step joins
+                if sign > 0:
+                    first -= mask.shape[1] if axis else 1
+                inside &= ~torn.between(first, axis)
                 better = inside & (length > longest)
                 there = to[better]
                 step = position[there[:, 1], there[:, 0]] - points[better]
@@ -334,7 +344,9 @@ def _sources(rims: _Rim, outside: Band) -> np.ndarray:
     return source
 
 
-def _shared(rims: _Rim, outside: Band, room: np.ndarray, inside: Band) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shared(
+    rims: _Rim, outside: Band, room: np.ndarray, inside: Band, share: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The texels near seams, where the other island's gutter shows the same place, and how much of it they take.
 
     `inside` are the texels beside seams, `room` [N] is how deep the gutter is at each rim texel.
@@ -347,14 +359,19 @@ def _shared(rims: _Rim, outside: Band, room: np.ndarray, inside: Band) -> tuple[
         weight = deep / np.maximum(room.take(nearest) + deep, 1e-3)
         weight *= np.clip(1 - distance / np.maximum(deep, 1e-3), 0, 1)
         x, y, flat = rims.across(texels, nearest)
+        # where islands leave no gutter, the other's own texels are taken, as deep beyond the seam as these are before it
+        closed = room.take(nearest) + deep < OPEN
+        weight = np.where(closed, 0.5 * np.clip(1 - distance / min(share, MIRRORED), 0, 1), weight)
+        x = np.where(closed, 2 * rims.xy[:, 0].take(partner) - x, x)
+        y = np.where(closed, 2 * rims.xy[:, 1].take(partner) - y, y)
         # the place must lie in the gutter of the partner's island, near the partner, or on its rim
         home = partner
         if len(outside.texels):
             slot = np.minimum(np.searchsorted(outside.texels, flat), len(outside.texels) - 1)
             home = np.where(outside.texels.take(slot) == flat, outside.nearest.take(slot), partner)
         far = np.abs(rims.xy.take(home, axis=0) - rims.xy.take(partner, axis=0)).max(axis=1, initial=0)
-        taken = (weight > 0) & (far <= distance + STRAY)
-        return texels[taken], np.stack([x[taken], y[taken]], axis=-1), weight[taken]
+        taken = (weight > 0) & ((far <= distance + STRAY) | closed)
+        return texels[taken], np.stack([x[taken], y[taken]], axis=-1, dtype=np.float32), weight[taken]
 
     found = parallel(part, _chunks(max(len(inside.texels), 1)))
     shared, mirror, weight = (np.concatenate(arrays) for arrays in zip(*found, strict=True))

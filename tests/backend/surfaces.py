@@ -161,6 +161,18 @@ def plate(size: int = 256, width: float = 1.0, upright: bool = True, bolts: int 
     return _surface("plate", position, normal, np.ones((size, size), bool), **maps, **changes)
 
 
+def shuffled(size: int = 256, width: float = 1.0, **changes) -> Surface:
+    """An upright sheet cut into four strips that fill the map in another order, without a texel between them."""
+    quarter = size // 4
+    column = np.arange(4 * quarter)
+    across = (np.array([2, 0, 3, 1])[column // quarter] * quarter + column % quarter + 0.5) / (4 * quarter) - 0.5
+    position = np.zeros((size, 4 * quarter, 3), np.float32)
+    position[..., 0], position[..., 2] = across * width, (0.5 - (np.arange(size)[:, None] + 0.5) / size) * width
+    normal = np.zeros_like(position)
+    normal[..., 1] = -1
+    return _surface("shuffled", position, normal, np.ones(position.shape[:2], bool), **changes)
+
+
 def seam_pairs(surface: Surface, reach: float = 1.5) -> Pairs:
     """Border texels and the nearest texel of another island, at most `reach` texels apart on the object."""
     position = surface["position"].floats()

@@ -79,9 +79,15 @@ def main(words: list[str] | None = None) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     clear(given.out)
     console, began, made = Console(), time.monotonic(), {}
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     try:
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        with Progress(*columns, console=console, speed_estimate_period=600) as progress:  # renders report seldom
             task = progress.add_task("Starting Blender", total=1.0)
             for report in play(given):
                 progress.update(task, description=report["stage"], completed=report["fraction"])

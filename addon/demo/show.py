@@ -53,7 +53,7 @@ def perform(bpy: ModuleType, request: dict) -> None:
     scene = bpy.context.scene
     render = addon("demo.stage").render
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "demo.blend"), check_existing=False)
-    report("Rendering, clean", 0.05)
+    report("Rendering, clean", 0.02)
     render(scene, out / "before.png", request["samples"])
 
     bpy.context.preferences.filepaths.save_version = 0
@@ -61,13 +61,13 @@ def perform(bpy: ModuleType, request: dict) -> None:
     for thing in bpy.context.view_layer.objects:
         thing.select_set(thing in things)
     bpy.context.view_layer.objects.active = things[0]
-    addon("work").listen(lambda progress: report(progress.stage, 0.15 + 0.4 * progress.fraction))
+    addon("work").listen(lambda progress: report(progress.stage, 0.11 + 0.2 * progress.fraction))
     began = time.monotonic()
     operate(bpy.ops.sabi.weather, preset=request["preset"], size=request["size"], wait=True)
     seconds = round(time.monotonic() - began, 1)
 
     for index, age in enumerate(AGES):
-        report(f"Rendering, age {age:g}", 0.55 + 0.4 * index / len(AGES))
+        report(f"Rendering, age {age:g}", 0.31 + 0.66 * index / len(AGES))
         set_age(things, age)
         render(scene, out / f"age-{age:.2f}.png", request["samples"])
     set_age(things, 0.75)

@@ -91,6 +91,10 @@ def render(scene: bpy.types.Scene, path: Path, samples: int = 24) -> None:
     scene.cycles.samples = samples
     scene.cycles.seed = 1
     scene.cycles.use_denoising = True
+    scene.cycles.diffuse_bounces = scene.cycles.glossy_bounces = (
+        3  # a seventh less to compute, and hardly a texel changes
+    )
+    scene.render.use_persistent_data = True  # only the ages of a material change between the pictures
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)

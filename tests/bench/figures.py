@@ -53,7 +53,7 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         None,
     ),
     "longest_stall_ms": (
-        "longest time Sabi keeps Blender's main thread, in a window, 2048 x 2048, ms",
+        "longest time Sabi keeps Blender's main thread outside bakes, in a window, 2048 x 2048, ms",
         "<=",
         100.0,
         None,
@@ -76,7 +76,7 @@ def figures(path: Path) -> list[dict[str, object]]:
     for report in sorted((path.parent.parent / "window").glob("*/report.json")):
         window = json.loads(report.read_text())
         worst = {
-            "longest_stall_ms": [ms for ms, _, _ in window["entries_ms"].values()],
+            "longest_stall_ms": [ms for stage, (ms, _, _) in window["entries_ms"].items() if stage != "baking"],
             "frame_with_sabi_ms": [ms for stage, ms in window["frames_ms"].items() if stage != "baking"],
             "frame_without_sabi_ms": list(window["frames_without_sabi_ms"].values()),
         }

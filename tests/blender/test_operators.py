@@ -416,3 +416,43 @@ def test_diagnostics_tell_what_failed_and_no_secret(backend):
     assert bpy.app.version_string in text
     assert "very secret" not in text
     chosen.server = chosen.token = ""
+
+
+def textured_plane(folder) -> tuple[bpy.types.Object, list[bpy.types.Image]]:
+    """A plane with two textures from files, which Blender has not read yet."""
+    obj = painted_plane()
+    nodes = obj.data.materials[0].node_tree.nodes
+    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+    loaded = []
+    for name in ("Base Color", "Roughness"):
+        made = bpy.data.images.new(name, 8, 8)
+        made.filepath_raw, made.file_format = str(folder / f"{name}.png"), "PNG"
+        made.save()
+        bpy.data.images.remove(made)
+        loaded.append(bpy.data.images.load(str(folder / f"{name}.png")))
+        node = nodes.new("ShaderNodeTexImage")
+        node.image = loaded[-1]
+        shader.id_data.links.new(node.outputs[0], shader.inputs[name])
+    return obj, loaded
+
+
+def test_textures_are_read_one_a_step(clean_scene, tmp_path):
+    """Each is read on the main thread, and a window shall be drawn in between."""
+    obj, textures = textured_plane(tmp_path)
+    read = [sum(texture.has_data for texture in textures) for _ in weathering._reading(weathering.Target.of(obj))]
+    assert read == [1, 2]
+
+
+def test_the_estimate_has_no_texture_read(clean_scene, tmp_path):
+    """The panel asks for it while it is drawn."""
+    obj, textures = textured_plane(tmp_path)
+    assert weathering.estimate([obj], 1, weathering.CaptureSettings()) == 0
+    assert not any(texture.has_data for texture in textures)
+    list(weathering._reading(weathering.Target.of(obj)))
+    assert weathering.estimate([obj], 1, weathering.CaptureSettings()) > 0
+
+
+def test_a_missing_texture_ends_the_reading(clean_scene, tmp_path):
+    obj, textures = textured_plane(tmp_path)
+    textures[0].filepath = str(tmp_path / "nowhere.png")
+    assert len(list(weathering._reading(weathering.Target.of(obj)))) <= 1

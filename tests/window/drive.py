@@ -231,8 +231,9 @@ def open_panel() -> Steps:
     yield 1.0
     sidebar = next(region for region in area.regions if region.type == "UI")
     sidebar.active_panel_category = "Sabi"
-    yield 1.0
-    layers = bpy.context.scene.sabi.layers
+    layers, until = bpy.context.scene.sabi.layers, time.monotonic() + 60.0
+    while not layers and time.monotonic() < until:  # they come when the panel is first drawn
+        yield 0.5
     report["recipe"] = {"layers": [layer.effect for layer in layers], "saved": before == bpy.data.is_dirty}
     yield from photograph("panel")
     report["sidebar"] = rectangle(sidebar)

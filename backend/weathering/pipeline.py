@@ -182,9 +182,7 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     plans = [scales(surface, grid, found, layer, card) for layer in recipe.layers]
     if run.cancelled():
         raise Cancelled()
-    seams = None
-    if _has_islands(surface):
-        seams = _seams(grid, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
+    seams = _seams(grid, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
     gravity = geometry.gravity_at_rest(surface, recipe.frame)
     down, density = _down(grid, gravity), _density(grid, found)
     fields = exposures.result() if seams is None else [field.across(seams) for field in exposures.result()]
@@ -200,10 +198,14 @@ def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField
     return fields
 
 
-def _seams(grid: Grid, octave: float, allocate: Allocate) -> Seams:
-    """Seams of the islands of the grid's surface, as wide as the smallest canvas wants them."""
+def _seams(grid: Grid, octave: float, allocate: Allocate) -> Seams | None:
+    """Seams of the islands of the grid's surface, as wide as the smallest canvas wants them; None where it has none."""
     surface = grid.surface
+    if surface.space is not Space.TEXTURE or "island_mask" not in surface:
+        return None
     torn = NOWHERE if grid.position is None else torn_texels(grid)
+    if not _has_islands(surface) and not (len(torn.right) or len(torn.below)):
+        return None
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
     share = int(np.clip(round(SHARE * 2.0**-octave), 4, 48))
     reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 2 * GUTTER))

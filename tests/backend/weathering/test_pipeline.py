@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from surfaces import box, plate
+from surfaces import box, plate, shuffled
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import BadRecipe, BadSurface, Cancelled, MissingMap
@@ -124,6 +124,18 @@ def test_weights_without_their_maps_are_warned_about(networks):
     shaped = bare().with_maps({"ambient_occlusion": Map(np.full((64, 64, 1), 255, np.uint8))})
     assert any("edges" in warning for warning in weather(shaped, recipe, networks=networks).warnings)
     assert not any("edges" in warning for warning in weather(bare(), recipe, networks=networks).warnings)
+
+
+def test_islands_that_fill_the_map_without_gutters_are_brought_together(networks):
+    """The stand-in paints what it sees: strips of other greys make steps, which go where the strips meet on the object."""
+    surface = shuffled(256)
+    grey = np.broadcast_to(np.repeat(np.array([0, 80, 160, 240], np.uint8), 64)[None, :, None], (256, 256, 3))
+    surface = surface.with_maps({"albedo": Map(grey.copy(), ColorSpace.SRGB)})
+    painted = weather(surface, Recipe((LAYER,)), networks=networks).layers[0]
+    order, cuts = np.argsort(surface["position"].array[0, :, 0]), [63, 127, 191]
+    for image in (painted.thin, painted.thick, painted.growth):
+        steps = np.abs(np.diff(image[:, order].astype(int), axis=1)).mean(axis=(0, 2))
+        assert steps[cuts].mean() <= 1.5 * steps.mean()
 
 
 def test_bad_input_is_refused(networks):

@@ -85,7 +85,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
     )
     seed: IntProperty(name="Seed", description="Another number gives another pattern")
     feature_size: FloatProperty(
-        name="Size",
+        name="Feature Size",
         description="Across one flake, tuft or stain",
         min=1e-4,
         soft_max=1,
@@ -129,7 +129,7 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     active_layer: IntProperty(name="Active Layer", description="The layer whose settings are shown", min=0)
     recipe_name: StringProperty(name="Recipe", description="Name of the recipe")
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
-    size: EnumProperty(name="Size", description="Size of the images", items=SIZES)
+    size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)
     mode: EnumProperty(name="Mode", description="Whether the object's place in the scene matters", items=MODES)
     gravity: FloatVectorProperty(
         name="Gravity", description="Which way water runs", default=(0, 0, -1), subtype="DIRECTION"

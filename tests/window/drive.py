@@ -434,7 +434,6 @@ def scenario() -> Steps:
             print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
             yield from part()
     report["entries_ms"] = entries.in_ms()
-    entries.let_go_of_handlers()
 
 
 def main() -> None:
@@ -449,6 +448,7 @@ def main() -> None:
         except Exception:
             report["failed"] = traceback.format_exc()
             subprocess.run(["import", "-window", "root", str(OUT / "failed.png")], check=False)
+        entries.let_go_of_handlers()
         (OUT / "report.json").write_text(json.dumps(report, indent=1, default=str))
         bpy.context.preferences.use_preferences_save = False
         bpy.ops.wm.quit_blender()

@@ -33,6 +33,7 @@ SPLASH = 0.35  # of the object's height is near the ground, but at most
 SPLASH_METRES = 0.6
 SPLASH_CELLS = 50  # or as many cells of the grid, on objects so large that the metres would not show
 CELLS = 3  # of the grid across a feature, at least
+LARGEST = 1000.0  # metres across a feature, as a recipe allows
 # What each weight can be had from: one of these maps is enough, the first is what the artist is asked for.
 SOURCES: dict[str, tuple[str, ...]] = {
     "edges": ("curvature", "normal", "height"),
@@ -115,7 +116,7 @@ class Survey:
         """
         weights, warnings = self._weights(layer)
         # features finer than the grid come out larger, as they do when painted
-        layer = replace(layer, feature_size=max(layer.feature_size, CELLS * self.grid.spacing))
+        layer = replace(layer, feature_size=max(layer.feature_size, min(CELLS * self.grid.spacing, LARGEST)))
         seams = meanwhile(lambda: self._seams)
         patches = meanwhile(self.patches, layer)
         sources = self._union(layer, weights)

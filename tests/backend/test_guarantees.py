@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import surfaces
+from scipy import ndimage
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import Cancelled
@@ -212,6 +213,18 @@ class TestNoSeams:
             now = coverage(surface, recipe, layers, age)
             assert 0.02 < now[inside(surface)].mean() < 0.98
             assert across.difference(now).mean() <= 1.5 * within.difference(now).mean()
+
+    @pytest.mark.parametrize("effect", list(Effect))
+    def test_a_seam_differs_no_more_than_the_rims_beside_it(self, networks, effect):
+        """At every age, with each effect's own exposure: rust starts at edges, so at first only what lies there compares."""
+        surface = surfaces.box(384)
+        recipe = rust(surface, effect=effect, exposure=None)
+        layers = weather(surface, recipe, networks=networks).layers
+        across, within = surfaces.seam_pairs(surface), surfaces.inner_pairs(surface)
+        beside = ndimage.distance_transform_edt(inside(surface))[within.a] < 6
+        for age in np.arange(0.2, 0.95, 0.1):
+            now = coverage(surface, recipe, layers, float(age))
+            assert across.difference(now).mean() <= 1.5 * within.difference(now)[beside].mean()
 
     def test_the_picture_is_the_same_however_islands_are_turned(self, networks):
         """Two layouts of one box: the same place of the object has much the same threshold, more than two seeds have."""

@@ -296,6 +296,14 @@ def test_an_empty_surface_and_a_single_texel_are_survived() -> None:
     assert np.isfinite(exposure(tiny, Layer(Effect.RUST), Frame())).all()
 
 
+def test_a_landscape_of_hundreds_of_kilometres_is_survived() -> None:
+    surface = box(64)
+    vast = surface.with_maps({"position": Map(surface["position"].array * np.float32(1e6))})
+    values = exposure(vast, Layer(Effect.RUST), Frame())
+    assert np.isfinite(values).all()
+    assert values[inside(surface)].std() > 0.05
+
+
 def test_a_frame_weathers_where_its_object_is() -> None:
     """A ball before a floor that goes on to the horizon, as an orthographic camera sees them; the sky has no position."""
     y, x = (np.mgrid[:128, :128] + 0.5) / 64 - 1

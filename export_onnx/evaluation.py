@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy import stats
+from scipy import ndimage, stats
 from torch import Tensor, nn
 
 from . import backbone, composite, feature_size
@@ -57,6 +57,7 @@ def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPO
     figures["spearman"] = spearman(everything)
     figures |= growth_figures(brush) | placement_figures(brush)
     figures["base_response"] = base_response(brush)
+    figures["runs_from_gravity"] = runs_from_gravity(brush)
     figures["texels_per_feature"] = feature_size.measure(brush)
     figures["bytes"] = path.stat().st_size
     figures["gflop_per_megatexel"] = gflop_per_megatexel()
@@ -217,6 +218,25 @@ def placement_figures(brush: Brush, size: int = 256) -> dict:
         seeds.append(correlation(*(at_age(p, base, even, 0.7)[1] for p in two)))
     worst = {"roll_difference": 255 * max(rolls), "tile_difference": 255 * max(tiles), "seeds_correlation": max(seeds)}
     return {name: round(value, 4) for name, value in worst.items()}
+
+
+def runs_from_gravity(brush: Brush, size: int = 256) -> float:
+    """Degrees between gravity and the runs of the styles that have them: the worst of three directions of gravity."""
+    base, even, worst = plain_base((0.5, 0.5, 0.5), size), torch.full((1, 1, size, size), 0.5), 0.0
+    for effect, photographs in effects.TRAINING.items():
+        for style in (photograph.style for photograph in photographs if photograph.runs):
+            for angle in np.radians((90.0, 40.0, 160.0)):
+                down = (float(np.cos(angle)), float(np.sin(angle)))
+                painted = brush.paint(base, even, brush.style(effect, style), brush.noise(size, 9, down), down)
+                apart = abs(np.degrees(angle - grain_angle(at_age(painted, base, even, 0.6)[1][0, 0].numpy()))) % 180
+                worst = max(worst, min(apart, 180 - apart))
+    return round(float(worst), 1)
+
+
+def grain_angle(picture: np.ndarray) -> float:
+    """Direction of least change of [H, W], radians from the rows' direction towards downward: of the mean structure tensor."""
+    down, across = np.gradient(ndimage.gaussian_filter(picture, 1.5))
+    return 0.5 * float(np.arctan2(2 * (across * down).mean(), (across**2 - down**2).mean())) + np.pi / 2
 
 
 def base_response(brush: Brush, size: int = 128) -> float:

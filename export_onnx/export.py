@@ -20,7 +20,7 @@ from .painting import Brush
 OPSET = 18  # the CUDA provider lacked Resize and Pad of later sets for years
 MAX_BYTES = 16 << 20
 TOLERANCE = 1e-4
-VERSION = "1.0"
+VERSION = "2.0"
 CHANNELS = {
     "base": ["albedo_r", "albedo_g", "albedo_b", "roughness", "metallic", "height"],
     "susceptibility": ["rate", "onset"],
@@ -35,7 +35,7 @@ class ExportError(RuntimeError):
 
 def painter_card(styles: dict, texels_per_feature: dict, training: dict) -> Card:
     """The card of a painter with these style codes (effect -> name -> code) and feature sizes."""
-    noise = {name: [f"{name}_{i}" for i in range(channels)] for name, (_, channels) in painters.NOISE.items()}
+    noise = {name: [f"{name}_{i}" for i in range(lattice.channels)] for name, lattice in painters.NOISE.items()}
     inputs = {name: (CHANNELS | noise)[name] for name in painters.INPUTS}
     return Card(
         name="painter",

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TAG_UNIT = 0.25  # a difference of degree that weighs as much as one standard deviation of a projection
-POINTS = 3072  # at most so many points a set are sorted
+POINTS = 2048  # at most so many points a set are sorted
 
 
 def sliced_wasserstein(fake: Tensor, real: Tensor) -> Tensor:
@@ -56,14 +56,14 @@ def patch_kernels(directions: int, channels: int, side: int) -> Tensor:
 
 
 def patch_loss(
-    fake: Tensor, real: Tensor, degree: Tensor, side: int, scales: tuple[int, ...], directions: int = 48
+    fake: Tensor, real: Tensor, degree: Tensor, side: int, scales: tuple[int, ...], directions: int = 32
 ) -> Tensor:
     """Raw patches of maps [N,C,H,W] at 1/scale of the resolution, a random subset of the places."""
     total = torch.zeros(())
     spread = real.std((0, 2, 3), keepdim=True) + 0.03
     for scale in scales:
         f, r, d = (F.avg_pool2d(x, scale) if scale > 1 else x for x in (fake / spread, real / spread, degree))
-        stride = max(1, 3 // scale)
+        stride = max(1, 4 // scale)
         start = int(torch.randint(stride, ()))
         kernel = patch_kernels(directions, f.shape[1], side)
         centre = side // 2
@@ -99,6 +99,11 @@ def calibration_loss(cover: Tensor, degree: Tensor, bins: int = 6) -> Tensor:
 def quarter_turn(maps: Tensor, turns: int) -> Tensor:
     """Maps [N,C,H,W] turned counterclockwise."""
     return torch.rot90(maps, turns, (2, 3))
+
+
+def quarter_turn_unfolded(maps: Tensor, turns: int) -> Tensor:
+    """Maps [N,4,H,W] that stand for one channel at twice the resolution, turned as that is."""
+    return F.pixel_unshuffle(quarter_turn(F.pixel_shuffle(maps, 2), turns), 2)
 
 
 def quarter_turn_direction(down: Tensor, turns: int) -> Tensor:

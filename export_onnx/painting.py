@@ -28,8 +28,8 @@ class Brush:
     def style(self, effect: str, name: str) -> Tensor:
         return torch.tensor([self.card.styles[effect][name]])
 
-    def noise(self, size: int, seed: int) -> dict[str, Tensor]:
-        return lattice_noise(1, size, torch.Generator().manual_seed(seed))
+    def noise(self, size: int, seed: int, down: tuple[float, float] = (0, 1)) -> dict[str, Tensor]:
+        return lattice_noise(1, size, torch.Generator().manual_seed(seed), torch.tensor([down], dtype=torch.float32))
 
     def paint(
         self,

@@ -20,7 +20,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 from . import backbone, composite, losses
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
-from .networks.painter import NOISE, STYLE, Painter
+from .networks.painter import STYLE, Painter
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def draw_age(degree: Tensor) -> Tensor:
     return (least + (1 - least) * torch.rand(len(degree)))[:, None, None, None]
 
 
-def presence(stride: int, done: float) -> float:
-    """How much of the noise of a stride there is, when `done` of the budget is spent: the coarse first, the fine fades in.
+def presence(name: str, done: float) -> float:
+    """How much of a noise there is, when `done` of the budget is spent: the coarse first, the fine fades in.
 
     With all of it from the start the first shapes are made of the finest noise, and grow from there only slowly.
     """
-    late = {4: 0.05, 2: 0.10}
-    return min(1.0, max(0.0, (done - late[stride]) / 0.1)) if stride in late else 1.0
+    late = {"noise_4": 0.03, "streaks_4": 0.03, "noise_2": 0.06, "grain": 0.08}
+    return min(1.0, max(0.0, (done - late[name]) / 0.06)) if name in late else 1.0
 
 
 def step_losses(
@@ -85,7 +85,7 @@ def step_losses(
         "base": batch.base,
         "susceptibility": composite.susceptibility(exposure),
         "down": batch.down,
-        **{n: presence(NOISE[n][0], done) * v for n, v in lattice_noise(count, size, generator).items()},
+        **{n: presence(n, done) * v for n, v in lattice_noise(count, size, generator, batch.down[:, :, 0, 0]).items()},
         "style": code + options.style_noise * torch.randn(count, STYLE),
     }
     painted = paint(model.painter, inputs)
@@ -125,14 +125,8 @@ def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tens
             continue
         at, length = (v * value.shape[-1] // size for v in (corner, side))
         part[name] = value[:1, :, at : at + length, at : at + length]
-    other = {
-        n: losses.quarter_turn_direction(v, turns)
-        if n == "down"
-        else losses.quarter_turn(v, turns)
-        if v.ndim == 4
-        else v
-        for n, v in part.items()
-    }
+    turned = {"down": losses.quarter_turn_direction, "grain": losses.quarter_turn_unfolded, "style": lambda v, _: v}
+    other = {name: turned.get(name, losses.quarter_turn)(value, turns) for name, value in part.items()}
     both = paint(painter, {n: torch.cat([part[n], other[n]]) for n in part})
     return (losses.quarter_turn(both[:1], turns) - both[1:]).abs().mean((0, 2, 3))[[0, 0, 0, *range(2, 8)]].mean()
 

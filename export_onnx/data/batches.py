@@ -94,11 +94,12 @@ def turned(stack: Tensor, matrix: np.ndarray, size: int, rng: np.random.Generato
 
 
 def down_of(matrix: np.ndarray, runs: bool, size: int, rng: np.random.Generator) -> Tensor:
-    """Gravity as the crop sees it; for textures without a direction, none or any."""
+    """Gravity as the crop sees it; for textures without a direction any, most as on a wall, or none: they must not show it."""
     if runs:
         down = matrix.T @ np.array([0.0, 1.0])
     else:
-        angle, length = rng.random() * 2 * math.pi, 0.0 if rng.random() < 0.4 else rng.random() ** 0.5
+        angle, kind = rng.random() * 2 * math.pi, rng.random()
+        length = 0.0 if kind < 0.2 else rng.random() ** 0.5 if kind < 0.35 else 1.0
         down = length * np.array([math.cos(angle), math.sin(angle)])
     return torch.tensor(down, dtype=torch.float32)[:, None, None].expand(2, size, size)
 
@@ -124,24 +125,34 @@ def over(base: Tensor, photograph: Tensor, area: Tensor) -> Tensor:
     return torch.cat([albedo, torch.lerp(base[3:], photograph[3:], area)])
 
 
-def lattice_noise(count: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+def lattice_noise(count: int, size: int, generator: torch.Generator, down: Tensor | None = None) -> dict[str, Tensor]:
     """Noise as the backend reads it: Gaussian lattices, turned and scaled at random, interpolated, normalised to unit variance.
 
-    Each [count, C, size/s, size/s]; a lattice cell spans `s` texels, give or take a quarter.
+    Each [count, C, size/s, size/s]; lattice points lie as many texels apart as `NOISE` says, give or take a quarter. `down`
+    [count, 2]: along it streaks are stretched, as much as gravity's part along the surface lets them be; None: not at all.
     """
     noise = {}
-    for name, (stride, channels) in NOISE.items():
+    down = torch.zeros(count, 2) if down is None else down
+    for name, (stride, channels, spacing, stretch) in NOISE.items():
         side = size // stride
+        step = stride / (spacing or stride)  # lattice points from one value to the next
         angle, zoom = torch.rand(2, count, generator=generator).mul(torch.tensor([[2 * math.pi], [0.5]])).unbind()
-        cells = side * (0.8 + zoom)
-        reach = int(side * 1.3 * 1.5) + 4
+        reach = int(side * step * 1.3 * 1.5) + 4
         lattice = torch.randn(count, channels, reach, reach, generator=generator)
-        cos, sin = torch.cos(angle) * cells / reach, torch.sin(angle) * cells / reach
-        shift = (torch.rand(2, count, generator=generator) - 0.5) * 2 / reach
-        theta = torch.stack([torch.stack([cos, -sin, shift[0]], -1), torch.stack([sin, cos, shift[1]], -1)], 1)
-        grid = F.affine_grid(theta, [count, 1, side, side], align_corners=False)
+        turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(count, 2, 2)
+        matrix = turn @ shortened(down, stretch) * (side * step * (0.8 + zoom) / reach)[:, None, None]
+        shift = (torch.rand(count, 2, 1, generator=generator) - 0.5) * 2 / reach
+        grid = F.affine_grid(torch.cat([matrix, shift], 2), [count, 1, side, side], align_corners=False)
         values = F.grid_sample(lattice, grid, align_corners=False)
         fraction = ((grid + 1) * reach / 2 - 0.5) % 1
         variance = (fraction**2 + (1 - fraction) ** 2).prod(-1)
         noise[name] = values / variance.sqrt()[:, None]
     return noise
+
+
+def shortened(down: Tensor, stretch: float) -> Tensor:
+    """[N, 2, 2]: steps on the surface -> in a lattice stretched along gravity, whose part in the surface is `down` [N, 2]."""
+    steep = down.square().sum(1).clamp(max=1)
+    along = F.normalize(down, dim=1)
+    factor = (1 - steep + steep / stretch**2).sqrt()
+    return torch.eye(2) - (1 - factor)[:, None, None] * along[:, :, None] * along[:, None, :]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The painter: paints a weathering once, for all ages (DESIGN.md, "The painter paints once").
 
-From 1/32 of the resolution to full: at every level the base, the susceptibility, the direction of gravity and fresh noise
-are added by a 1x1 convolution, then 3x3 convolutions, each followed by its activation and by the style's modulation (FiLM),
-in this order so that a convolution and its activation stay one fused operation. Every level adds its own share to the
-picture, so that large shapes are made where they are cheap, from coarse noise.
+From 1/32 of the resolution to full: at every level the base, the susceptibility, the direction of gravity and fresh noise,
+as strong as the style wants it, are added by a 1x1 convolution, then 3x3 convolutions, each followed by its activation and by
+the style's modulation (FiLM), in this order so that a convolution and its activation stay one fused operation. Every level
+adds its own share to the picture, so that large shapes are made where they are cheap, from coarse noise.
+
+Runs come from streaks: noise whose lattice is stretched along gravity on the object itself, so that they stand upright across
+any seam, and a style only chooses how much of them it takes.
 """
 
 from __future__ import annotations
@@ -13,19 +16,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backend.networks.card import Noise
 from ...backend.protocol import growth
 
 BASE, SUSCEPTIBILITY, DOWN = 6, 2, 2  # albedo 3, roughness, metallic, height; rate, onset; x, y
 STYLE = 16
 MULTIPLE = 32
-OVERLAP = 128  # the receptive field reaches 94 texels to each side, and 31 more where the coarse grid lies badly
+OVERLAP = 128  # the receptive field reaches 90 texels to each side, and 31 more where the coarse grid lies badly
+STRETCH = 6.0
 NOISE = {
-    "noise_32": (32, 8),
-    "noise_16": (16, 8),
-    "noise_8": (8, 4),
-    "noise_4": (4, 4),
-    "noise_2": (2, 2),
-}  # stride, channels
+    "noise_32": Noise(32, 4),
+    "noise_16": Noise(16, 4),
+    "noise_8": Noise(8, 4),
+    "noise_4": Noise(4, 2),
+    "noise_2": Noise(2, 2),
+    "streaks_16": Noise(16, 4, stretch=STRETCH),
+    "streaks_8": Noise(8, 4, stretch=STRETCH),
+    "streaks_4": Noise(4, 2, stretch=STRETCH),
+    "grain": Noise(2, 4, spacing=1),  # independent from texel to texel: unfolded to one channel at full resolution
+}
+# By level, from the coarsest: side of the first kernel, channels in and after each convolution, names of its noise.
+LEVELS: tuple[tuple[int, int, tuple[int, ...], tuple[str, ...]], ...] = (
+    (1, 96, (96,), ("noise_32",)),
+    (3, 96, (96, 96), ("noise_16", "streaks_16")),
+    (3, 96, (96, 96), ("noise_8", "streaks_8")),
+    (3, 96, (64, 64), ("noise_4", "streaks_4")),
+    (3, 64, (48, 32), ("noise_2",)),
+    (3, 32, (32,), ("grain",)),
+)
+SMOOTH = 3  # so many doublings, the first, smooth the steps out of the features: the finer ones would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
 PAINTED = (
     "threshold",
@@ -46,16 +65,18 @@ HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster
 class Level(nn.Module):
     """One resolution: conditions and noise added, then 3x3 convolutions through `channels`, each modulated by the style."""
 
-    def __init__(self, inner: int, channels: tuple[int, ...], noise: int) -> None:
+    def __init__(self, side: int, inner: int, channels: tuple[int, ...], noise: int) -> None:
         super().__init__()
         self.inject = nn.Conv2d(BASE + SUSCEPTIBILITY + DOWN + noise, inner, 1)
+        self.gain = nn.Linear(STYLE, noise)
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inner, *channels), channels, strict=False)
+            nn.Conv2d(a, b, side, padding=side // 2) for a, b in zip((inner, *channels), channels, strict=False)
         )
         self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels)
 
-    def forward(self, x: Tensor | None, conditions: Tensor, style: Tensor) -> Tensor:
-        injected = self.inject(conditions)
+    def forward(self, x: Tensor | None, conditions: Tensor, noise: Tensor, style: Tensor) -> Tensor:
+        noise = noise * (1 + self.gain(style)[:, :, None, None])
+        injected = self.inject(torch.cat([conditions, noise], 1))
         x = injected if x is None else x + injected
         for conv, film in zip(self.convs, self.films, strict=True):
             scale, shift = film(style)[:, :, None, None].chunk(2, 1)
@@ -72,12 +93,13 @@ class Painter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        inner = (96, 96, 96, 96, 64, 32)
-        channels = ((96,), (96, 96), (96, 96), (64, 64), (48, 32), (32,))
-        noise = [c for _, c in NOISE.values()] + [0]
-        self.levels = nn.ModuleList(Level(*sizes) for sizes in zip(inner, channels, noise, strict=True))
-        self.heads = nn.ModuleList(nn.Conv2d(c[-1], HEAD, 1) for c in channels[:-1])
-        self.heads.append(nn.Conv2d(channels[-1][-1], HEAD, 3, padding=1))
+        self.levels, self.heads = nn.ModuleList(), nn.ModuleList()
+        for side, inner, channels, names in LEVELS:
+            noise = 1 if names == ("grain",) else sum(NOISE[name].channels for name in names)
+            self.levels.append(Level(side, inner, channels, noise))
+            last = len(self.levels) == len(LEVELS)
+            self.heads.append(nn.Conv2d(channels[-1], HEAD, 3 if last else 1, padding=int(last)))
+        self.tint = nn.Linear(STYLE, HEAD)  # of the whole picture: added where it is cheapest
         self.start()
 
     def start(self) -> None:
@@ -87,7 +109,7 @@ class Painter(nn.Module):
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.05)
+                nn.init.normal_(module.weight, std=0.1)
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
@@ -96,6 +118,12 @@ class Painter(nn.Module):
             assert isinstance(head, nn.Conv2d)
             head.weight.data *= 0.15
             head.weight.data[0] *= strength / 0.15
+        for level, (_, _, _, names) in zip(self.levels, LEVELS, strict=True):
+            assert isinstance(level, Level)
+            streaks = sum(NOISE[name].channels for name in names if NOISE[name].stretch > 1)
+            if streaks:  # last among the inputs: a style that has runs asks for more of them soon enough
+                level.inject.weight.data[:, -streaks:] *= 0.5
+        nn.init.zeros_(self.tint.weight)
         bias = torch.zeros(HEAD)
         bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
         self.heads[-1].bias = nn.Parameter(bias)
@@ -110,19 +138,32 @@ class Painter(nn.Module):
         noise_8: Tensor,
         noise_4: Tensor,
         noise_2: Tensor,
+        streaks_16: Tensor,
+        streaks_8: Tensor,
+        streaks_4: Tensor,
+        grain: Tensor,
         style: Tensor,
     ) -> Tensor:
         pyramid = [torch.cat([base * 2 - 1, susceptibility, down], 1)]
-        for _ in NOISE:
+        for _ in LEVELS[1:]:
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
+        noises = (
+            noise_32,
+            torch.cat([noise_16, streaks_16], 1),
+            torch.cat([noise_8, streaks_8], 1),
+            torch.cat([noise_4, streaks_4], 1),
+            noise_2,
+            F.pixel_shuffle(grain, 2),
+        )
         x: Tensor | None = None
-        raw = torch.zeros(())
-        noises = (noise_32, noise_16, noise_8, noise_4, noise_2, None)
-        for level, head, conditions, noise in zip(self.levels, self.heads, reversed(pyramid), noises, strict=True):
+        raw = self.tint(style)[:, :, None, None]
+        for index, (level, head) in enumerate(zip(self.levels, self.heads, strict=True)):
             if x is not None:
-                x = twice(x)
-            x = level(x, conditions if noise is None else torch.cat([conditions, noise], 1), style)
-            raw = head(x) if level is self.levels[0] else smoothed(twice(raw)) + head(x)
+                x, raw = twice(x), smoothed(twice(raw))
+                if index <= SMOOTH:
+                    x, raw = smoothed(x), smoothed(raw)
+            x = level(x, pyramid[-1 - index], noises[index], style)
+            raw = raw + head(x)
         return final_values(raw[:, : len(PAINTED)])
 
 
@@ -148,7 +189,10 @@ def inputs_of(count: int, height: int, width: int, generator: torch.Generator | 
     draw = lambda channels: torch.rand(count, channels, height, width, generator=generator)  # noqa: E731
     exposure = draw(1)
     rate = growth.RATE_MIN + (growth.RATE_MAX - growth.RATE_MIN) * exposure
-    noise = {n: torch.randn(count, c, height // s, width // s, generator=generator) for n, (s, c) in NOISE.items()}
+    noise = {
+        name: torch.randn(count, n.channels, height // n.stride, width // n.stride, generator=generator)
+        for name, n in NOISE.items()
+    }
     named = {
         "base": draw(BASE),
         "susceptibility": torch.cat([rate, growth.ONSET_MAX * (1 - exposure)], 1),

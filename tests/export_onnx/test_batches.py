@@ -28,7 +28,7 @@ def test_down_turns_with_the_crop(seed):
 def test_noise_has_unit_variance_and_the_backends_smoothness():
     noise = batches.lattice_noise(8, 256, torch.Generator().manual_seed(0))
     assert {n: tuple(v.shape[1:]) for n, v in noise.items()} == {
-        n: (c, 256 // s, 256 // s) for n, (s, c) in NOISE.items()
+        name: (n.channels, 256 // n.stride, 256 // n.stride) for name, n in NOISE.items()
     }
     for name in ("noise_8", "noise_4", "noise_2"):
         values = noise[name]
@@ -38,6 +38,25 @@ def test_noise_has_unit_variance_and_the_backends_smoothness():
     at = np.arange(128) * 2 + 1.0
     backend = texel_noise(at, at, 2.3, 0, "test", 2)
     assert abs(neighbours - float((backend[:, 1:] * backend[:, :-1]).mean())) < 0.25
+
+
+@pytest.mark.parametrize(("down", "long"), [((0, 1), 0), ((-1, 0), 1), ((0, 0), None)])
+def test_streaks_stand_along_down_and_only_where_it_is_steep(down, long):
+    noise = batches.lattice_noise(1, 512, torch.Generator().manual_seed(1), torch.tensor([down], dtype=torch.float32))[
+        "streaks_4"
+    ][0, 0]
+    likeness = [
+        float((noise.narrow(axis, 0, 124) * noise.narrow(axis, 4, 124)).mean()) for axis in (0, 1)
+    ]  # after four lattice cells
+    for axis, value in enumerate(likeness):
+        assert value > 0.3 if axis == long else abs(value) < 0.15
+
+
+def test_the_oblique_surface_sees_its_part_of_the_stretch():
+    """Half down, half level: a step along `down` moves both ways in the lattice."""
+    shortened = batches.shortened(torch.tensor([[0.0, 0.5**0.5]]), 6.0)[0]
+    assert float(shortened[1, 1]) == pytest.approx((0.5 + 0.5 / 36) ** 0.5)
+    assert float(shortened[0, 0]) == 1
 
 
 def test_new_paint_keeps_the_weathered_part():

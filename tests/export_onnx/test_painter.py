@@ -12,6 +12,7 @@ from sabi.backend.protocol import growth
 from sabi.backend.protocol.recipe import Effect
 from sabi.export_onnx import evaluation, export
 from sabi.export_onnx.networks import painter as painters
+from sabi.export_onnx.painting import Brush
 
 SHIPPED = Path(__file__).resolve().parents[2] / "backend" / "networks" / "painter.onnx"
 STYLES = {effect.value: {"plain": [0.0] * painters.STYLE} for effect in Effect}
@@ -42,7 +43,7 @@ def test_overlap_holds_the_whole_receptive_field(network):
     changed = {n: v.clone() for n, v in inputs.items()}
     for name, value in changed.items():
         if value.ndim == 4:
-            value[:, :, -(value.shape[2] * painters.OVERLAP // 320) :] += 1 if name.startswith("noise") else 0.1
+            value[:, :, -(value.shape[2] * painters.OVERLAP // 320) :] += 1 if name in painters.NOISE else 0.1
     difference = (network(**inputs) - network(**changed)).abs().amax((0, 1, 3))
     assert float(difference[: 320 - 2 * painters.OVERLAP].max()) == 0
     assert float(difference[-painters.OVERLAP :].max()) > 0
@@ -76,6 +77,14 @@ def test_export_of_another_network_is_refused(network, tmp_path):
         network.heads[-1].bias += 0.5
     with pytest.raises(export.ExportError, match="differs from torch"):
         export.check(network, tmp_path / "painter.onnx")
+
+
+def test_shipped_painter_grows_steadily_and_runs_follow_gravity():
+    brush = Brush(SHIPPED)
+    growth = evaluation.growth_figures(brush, 128)
+    assert growth["shrinking_texels"] == 0
+    assert growth["largest_step"] <= 0.08
+    assert evaluation.runs_from_gravity(brush) <= 15
 
 
 def test_shipped_file_is_a_trained_painter_of_four_effects():

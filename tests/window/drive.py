@@ -233,6 +233,7 @@ def open_panel() -> Steps:
     sidebar.active_panel_category = "Sabi"
     layers, until = bpy.context.scene.sabi.layers, time.monotonic() + 60.0
     while not layers and time.monotonic() < until:  # they come when the panel is first drawn
+        sidebar.tag_redraw()  # a script's change of category draws nothing by itself, a hand's does
         yield 0.5
     report["recipe"] = {"layers": [layer.effect for layer in layers], "saved": before == bpy.data.is_dirty}
     yield from photograph("panel")

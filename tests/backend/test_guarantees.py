@@ -13,7 +13,7 @@ from scipy import ndimage
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import Cancelled
 from sabi.backend.protocol.painted import PaintedLayer
-from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
+from sabi.backend.protocol.recipe import Effect, Exposure, Frame, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering.composite import MATERIAL, coverage_map
 from sabi.backend.weathering.origin import rolled
@@ -225,6 +225,16 @@ class TestNoSeams:
         for age in np.arange(0.2, 0.95, 0.1):
             now = coverage(surface, recipe, layers, float(age))
             assert across.difference(now).mean() <= 1.5 * within.difference(now)[beside].mean()
+
+    @pytest.mark.parametrize(("gravity", "along"), [((0, 0, -1), 0), ((1, 0, 0), 1)])
+    def test_runs_that_the_painter_paints_stand_along_gravity(self, networks, gravity, along):
+        """On an upright plate, plain but for its bolts; pulled sideways they lie."""
+        surface = surfaces.plate(256)
+        recipe = replace(rust(surface, effect=Effect.PEELING_PAINT, style="runs"), frame=Frame(gravity=gravity))
+        (layer,) = weather(surface, recipe, networks=networks).layers
+        threshold = ndimage.gaussian_filter(layer.channel("threshold").astype(np.float32), 1.5)
+        steps = [np.abs(np.diff(threshold, axis=axis)).mean() for axis in (along, 1 - along)]
+        assert steps[0] < 0.8 * steps[1]
 
     def test_the_picture_is_the_same_however_islands_are_turned(self, networks):
         """Two layouts of one box: the same place of the object has much the same threshold, more than two seeds have."""

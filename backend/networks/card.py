@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from ..protocol.errors import NetworkError
+from ..protocol.header import CARD_KEY as CARD_KEY
 
-CARD_KEY = "sabi.card"
 CARD_VERSION = 1
 
 

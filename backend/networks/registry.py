@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..protocol.errors import DeviceError, NetworkError, SabiError, UnknownNetwork
+from ..protocol.header import read_header
 from ..protocol.recipe import Recipe
 from .card import CARD_KEY, Card
 from .device import Device, Options
-from .header import read_header
 from .session import Session
 
 FOLDER = Path(__file__).parent

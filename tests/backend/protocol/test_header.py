@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sabi.backend.networks.card import CARD_KEY, Card
-from sabi.backend.networks.header import read_header
 from sabi.backend.networks.registry import FOLDER
 from sabi.backend.protocol.errors import NetworkError
+from sabi.backend.protocol.header import read_header
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..protocol.errors import NetworkError
+from .errors import NetworkError
 
+CARD_KEY = "sabi.card"  # of the metadata entry in which a network says of itself what it is
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BadRecipe
+from .surface import LAYER
 
 SCHEMA_VERSION = 1
 PRESETS = Path(__file__).parent / "presets"
@@ -84,7 +85,8 @@ class Layer:
 
     `exposure`, `feature_size` and `relief` are the effect's own defaults when left None. `style` is the name of a learnt
     style, a blend of names by weight, or a code of floats; empty takes the effect's first. `mask` names a map of the surface
-    ("" for none) and `invert_mask` turns it round.
+    ("" for none), or as `layer:N` the coverage of the recipe's Nth layer, which must lie below; `invert_mask` turns it round.
+    A `hidden` layer is kept and not painted.
     """
 
     effect: Effect
@@ -97,6 +99,7 @@ class Layer:
     style: str | tuple[float, ...] | Mapping[str, float] = ""
     mask: str = ""
     invert_mask: bool = False
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         fill = object.__setattr__
@@ -128,6 +131,15 @@ class Layer:
                     "A style is a name, a blend of names by weight, or a code of finite numbers.",
                     "Leave it empty to take the effect's first.",
                 )
+        if not isinstance(self.hidden, bool):
+            raise BadRecipe(f"Whether a layer is hidden must be true or false, not {self.hidden!r}.", "Leave it out.")
+        if self.mask.startswith(LAYER) and not self.mask.removeprefix(LAYER).isdecimal():
+            raise BadRecipe(f"'{self.mask}' is not the number of a layer.", "Write layer:1 for the first.")
+
+    @property
+    def masking(self) -> int:
+        """The number, from 1, of the layer whose coverage is this one's mask; 0 where none is."""
+        return int(self.mask.removeprefix(LAYER)) if self.mask.startswith(LAYER) else 0
 
 
 @dataclass(frozen=True)
@@ -159,6 +171,34 @@ class Recipe:
             raise BadRecipe(
                 f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.", "Add a layer, or take some away."
             )
+        for number, layer in enumerate(self.layers, start=1):
+            if layer.mask.startswith(LAYER) and not 1 <= layer.masking < number:
+                raise BadRecipe(
+                    f"The mask of layer {number} is layer {layer.masking}, which does not lie below it.",
+                    "Choose a layer below it, or another mask.",
+                )
+
+    @property
+    def shown(self) -> Recipe:
+        """What is painted: the recipe without hidden layers; masks by layers count anew.
+
+        A hidden layer covers nothing: what it alone lets through goes too. Raises BadRecipe where nothing is left.
+        """
+        places: dict[int, int] = {}
+        layers: list[Layer] = []
+        for number, layer in enumerate(self.layers, start=1):
+            masking = layer.masking
+            if layer.hidden or (masking and masking not in places and not layer.invert_mask):
+                continue
+            if masking in places:
+                layer = replace(layer, mask=f"{LAYER}{places[masking]}")
+            elif masking:
+                layer = replace(layer, mask="", invert_mask=False)
+            layers.append(layer)
+            places[number] = len(layers)
+        if not layers:
+            raise BadRecipe("All layers of the recipe are hidden.", "Show one of them.")
+        return replace(self, layers=tuple(layers))
 
     def at_age(self, age: float) -> Recipe:
         """The recipe with every layer at this age."""
@@ -167,9 +207,7 @@ class Recipe:
     def to_json(self, indent: int | None = 2) -> str:
         """The documented form: {"sabi_recipe": version, "name", "frame", "networks", "layers": [...]}."""
         data = asdict(self)
-        data["layers"] = [
-            {**asdict(layer), "effect": layer.effect.value, "style": _plain_style(layer.style)} for layer in self.layers
-        ]
+        data["layers"] = [_plain_layer(layer) for layer in self.layers]
         data["frame"]["mode"] = self.frame.mode.value
         return json.dumps({"sabi_recipe": SCHEMA_VERSION, **data}, indent=indent)
 
@@ -275,6 +313,12 @@ def _check_number(name: str, value: object, low: float, high: float) -> None:
 
 def _floats(values: Any) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
+
+
+def _plain_layer(layer: Layer) -> dict[str, Any]:
+    """Without `hidden` where it is not, so that earlier readers of version 1 read on."""
+    data = {**asdict(layer), "effect": layer.effect.value, "style": _plain_style(layer.style)}
+    return data if layer.hidden else {name: value for name, value in data.items() if name != "hidden"}
 
 
 def _plain_style(style: Any) -> Any:

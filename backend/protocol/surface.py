@@ -17,6 +17,9 @@ DTYPES = (np.uint8, np.uint16, np.float16, np.float32)
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 MASK = "mask:"  # before the name of a mask of the artist's, of which there may be several
+GROUP, ATTRIBUTE = "group:", "attribute:"  # before that of a vertex group's weights, of a mesh attribute's values
+LAYER = "layer:"  # before the number of a recipe's layer, from 1: its coverage
+MASKS = (MASK, GROUP, ATTRIBUTE, LAYER)
 
 # Every map a surface may have, with the channel counts it is allowed. Passes of a frame keep Blender's short names.
 CHANNELS: dict[str, tuple[int, ...]] = {
@@ -116,7 +119,7 @@ class Surface:
         if not self.maps:
             raise BadSurface("The surface has no maps.")
         for name, map_ in self.maps.items():
-            allowed = CHANNELS.get("mask" if name.startswith(MASK) else name)
+            allowed = CHANNELS.get("mask" if name.startswith(MASKS) else name)
             if allowed is None:
                 raise BadSurface(f"'{name}' is not the name of a map.", "Known maps: " + ", ".join(CHANNELS) + ".")
             if map_.array.shape[2] not in allowed:

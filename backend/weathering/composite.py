@@ -101,6 +101,18 @@ def coverage_map(surface: Surface, layer: Layer, painted: PaintedLayer, rows: sl
     return dense
 
 
+def stored_coverage(surface: Surface, layer: Layer, painted: PaintedLayer, allocate: Allocate = np.empty) -> Map:
+    """Coverage of a layer as a mask for others, in 16 bits; the surface's alpha counts in theirs."""
+    array = allocate((*surface.size, 1), np.uint16)
+    opaque = replace(surface, maps={name: map_ for name, map_ in surface.maps.items() if name != "alpha"})
+
+    def strip(rows: slice) -> None:
+        array[rows, :, 0] = np.rint(coverage_map(opaque, layer, painted, rows) * np.float32(65535))
+
+    parallel(strip, strips(*surface.size))
+    return Map(array)
+
+
 def composite(
     surface: Surface,
     layer: Layer,

@@ -18,9 +18,9 @@ from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
-from ..protocol.surface import Map, Space, Surface
+from ..protocol.surface import LAYER, Map, Space, Surface
 from . import geometry, shading
-from .composite import MATERIAL, Density, completed, composite
+from .composite import MATERIAL, Density, completed, composite, stored_coverage
 from .exposure import ExposureField, survey
 from .grid import Grid, meanwhile, parallel, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
@@ -41,7 +41,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Weathered:
-    """`surface` is the input with the maps that weathering changes, in their own types; `layers` follow the recipe's.
+    """`surface` is the input with the maps that weathering changes, in their own types; `layers` follow `recipe.shown`'s.
 
     `recipe` is the one given, with the hashes of the networks used. `warnings` are sentences for the artist.
     """
@@ -72,12 +72,14 @@ def weather(
     MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
     """
     surface.check_values()
-    networks = (networks or Networks.load()).for_recipe(recipe)
+    networks, shown = (networks or Networks.load()).for_recipe(recipe), recipe.shown
     run = Run(tile, _quiet, cancelled or (lambda: False), _quiet, allocate)
     weather_one = partial(_weather_material, networks=networks, report=progress or _quiet, run=run)
     if shading.is_frame(surface):
-        return shading.weather_frame(surface, recipe, paint=weather_one)
-    return weather_one(surface, recipe)
+        weathered = shading.weather_frame(surface, shown, paint=weather_one)
+    else:
+        weathered = weather_one(surface, shown)
+    return replace(weathered, recipe=replace(recipe, networks=weathered.recipe.networks))
 
 
 def reage(
@@ -88,6 +90,7 @@ def reage(
     Only ages, opacities, masks and reliefs of the recipe may differ from the one they were painted for. Raises BadSurface
     when the layers are not of this size and number.
     """
+    recipe = recipe.shown
     if len(layers) != len(recipe.layers) or any(layer.size != surface.size for layer in layers):
         raise BadSurface("The painted layers do not belong to this surface and recipe.")
     if shading.is_frame(surface):
@@ -97,12 +100,13 @@ def reage(
     result, grid = completed(surface, recipe), reduced(surface, COARSE)
     bare = result.maps.get("height")
     density = _density(grid, densities(surface, grid))
-    for layer, painted in zip(recipe.layers, layers, strict=True):
+    for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
         result = composite(result, layer, painted, bare=bare, density=density, allocate=allocate)
+        result = _with_coverage(result, recipe, index, painted, allocate)
     if edges is not None:
         edge, margin = edges.result()
         parallel(lambda name: dilate(result[name].array, edge, margin, MARGIN), MATERIAL)
-    return result
+    return replace(result, maps={name: map_ for name, map_ in result.maps.items() if not name.startswith(LAYER)})
 
 
 def _edges(surface: Surface, allocate: Allocate) -> tuple[np.ndarray, Band]:
@@ -136,6 +140,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
             result, layer, painter, plan, exposure, ground.grid, ground.down, ground.gravity, ground.seams, part
         )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
+        result = _with_coverage(result, recipe, index, painted, run.allocate)
         layers.append(painted)
     names = [name for name in MATERIAL if name in result]
     seams = ground.seams
@@ -156,6 +161,13 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     )
 
 
+def _with_coverage(surface: Surface, recipe: Recipe, index: int, painted: PaintedLayer, allocate: Allocate) -> Surface:
+    """`surface` with the coverage of a layer as a map, where it is the mask of a later one."""
+    if all(later.masking != index + 1 for later in recipe.layers[index + 1 :]):
+        return surface
+    return surface.with_maps({f"{LAYER}{index + 1}": stored_coverage(surface, recipe.layers[index], painted, allocate)})
+
+
 @dataclass(frozen=True)
 class _Ground:
     """What all layers of a recipe ask of a surface, found once. `down` and the octaves of `plans` are on `grid`;
@@ -174,7 +186,7 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     """Look at a surface before it is painted. Raises what is wrong with the recipe's masks and styles before the long work."""
     for layer in recipe.layers:
         style_code(card, layer)
-        if layer.mask:
+        if layer.mask and not layer.masking:
             surface[layer.mask]
     exposures = meanwhile(_exposures, surface, recipe, run)
     grid = reduced(surface, COARSE)

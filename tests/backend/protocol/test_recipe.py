@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -81,3 +82,31 @@ def test_unknown_preset_names_the_known_ones() -> None:
     with pytest.raises(BadRecipe, match="no preset") as caught:
         load_preset("../recipe")
     assert preset_names()[0] in caught.value.hint
+
+
+def test_hidden_layers_stay_in_the_recipe_and_out_of_what_is_painted() -> None:
+    paint, rust, moss = Layer(Effect.PEELING_PAINT), Layer(Effect.RUST, mask="layer:1"), Layer(Effect.MOSS)
+    recipe = Recipe((replace(moss, hidden=True), paint, replace(rust, mask="layer:2")))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert recipe.shown.layers == (paint, rust)
+    assert "hidden" not in RECIPE.to_json(), "earlier readers know no such field"
+
+
+def test_a_hidden_layer_covers_nothing_as_a_mask_too() -> None:
+    paint, rust, moss = Layer(Effect.PEELING_PAINT, hidden=True), Layer(Effect.RUST), Layer(Effect.MOSS)
+    masked = replace(rust, mask="layer:1")
+    assert Recipe((paint, masked, moss)).shown.layers == (moss,)
+    assert Recipe((paint, replace(masked, invert_mask=True), moss)).shown.layers == (rust, moss)
+    with pytest.raises(BadRecipe, match="All layers of the recipe are hidden"):
+        _ = Recipe((paint, masked)).shown
+
+
+@pytest.mark.parametrize("mask", ["layer:2", "layer:3", "layer:0", "layer:", "layer:first"])
+def test_only_layers_below_can_be_masks(mask: str) -> None:
+    with pytest.raises(BadRecipe, match="layer"):
+        Recipe((Layer(Effect.PEELING_PAINT), Layer(Effect.RUST, mask=mask)))
+
+
+def test_hidden_is_true_or_false() -> None:
+    with pytest.raises(BadRecipe, match="hidden"):
+        Recipe.from_json(changed(hidden="yes"))

@@ -10,6 +10,7 @@ from sabi.backend.protocol.errors import BadRecipe, BadSurface, Cancelled, Missi
 from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering import origin
+from sabi.backend.weathering.composite import coverage_map
 from sabi.backend.weathering.pipeline import reage, weather
 
 NOISE = Exposure(noise=1.0)
@@ -177,3 +178,36 @@ class TestOrigin:
         for shift in ((0, 0), (3, 0), (-3, 7), (19, 20)):
             expected = np.roll(surface["albedo"].array, shift, axis=(0, 1))
             assert np.array_equal(origin.rolled(surface, shift)["albedo"].array, expected)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_layer_acts_where_another_covers(networks, invert):
+    """Texel by texel, with the lower layer's coverage at its own age; at other ages too, without a network."""
+    above = Layer(Effect.DIRT, age=0.9, exposure=NOISE, feature_size=0.2, mask="layer:1", invert_mask=invert)
+    masked, free = (Recipe((replace(LAYER, age=0.6), top)) for top in (above, replace(above, mask="")))
+    result, plain = (weather(bare(), recipe, networks=networks) for recipe in (masked, free))
+    for age in (0.6, 0.8):
+        under = replace(LAYER, age=age)
+        below = coverage_map(bare(), under, result.layers[0])
+        assert 0.02 < below.mean() < 0.98
+        share = 1 - below if invert else below
+        marked = bare().with_maps({"mask": Map(np.rint(share[..., None] * 65535).astype(np.uint16))})
+        byhand = reage(marked, Recipe((under, replace(above, mask="mask", invert_mask=False))), result.layers)
+        later = reage(bare(), Recipe((under, above)), result.layers)
+        assert set(later.maps) == set(byhand.maps) - {"mask"}
+        difference = np.abs(later["albedo"].array.astype(int) - byhand["albedo"].array)
+        assert difference.max() <= 1
+    assert (result.surface["albedo"].array != plain.surface["albedo"].array).any()
+    now = reage(bare(), result.recipe, result.layers)
+    assert np.array_equal(now["albedo"].array, result.surface["albedo"].array)
+
+
+def test_a_hidden_layer_is_not_painted(networks):
+    above = Layer(Effect.DIRT, age=0.9, exposure=NOISE, feature_size=0.2)
+    result = weather(bare(), Recipe((replace(LAYER, hidden=True), above)), networks=networks)
+    alone = weather(bare(), Recipe((above,)), networks=networks)
+    assert len(result.layers) == 1
+    assert result.recipe.layers == (replace(LAYER, hidden=True), above), "it stays in the recipe"
+    assert np.array_equal(result.surface["albedo"].array, alone.surface["albedo"].array)
+    again = reage(bare(), result.recipe, result.layers)
+    assert np.array_equal(again["albedo"].array, alone.surface["albedo"].array)

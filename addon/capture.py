@@ -19,8 +19,8 @@ import numpy as np
 
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
-from ..backend.protocol.surface import Surface
-from . import bake, bake_cache, channels, joins, looks, rest, stage, timing, upstream, uvs
+from ..backend.protocol.surface import Map, Surface
+from . import bake, bake_cache, channels, joins, looks, mesh_masks, rest, stage, timing, upstream, uvs
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
@@ -59,6 +59,7 @@ class Capture:
 
     def __init__(self, context: bpy.types.Context, obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> None:
         check(obj)
+        mesh_masks.check(obj, settings.masks)
         if settings.size > LARGEST:
             raise TooLarge(f"{settings.size} texels a side are more than Sabi captures.")
         self.settings = settings
@@ -198,8 +199,9 @@ class Capture:
                     fresh = yield from self._bake(place, unwrapped, size)
                     baked = yield lambda: bake_cache.store(key, fresh)
                     timing.learn(size, time.monotonic() - began)
+        masks = (yield from self._masks(unwrapped, size)) if settings.masks else {}
         pose = rest.place_of(obj).pose
-        surface = Surface(baked.maps, pose=pose, height_scale=baked.height_scale, name=obj.name)
+        surface = Surface({**baked.maps, **masks}, pose=pose, height_scale=baked.height_scale, name=obj.name)
         key = _key(shape, look, unwrapped)
         names = tuple(material.name for material in materials)
         warnings = (*unwrapped.warnings, *(note for material in materials for note in channels.notes(material)))
@@ -208,15 +210,22 @@ class Capture:
     def _bake(
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
     ) -> Generator[_Step, object, bake_cache.Baked]:
-        still = rest.still_copy(place, self._obj, unwrapped.second)
         materials = [slot.material for slot in self._obj.material_slots]
-        own = UVs(unwrapped.uv_map if unwrapped.second is None else "", uvs.render_uv(self._obj.data))
-        subject = Subject(
-            place, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, self.settings.mode is FrameMode.SCENE
-        )
-        passes = Passes(subject, materials)
+        passes = Passes(self._subject(place, unwrapped, size), materials)
         maps = yield from passes.maps()
         return bake_cache.Baked(maps, passes.height_scale)
+
+    def _masks(self, unwrapped: _Unwrapped, size: tuple[int, int]) -> Generator[_Step, object, dict[str, Map]]:
+        """Masks that lie on the mesh: quickly baked, and not kept, since they are painted between two captures."""
+        with stage.stage(self._scene, None, self._obj) as place:
+            bare = Passes(self._subject(place, unwrapped, size), [None] * max(len(self._obj.material_slots), 1))
+            return (yield from bare.masks(self.settings.masks))
+
+    def _subject(self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]) -> Subject:
+        still = rest.still_copy(place, self._obj, unwrapped.second)
+        own = UVs(unwrapped.uv_map if unwrapped.second is None else "", uvs.render_uv(self._obj.data))
+        scene_mode = self.settings.mode is FrameMode.SCENE
+        return Subject(place, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, scene_mode)
 
     def _look(
         self, materials: Sequence[bpy.types.Material], size: tuple[int, int]

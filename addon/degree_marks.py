@@ -19,18 +19,10 @@ from . import images, work
 from .jobs import Job, Progress
 from .operators import _Working, reporting
 from .preferences import service, service_settings
+from .properties import DEGREE_METHODS
 
 OF = "sabi_photograph"  # custom property of marks: the image that they are on
 _TOUCHED = 8  # of 255: a texel that differs more from the photograph has been painted
-_METHODS = (
-    ("MARKS", "Marks", "What lies between the marks, in colour and in place"),
-    (
-        "MANIFOLD",
-        "Looks",
-        "What lies between the least and the most weathered looks; finds them itself where nothing is marked",
-    ),
-    ("RARITY", "Rarity", "What looks like little else, without marks; where most of the photograph is clean"),
-)
 
 
 class DegreeJob(Job[np.ndarray]):
@@ -161,7 +153,7 @@ class SABI_OT_degree_from_marks(_Working, _OnPhotograph, bpy.types.Operator):
     bl_label = "Degree from Marks"
     bl_options = {"REGISTER"}
 
-    method: EnumProperty(name="Method", description="What degree is told by", items=_METHODS, options={"SKIP_SAVE"})
+    method: EnumProperty(name="Method", description="What degree is told by", items=DEGREE_METHODS, options={"SKIP_SAVE"})
     invert: BoolProperty(name="Invert", description="The other way round", options={"SKIP_SAVE"})
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
 

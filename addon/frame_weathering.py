@@ -31,7 +31,7 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
     anything is rendered.
     """
-    masked = any(layer.mask for layer in recipe.layers)
+    masked = masks.without(recipe) != recipe
     target = Path(bpy.path.abspath(filepath)).with_suffix(".exr") if filepath else None
     if target is not None and target.exists():
         raise FileExists(f"{target} exists already.")

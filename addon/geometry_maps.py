@@ -14,6 +14,7 @@ from .images import encode_srgb
 FULL_BEND = np.float32(4 / np.pi)  # so that an edge of 90 degrees comes to 1
 OUTWARD = np.float32(0.2)  # a bend from which on an edge is an edge, however closed in
 LEAST_HEIGHT = 1e-6  # metres between lowest and highest: less is none
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # what a colour comes to where nodes ask for a number
 BAND = 512  # rows at a time, to keep temporary arrays small
 
 
@@ -47,6 +48,12 @@ def data_map(values: np.ndarray, dtype: type[np.uint8] | type[np.uint16] = np.ui
     """0..1 values [H, W] or [H, W, C] to an integer map of data."""
     values = values if values.ndim == 3 else values[..., None]
     return Map(turned(integers(values, dtype)))
+
+
+def mask_map(baked: np.ndarray) -> Map:
+    """A bake of an attribute as a mask, colours by their luminance; continued beyond the islands, where filtering looks."""
+    grey = baked[..., :3] @ LUMINANCE
+    return data_map(grow(grey, baked[..., 3] > 0, 4, 0.0))
 
 
 def height_map(metres: np.ndarray) -> tuple[Map, float] | None:

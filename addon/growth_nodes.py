@@ -50,6 +50,8 @@ class PaintedImages:
     relief: float  # metres to each side of flush
     mask: bpy.types.Image | None = None  # the artist's own, which feeds the layer's mask
     invert_mask: bool = False
+    captured: bpy.types.Image | None = None  # a mask of Sabi's making, which fits the UV map of the layer's own images
+    masking: int = 0  # number, from 1, of the layer below whose coverage is the mask
 
 
 def build(
@@ -138,10 +140,12 @@ class _Wiring:
         metallic = entry.outputs["Metallic"] if over_base else 0.0
         height = covered = 0.0
         sockets = _by_panel(tree_of=self.tree, entry=entry)
+        coverages: list[bpy.types.NodeSocket] = []
         for layer, controls in zip(layers, sockets, strict=True):
             self.column += 1
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
-            coverage, position = self.coverage(grown, controls)
+            coverage, position = self.coverage(grown, controls, self.inside(layer, coverages, uv, wrap))
+            coverages.append(coverage)
             self.column += 1
             metres = self.math(
                 "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
@@ -174,7 +178,21 @@ class _Wiring:
             self.connect(source, leave.inputs[name])
         leave.location.x = (self.column + 1) * 220
 
-    def coverage(self, grown: bpy.types.Node, controls: dict) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
+    def inside(
+        self, layer: PaintedImages, below: Sequence[bpy.types.NodeSocket], uv: bpy.types.Node, wrap: bool
+    ) -> bpy.types.NodeSocket | None:
+        """Where the layer may act besides what its socket Mask says; None for everywhere."""
+        if layer.masking:
+            where = below[layer.masking - 1]
+        elif layer.captured is not None:
+            where = self.image(layer.captured, uv, wrap).outputs["Color"]
+        else:
+            return None
+        return self.math("SUBTRACT", 1.0, where) if layer.invert_mask else where
+
+    def coverage(
+        self, grown: bpy.types.Node, controls: dict, inside: bpy.types.NodeSocket | None
+    ) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
         """Coverage, and where between the layer's keys each texel is; growth.py line by line."""
         parts = self.node("ShaderNodeSeparateColor")
         self.connect(grown.outputs["Color"], parts.inputs[0])
@@ -188,6 +206,8 @@ class _Wiring:
         self.connect(depth, rise.inputs["Value"])
         self.connect(self.math("MAXIMUM", softness, growth.SOFTNESS_MIN), rise.inputs["From Max"])
         strength = self.math("MULTIPLY", controls["Opacity"], controls["Mask"], clamp=True)
+        if inside is not None:
+            strength = self.math("MULTIPLY", strength, inside, clamp=True)
         coverage = self.math("MULTIPLY", rise.outputs["Result"], strength, clamp=True)
         return coverage, self.math("MULTIPLY", depth, 1 / growth.KEY_DEPTH, clamp=True)
 

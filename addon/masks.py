@@ -7,21 +7,30 @@ painting on it shows at once; the backend gets its texels as a map of the surfac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import replace
 
 import bpy
-import numpy as np
 
 from ..backend.protocol.errors import BadFile, SceneError
-from ..backend.protocol.recipe import Recipe
-from ..backend.protocol.surface import MASK, ColorSpace, Map
+from ..backend.protocol.recipe import Layer, Recipe
+from ..backend.protocol.surface import ATTRIBUTE, GROUP, LAYER, MASK, ColorSpace, Map
 from . import geometry_maps, images
 from .jobs import Progress
 
-LUMINANCE = np.array(
-    [0.2126, 0.7152, 0.0722], np.float32
-)  # what a colour comes to where Blender's nodes ask for a number
+KINDS = [
+    ("IMAGE", "Image", "An image of this file: the layer acts where it is white", "IMAGE_DATA", 0),
+    ("GROUP", "Vertex Group", "A vertex group of the object: the layer acts where its weight is 1", "GROUP_VERTEX", 1),
+    (
+        "ATTRIBUTE",
+        "Color Attribute",
+        "Colours painted on the mesh: the layer acts where they are white",
+        "VPAINT_HLT",
+        2,
+    ),
+    ("LAYER", "Layer", "Another layer: this one acts where that one covers, at any age", "RENDERLAYERS", 3),
+]
+PREFIXES = {"IMAGE": MASK, "GROUP": GROUP, "ATTRIBUTE": ATTRIBUTE, "LAYER": LAYER}
 
 
 def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
@@ -31,9 +40,9 @@ def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
     """
     found: dict[str, bpy.types.Image] = {}
     for number, layer in enumerate(recipe.layers, start=1):
-        if not layer.mask:
+        kind, name = parts(layer.mask)
+        if layer.hidden or not name or kind != "IMAGE":
             continue
-        name = image_name(layer.mask)
         image = bpy.data.images.get(name)
         if image is None:
             raise SceneError(
@@ -53,6 +62,12 @@ def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
     return found
 
 
+def captured(recipe: Recipe) -> tuple[str, ...]:
+    """The masks that are captured from the object itself, each once."""
+    names = (layer.mask for layer in recipe.shown.layers)
+    return tuple(dict.fromkeys(name for name in names if parts(name)[0] in ("GROUP", "ATTRIBUTE")))
+
+
 def read(recipe: Recipe, size: tuple[int, int]) -> Generator[Progress, None, dict[str, Callable[[], Map]]]:
     """One copy of an image a step; what it gives makes the maps, of `size` (height, width), in any thread."""
     found: dict[str, Callable[[], Map]] = {}
@@ -63,18 +78,39 @@ def read(recipe: Recipe, size: tuple[int, int]) -> Generator[Progress, None, dic
     return found
 
 
+def image(layer: Layer) -> bpy.types.Image | None:
+    """The artist's image that is a layer's mask."""
+    kind, name = parts(layer.mask)
+    return bpy.data.images.get(name) if name and kind == "IMAGE" else None
+
+
 def image_name(mask: str) -> str:
     """Of the image that a recipe's mask means."""
     return mask.removeprefix(MASK)
 
 
-def map_name(image: str) -> str:
-    """Of the map that an image becomes; one that is called `mask` is the map `mask`, as on the command line."""
-    return image if image in ("", "mask") else MASK + image
+def parts(mask: str) -> tuple[str, str]:
+    """A recipe's mask as one of KINDS and the name of what it is."""
+    for kind, prefix in PREFIXES.items():
+        if mask.startswith(prefix):
+            return kind, mask.removeprefix(prefix)
+    return "IMAGE", mask
 
 
-def without(recipe: Recipe) -> Recipe:
-    return replace(recipe, layers=tuple(replace(layer, mask="", invert_mask=False) for layer in recipe.layers))
+def map_name(name: str, kind: str = "IMAGE") -> str:
+    """Of the map that this becomes; an image that is called `mask` is the map `mask`, as on the command line."""
+    return name if not name or (kind == "IMAGE" and name == "mask") else PREFIXES[kind] + name
+
+
+def without(recipe: Recipe, kinds: Collection[str] = ("IMAGE", "GROUP", "ATTRIBUTE")) -> Recipe:
+    """Without masks of these kinds; layers as masks lie wherever their layers do."""
+    return replace(
+        recipe,
+        layers=tuple(
+            replace(layer, mask="", invert_mask=False) if parts(layer.mask)[0] in kinds else layer
+            for layer in recipe.layers
+        ),
+    )
 
 
 def mask_map(pixels: images.Pixels, height: int, width: int) -> Map:
@@ -82,5 +118,5 @@ def mask_map(pixels: images.Pixels, height: int, width: int) -> Map:
     values = pixels.raw[..., : min(pixels.raw.shape[2], 3)]
     if pixels.color_space is ColorSpace.SRGB:
         values = images.decode_srgb(values)
-    grey = values @ LUMINANCE if values.shape[2] == 3 else values[..., 0]
+    grey = values @ geometry_maps.LUMINANCE if values.shape[2] == 3 else values[..., 0]
     return geometry_maps.data_map(geometry_maps.enlarge(grey, height, width))

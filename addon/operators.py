@@ -18,10 +18,11 @@ from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
 from . import material, work
 from .capture import LARGEST
+from .effects import EFFECTS
 from .flatten import flatten_objects
 from .frame_weathering import weather_frame
 from .jobs import unforeseen
-from .properties import EFFECTS, frame_of, plain, recipe_of
+from .properties import frame_of, plain, recipe_of
 from .weathering import capture_settings, weather_objects
 
 ERROR = {"ERROR"}

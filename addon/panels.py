@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tab Sabi in the sidebar of the 3D View and of the Image Editor. Panels draw; they compute nothing."""
+"""The tab Sabi in the sidebars of the 3D View, the Shader Editor and the Image Editor. Panels draw; they compute nothing."""
 
 from __future__ import annotations
 
 import textwrap
 
 import bpy
+from bpy.app.translations import pgettext_iface as said
 
 from ..backend.protocol.recipe import Exposure
-from . import material, work
+from . import effects, material, problems, work
 from .capture import CaptureSettings
 from .jobs import in_words
+from .preferences import service
 from .properties import begin, untouched
+from .styles import CUSTOM, NONE, chosen
 from .weathering import estimate
 
-WEIGHTS = tuple(name for name in Exposure.__dataclass_fields__ if name != "strict")
+WEIGHTS = tuple(Exposure().weights())
+# Where the tab is, and how its panels' names end there; the first has the plain names.
+SPACES = {"VIEW_3D": "", "NODE_EDITOR": "_shader", "IMAGE_EDITOR": "_image"}
 
 
 class SABI_UL_layers(bpy.types.UIList):
@@ -22,17 +27,41 @@ class SABI_UL_layers(bpy.types.UIList):
 
     def draw_item(self, _context, layout, _data, layer, _icon, _active, _property, _index) -> None:  # type: ignore[no-untyped-def]
         row = layout.row(align=True)
-        row.prop(layer, "effect", text="", emboss=False)
-        row.prop(layer, "age", text="", slider=True)
+        content = row.row(align=True)
+        content.active = not layer.hidden
+        content.prop(layer, "effect", text="", emboss=False)
+        content.prop(layer, "age", text="", slider=True)
+        row.prop(layer, "solo", text="", icon="SOLO_ON" if layer.solo else "SOLO_OFF", emboss=False)
+        row.prop(layer, "hidden", text="", icon="HIDE_ON" if layer.hidden else "HIDE_OFF", emboss=False)
+        row.prop(layer, "lock_seed", text="", icon="LOCKED" if layer.lock_seed else "UNLOCKED", emboss=False)
 
 
-class _Sidebar:
-    bl_space_type = "VIEW_3D"
+class _Tab:
+    """A panel of the tab, in whichever editor."""
+
     bl_region_type = "UI"
     bl_category = "Sabi"
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        space = context.space_data
+        return getattr(space, "type", "") != "NODE_EDITOR" or space.tree_type == "ShaderNodeTree"
 
-class SABI_PT_weather(_Sidebar, bpy.types.Panel):
+
+class _OfLayer(_Tab):
+    """A panel about the chosen layer."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        settings = context.scene.sabi
+        return super().poll(context) and settings.active_layer < len(settings.layers)
+
+    def layer(self, context: bpy.types.Context):  # type: ignore[no-untyped-def]
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
+        return context.scene.sabi.layers[context.scene.sabi.active_layer]
+
+
+class _Weather(_Tab):
     """Weathering, and how it goes"""
 
     bl_label = "Sabi"
@@ -41,7 +70,7 @@ class SABI_PT_weather(_Sidebar, bpy.types.Panel):
         draw_action(self.layout, context, "sabi.weather")
 
 
-class SABI_PT_recipe(_Sidebar, bpy.types.Panel):
+class _Recipe(_Tab):
     """What Weather paints"""
 
     bl_label = "Recipe"
@@ -50,30 +79,64 @@ class SABI_PT_recipe(_Sidebar, bpy.types.Panel):
         layout, settings = self.layout, context.scene.sabi
         if untouched(settings) and not bpy.app.timers.is_registered(_begin):
             bpy.app.timers.register(_begin, first_interval=0.0)  # nothing may be changed while drawing
-        row = layout.row(align=True)
-        row.operator_menu_enum("sabi.preset_load", "preset", text="Presets", icon="PRESET")
-        row.operator("sabi.recipe_load", text="", icon="FILE_FOLDER")
-        row.operator("sabi.recipe_save", text="", icon="FILE_TICK")
         row = layout.row()
-        row.template_list("SABI_UL_layers", "", settings, "layers", settings, "active_layer", rows=4)
+        row.template_icon_view(settings, "preset", show_labels=True, scale=4.0, scale_popup=5.0)
+        column = row.column(align=True)
+        column.operator("sabi.recipe_load", text="", icon="FILE_FOLDER")
+        column.operator("sabi.recipe_save", text="", icon="FILE_TICK")
+        column.operator("sabi.seed_roll", text="", icon="FILE_REFRESH").every = True
+        row = layout.row()
+        row.template_list("SABI_UL_layers", "", settings, "layers", settings, "active_layer", rows=5)
         column = row.column(align=True)
         column.operator_menu_enum("sabi.layer_add", "effect", text="", icon="ADD")
         column.operator("sabi.layer_remove", text="", icon="REMOVE")
+        column.operator("sabi.layer_duplicate", text="", icon="DUPLICATE")
         column.separator()
         column.operator("sabi.layer_move", text="", icon="TRIA_UP").by = -1
         column.operator("sabi.layer_move", text="", icon="TRIA_DOWN").by = 1
         layout.use_property_split = True
         layout.use_property_decorate = False
         if settings.active_layer < len(settings.layers):
-            layer = settings.layers[settings.active_layer]
-            column = layout.column()
-            for name in ("age", "opacity", "feature_size", "relief", "seed", "style"):
-                column.prop(layer, name)
-            row = column.row(align=True)
-            row.prop_search(layer, "mask", bpy.data, "images", icon="IMAGE_DATA")
-            row.prop(layer, "invert_mask", text="", icon="ARROW_LEFTRIGHT")
+            _draw_layer(layout.column(), context, settings.layers[settings.active_layer])
         else:
             layout.label(text="Add a layer or load a preset", icon="INFO")
+
+
+def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -> None:  # type: ignore[no-untyped-def]
+    """What an artist names first."""
+    column.prop(layer, "age")
+    column.prop(layer.exposure, "amount")
+    column.prop(layer, "feature_size")
+    if effects.styles(layer.effect, service.health) or layer.style:
+        column.prop(layer, "style_first")
+        now = chosen(layer)
+        if now.first != CUSTOM:
+            column.prop(layer, "style_second")
+        if now.second != NONE:
+            column.prop(layer, "style_share")
+    else:
+        column.label(text="The painter in use does not paint this effect", icon="ERROR")
+    row = column.row(align=True)
+    row.prop(layer, "seed")
+    row.operator("sabi.seed_roll", text="", icon="FILE_REFRESH")
+    _draw_mask(column, context.object, layer)
+
+
+def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, layer) -> None:  # type: ignore[no-untyped-def]
+    column.prop(layer, "mask_kind")
+    row = column.row(align=True)
+    mesh = obj if obj is not None and obj.type == "MESH" else None
+    if layer.mask_kind == "LAYER":
+        row.prop(layer, "mask_below")
+    elif layer.mask_kind == "IMAGE":
+        row.prop_search(layer, "mask", bpy.data, "images", icon="IMAGE_DATA")
+    elif mesh is None:
+        row.prop(layer, "mask")
+    elif layer.mask_kind == "GROUP":
+        row.prop_search(layer, "mask", mesh, "vertex_groups")
+    else:
+        row.prop_search(layer, "mask", mesh.data, "color_attributes", icon="VPAINT_HLT")
+    row.prop(layer, "invert_mask", text="", icon="ARROW_LEFTRIGHT")
 
 
 def _begin() -> None:
@@ -82,25 +145,35 @@ def _begin() -> None:
         begin(window.scene)
 
 
-class SABI_PT_exposure(_Sidebar, bpy.types.Panel):
+class _Where(_OfLayer):
     """Where the chosen layer weathers"""
 
-    bl_label = "Exposure"
+    bl_label = "Where"
     bl_parent_id = "SABI_PT_recipe"
     bl_options = {"DEFAULT_CLOSED"}
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return context.scene.sabi.active_layer < len(context.scene.sabi.layers)
+    def draw(self, context: bpy.types.Context) -> None:
+        exposure = self.layer(context).exposure
+        column = self.layout.column()
+        for name in (*WEIGHTS, "contrast"):
+            column.prop(exposure, name)
+
+
+class _Further(_OfLayer):
+    """What of the chosen layer is rarely changed"""
+
+    bl_label = "More of This Layer"
+    bl_parent_id = "SABI_PT_recipe"
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.layout.use_property_split = True
-        exposure = context.scene.sabi.layers[context.scene.sabi.active_layer].exposure
-        for name in WEIGHTS:
-            self.layout.prop(exposure, name)
+        layer, column = self.layer(context), self.layout.column()
+        for name in ("opacity", "relief", "style"):
+            column.prop(layer, name)
+        column.prop(layer.exposure, "strict")
 
 
-class SABI_PT_surroundings(_Sidebar, bpy.types.Panel):
+class _Surroundings(_Tab):
     """Up, ground and neighbours"""
 
     bl_label = "Surroundings"
@@ -120,14 +193,14 @@ class SABI_PT_surroundings(_Sidebar, bpy.types.Panel):
         value.prop(settings, "ground", text="")
 
 
-class SABI_PT_object(_Sidebar, bpy.types.Panel):
+class _Object(_Tab):
     """What is on the active object, live"""
 
     bl_label = "On This Object"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return material.weathered(context.object) is not None
+        return super().poll(context) and material.weathered(context.object) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -135,7 +208,7 @@ class SABI_PT_object(_Sidebar, bpy.types.Panel):
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)
-            column.label(text=label)
+            column.label(text=label, translate=False)
             for name in ("Age", "Opacity", "Height"):
                 column.prop(sockets[name], "default_value", text=name, slider=name != "Height")
         layout.operator("sabi.recipe_from_object", icon="EYEDROPPER")
@@ -144,41 +217,70 @@ class SABI_PT_object(_Sidebar, bpy.types.Panel):
         row.operator("sabi.flatten", icon="TEXTURE")
 
 
-class SABI_PT_frame(bpy.types.Panel):
+class SABI_PT_frame(_Tab, bpy.types.Panel):
     """Weathering what the camera sees"""
 
     bl_space_type = "IMAGE_EDITOR"
-    bl_region_type = "UI"
-    bl_category = "Sabi"
-    bl_label = "Sabi"
+    bl_label = "Rendered Frame"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_action(self.layout, context, "sabi.weather_frame")
+        self.layout.operator("sabi.weather_frame", icon="RENDER_STILL")
+
+
+class SABI_PT_degree(_Tab, bpy.types.Panel):
+    """How weathered a photograph is, from marks painted on it"""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_label = "Degree of a Photograph"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.sabi
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.operator("sabi.degree_marks_new", icon="BRUSH_DATA")
+        column = layout.column()
+        column.prop(settings, "degree_method")
+        column.prop(settings, "degree_invert")
+        button = layout.operator("sabi.degree_from_marks", icon="TEXTURE")
+        button.method, button.invert = settings.degree_method, settings.degree_invert
 
 
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:
-    """The button, or the bar while work goes on, and what became of the last."""
-    now = work.current()
+    """What is wrong and what mends it; the button, or the bar while work goes on; what became of the last."""
+    now, width = work.current(), context.region.width if context.region else 300
     if now is not None and not now.ended:
         layout.progress(factor=now.progress.fraction, text=now.progress.text)
         layout.operator("sabi.cancel", icon="X")
         return
+    for problem in problems.problems(context):
+        row = layout.row(align=True)
+        row.label(text=said(problem.said).format(problem.name), icon="ERROR", translate=False)
+        _draw_remedy(row, problem.remedy)
     column = layout.column()
     column.scale_y = 1.5
     column.operator(operator, icon="SHADERFX")
-    if operator == "sabi.weather":
-        layout.prop(context.scene.sabi, "size")
-        if seconds := _estimated(context):
-            layout.label(text=f"Takes about {in_words(seconds)}", icon="TIME")
+    layout.prop(context.scene.sabi, "size")
+    if seconds := _estimated(context):
+        layout.label(text=said("Takes about {}").format(in_words(seconds)), icon="TIME", translate=False)
     if now is None:
         return
     if now.error is not None and now.error.code != "cancelled":
-        draw_text(layout.box(), now.error.message, "ERROR", context.region.width)
-        draw_text(layout.box(), now.error.hint, "INFO", context.region.width)
+        box = layout.box()
+        draw_text(box, now.error.message, "ERROR", width)
+        draw_text(box, now.error.hint, "INFO", width)
+        if remedy := problems.remedy(now.error):
+            _draw_remedy(box, remedy)
     elif now.outcome is not None:
-        draw_text(layout, now.outcome.message, "CHECKMARK", context.region.width)
+        draw_text(layout, now.outcome.message, "CHECKMARK", width)
         for warning in now.outcome.warnings:
-            draw_text(layout.box(), warning, "INFO", context.region.width)
+            draw_text(layout.box(), warning, "INFO", width)
+
+
+def _draw_remedy(layout: bpy.types.UILayout, remedy: problems.Remedy) -> None:
+    button = layout.operator(remedy.operator, text=remedy.label)
+    for name, value in remedy.settings:
+        setattr(button, name, value)
 
 
 _last_estimate: tuple[object, float] = (None, 0.0)
@@ -200,17 +302,23 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> N
     """Labels do not wrap by themselves; `width` is the region's, in pixels."""
     column = layout.column(align=True)
     characters = max(int(width / (7.5 * bpy.context.preferences.system.ui_scale)) - 4, 16)
-    for number, line in enumerate(textwrap.wrap(text, characters)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+    for number, line in enumerate(textwrap.wrap(said(text), characters)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 
+def _in_space(panel: type, space: str, ending: str) -> type:
+    """The panel as Blender wants it in an editor: a class of its own, below its parent's there."""
+    named = {"bl_space_type": space, "bl_label": panel.bl_label, "__doc__": panel.__doc__}
+    if parent := getattr(panel, "bl_parent_id", ""):
+        named["bl_parent_id"] = parent + ending
+    return type(f"SABI_PT{panel.__name__.lower()}{ending}", (panel, bpy.types.Panel), named)
+
+
+_SHARED = (_Weather, _Recipe, _Where, _Further, _Surroundings, _Object)
 _CLASSES = (
     SABI_UL_layers,
-    SABI_PT_weather,
-    SABI_PT_recipe,
-    SABI_PT_exposure,
-    SABI_PT_surroundings,
-    SABI_PT_object,
+    *(_in_space(panel, space, ending) for space, ending in SPACES.items() for panel in _SHARED),
     SABI_PT_frame,
+    SABI_PT_degree,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

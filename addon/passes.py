@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..backend.protocol.surface import ColorSpace, Map, Surface
-from . import channels, geometry_maps, images, rest, versions
+from . import channels, geometry_maps, images, mesh_masks, rest, versions
 from .bake import Bake, aim
 from .channels import FLAT, Constant, Prepared, Raised, Source, Texture, UVs
 from .stage import Stage, mark
@@ -97,6 +97,15 @@ class Passes:
         found = yield from self.height()
         if found is not None:
             maps["height"], self.height_scale = found
+        return maps
+
+    def masks(self, names: Sequence[str]) -> Steps:
+        """What the mesh itself says of where layers may act, by the masks' names."""
+        maps: dict[str, Map] = {}
+        for name in names:
+            kept = mesh_masks.attribute(self.subject.still, name)
+            baked = yield from self.geometric(self.geometry.attribute(kept), self.subject.size)
+            maps[name] = yield lambda baked=baked: geometry_maps.mask_map(baked)
         return maps
 
     def geometric(
@@ -269,6 +278,11 @@ class _Geometry:
 
     def normal(self) -> bpy.types.NodeSocket:
         return self.mesh.outputs["Normal"]
+
+    def attribute(self, name: str) -> bpy.types.NodeSocket:
+        node = self.tree.nodes.new("ShaderNodeAttribute")
+        node.attribute_name = name
+        return node.outputs["Color"]
 
     def bevel(self, radius: float) -> bpy.types.NodeSocket:
         node = self.tree.nodes.new("ShaderNodeBevel")

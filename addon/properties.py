@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import bpy
@@ -20,18 +21,21 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
-from . import masks
+from . import masks, presets, styles
+from .effects import EFFECT_NAMES, EFFECTS
 
-EFFECTS = [
-    (words.Effect.RUST.value, "Rust", "Red-brown corrosion that starts at edges and crevices and runs down"),
-    (words.Effect.PEELING_PAINT.value, "Peeling Paint", "Paint that lifts and flakes off from edges"),
-    (words.Effect.MOSS.value, "Moss", "Moss on faces that look upward and in cavities near the ground"),
-    (words.Effect.DIRT.value, "Dirt", "Dust and grime that settles on top and in cavities"),
-]
-EFFECT_NAMES = {identifier: name for identifier, name, _ in EFFECTS}
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
 SIZES += [(str(2**n), f"{2**n}", f"{2**n} x {2**n} texels") for n in range(9, 14)]
+DEGREE_METHODS = [
+    ("MARKS", "Marks", "What lies between the marks, in colour and in place"),
+    (
+        "MANIFOLD",
+        "Looks",
+        "What lies between the least and the most weathered looks; finds them itself where nothing is marked",
+    ),
+    ("RARITY", "Rarity", "What looks like little else, without marks; where most of the photograph is clean"),
+]
 MODES = [
     (words.FrameMode.ASSET.value, "Asset", "Where the object stands and how it is turned do not matter"),
     (words.FrameMode.SCENE.value, "Scene", "The object weathers as it stands in the scene, and other objects count"),
@@ -42,6 +46,24 @@ def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
     """Another effect starts from its own defaults; age, seed and opacity stay."""
     kept = {name: plain(getattr(layer, name)) for name in ("age", "opacity")}
     fill_layer(layer, words.Layer(words.Effect(layer.effect), seed=layer.seed % 2**32, **kept))
+
+
+_kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
+
+
+def _place(layer: SABI_PG_layer) -> int:
+    """How many layers lie below this one."""
+    return int(layer.path_from_id().rpartition("[")[2][:-1])
+
+
+def _below_items(layer: SABI_PG_layer, _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
+    below = list(layer.id_data.sabi.layers)[: _place(layer)]
+    key = tuple(other.effect for other in below)
+    if key not in _kept:
+        names = [f"{number} {EFFECT_NAMES[effect]}" for number, effect in enumerate(key, start=1)]
+        found = [("NONE", "Everywhere"), *((str(number), name) for number, name in enumerate(names, start=1))]
+        _kept[key] = [(*item, "", "NONE", number) for number, item in enumerate(found)]
+    return _kept[key]
 
 
 class SABI_PG_exposure(bpy.types.PropertyGroup):
@@ -113,12 +135,49 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         subtype="DISTANCE",
     )
     style: StringProperty(
-        name="Style", description="A style's name, or as JSON a blend of names by weight or a code; empty for the first"
+        name="Style Code",
+        description="A style's name, or as JSON a blend of names by weight or a code; empty for the first",
     )
+    custom_style: StringProperty(options={"HIDDEN"})  # what was custom before another style was chosen
+    style_first: EnumProperty(
+        name="Style",
+        description="Which look of the effect",
+        items=styles.first_items,
+        get=styles.get_first,
+        set=styles.set_first,
+    )
+    style_second: EnumProperty(
+        name="Blend With",
+        description="A second look that is mixed in",
+        items=styles.second_items,
+        get=styles.get_second,
+        set=styles.set_second,
+    )
+    style_share: FloatProperty(
+        name="Blend",
+        description="How much of the second look there is",
+        min=0,
+        max=1,
+        subtype="FACTOR",
+        get=styles.get_share,
+        set=styles.set_share,
+    )
+    mask_kind: EnumProperty(name="Mask From", description="What says where the layer may act", items=masks.KINDS)
     mask: StringProperty(
-        name="Mask", description="Image that says where the layer may act: where it is white; empty for everywhere"
+        name="Mask", description="What says where the layer may act: where it is white or 1; empty for everywhere"
+    )
+    mask_layer: IntProperty(options={"HIDDEN"})  # number of the layer below that is the mask, from 1; 0 for none
+    mask_below: EnumProperty(
+        name="Mask",
+        description="The layer below whose coverage says where this one may act, at any age",
+        items=_below_items,
+        get=lambda layer: layer.mask_layer if layer.mask_layer <= _place(layer) else 0,
+        set=lambda layer, number: setattr(layer, "mask_layer", number),
     )
     invert_mask: BoolProperty(name="Invert Mask", description="Act where the mask is black")
+    hidden: BoolProperty(name="Hide", description="Keep the layer in the recipe and do not paint it")
+    solo: BoolProperty(name="Solo", description="Paint only layers that are solo, and what masks them")
+    lock_seed: BoolProperty(name="Lock Seed", description="The dice for all layers leaves this one's pattern as it is")
     exposure: PointerProperty(type=SABI_PG_exposure)
 
 
@@ -128,6 +187,16 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     layers: CollectionProperty(type=SABI_PG_layer)
     active_layer: IntProperty(name="Active Layer", description="The layer whose settings are shown", min=0)
     recipe_name: StringProperty(name="Recipe", description="Name of the recipe")
+    preset: EnumProperty(
+        name="Preset",
+        description="Replace the recipe by one that ships with Sabi",
+        items=presets.items,
+        get=lambda settings: presets.number(settings.preset_name),
+        set=_load_preset,
+    )
+    preset_name: StringProperty(options={"HIDDEN"})  # the preset that was loaded last
+    degree_method: EnumProperty(name="Method", description="What degree is told by", items=DEGREE_METHODS)
+    degree_invert: BoolProperty(name="Invert", description="The other way round")
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)
     mode: EnumProperty(name="Mode", description="Whether the object's place in the scene matters", items=MODES)
@@ -148,7 +217,9 @@ def untouched(settings: SABI_PG_scene) -> bool:
 def begin(scene: bpy.types.Scene) -> None:
     """Lets a scene that never had a recipe hold the first preset, so that there is something to weather with and to change."""
     if untouched(scene.sabi) and scene.is_editable:
-        fill(scene.sabi, recipe_of(scene.sabi))
+        frame = frame_of(scene.sabi)
+        load(scene.sabi, FIRST_PRESET)
+        fill_frame(scene.sabi, frame)
 
 
 def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
@@ -161,9 +232,19 @@ def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
     if not settings.layers:
         raise BadRecipe("The recipe has no layers.", "Add a layer or load a preset.")
     networks = json.loads(settings.networks) if settings.networks else {}
-    return words.Recipe(
-        tuple(layer_of(layer) for layer in settings.layers), frame_of(settings), networks, settings.recipe_name
-    )
+    shown = shown_layers(settings)
+    layers = (replace(layer_of(layer), hidden=number not in shown) for number, layer in enumerate(settings.layers))
+    return words.Recipe(tuple(layers), frame_of(settings), networks, settings.recipe_name)
+
+
+def shown_layers(settings: SABI_PG_scene) -> set[int]:
+    """Which layers are painted, by their places: those that are solo and what masks them, or all that are not hidden."""
+    solo = {number for number, layer in enumerate(settings.layers) if layer.solo}
+    for number in sorted(solo, reverse=True):
+        while settings.layers[number].mask_kind == "LAYER" and 0 < settings.layers[number].mask_layer <= number:
+            number = settings.layers[number].mask_layer - 1
+            solo.add(number)
+    return solo or {number for number, layer in enumerate(settings.layers) if not layer.hidden}
 
 
 def frame_of(settings: SABI_PG_scene) -> words.Frame:
@@ -178,9 +259,10 @@ def layer_of(layer: SABI_PG_layer) -> words.Layer:
     return words.Layer(
         words.Effect(layer.effect),
         exposure=words.Exposure(**weights),
-        style=_style(layer.style),
+        style=styles.parse(layer.style),
         seed=seed,
-        mask=masks.map_name(layer.mask),
+        mask=masks.map_name(str(layer.mask_layer or "") if layer.mask_kind == "LAYER" else layer.mask, layer.mask_kind),
+        hidden=layer.hidden,
         **rest,
     )
 
@@ -190,36 +272,46 @@ def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:
     settings.layers.clear()
     for layer in recipe.layers:
         fill_layer(settings.layers.add(), layer)
-    settings.active_layer = 0
+    settings.active_layer, settings.preset_name = 0, ""
     settings.recipe_name, settings.networks = recipe.name, json.dumps(dict(recipe.networks)) if recipe.networks else ""
-    settings.mode, settings.gravity = recipe.frame.mode.value, recipe.frame.gravity
-    settings.use_ground, settings.ground = recipe.frame.ground is not None, recipe.frame.ground or 0.0
+    fill_frame(settings, recipe.frame)
+
+
+def fill_frame(settings: SABI_PG_scene, frame: words.Frame) -> None:
+    settings.mode, settings.gravity = frame.mode.value, frame.gravity
+    settings.use_ground, settings.ground = frame.ground is not None, frame.ground or 0.0
 
 
 def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     if target.effect != layer.effect.value:
         target.effect = layer.effect.value  # fills in the effect's defaults first
-    for name in ("age", "feature_size", "opacity", "relief", "invert_mask"):
+    for name in ("age", "feature_size", "opacity", "relief", "invert_mask", "hidden"):
         setattr(target, name, getattr(layer, name))
-    target.mask = masks.image_name(layer.mask)
+    kind, name = masks.parts(layer.mask)
+    target.mask_kind, target.mask_layer, target.mask = kind, layer.masking, "" if layer.masking else name
     target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
     for name in words.Exposure.__dataclass_fields__:
         setattr(target.exposure, name, getattr(layer.exposure, name))
-    target.style = layer.style if isinstance(layer.style, str) else json.dumps(_json_style(layer.style))
+    target.style, target.custom_style = styles.as_text(layer.style), ""
 
 
-def _style(text: str) -> object:
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        value = json.loads(text)
-    except ValueError:
-        raise BadRecipe("A layer's style is not valid JSON.", "Write a style's name, or leave it empty.") from None
-    return tuple(value) if isinstance(value, list) else value
+def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
+    """Masks by layers follow layers that were moved: old place -> new place; what has none was removed."""
+    for layer in settings.layers:
+        if layer.mask_layer:
+            layer.mask_layer = places.get(layer.mask_layer - 1, -1) + 1
 
 
-def _json_style(style: object) -> object:
-    return list(style) if isinstance(style, tuple) else dict(style)
+def _load_preset(settings: SABI_PG_scene, number: int) -> None:
+    """Choosing in the menu of presets replaces the recipe; its first entry is the recipe as it is."""
+    if name := presets.name(number):
+        load(settings, name)
+
+
+def load(settings: SABI_PG_scene, preset: str) -> None:
+    """Makes the scene hold a preset. Raises BadRecipe where there is none of that name."""
+    fill(settings, words.load_preset(preset))
+    settings.preset_name = preset
 
 
 def plain(value: object) -> object:

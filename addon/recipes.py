@@ -3,25 +3,20 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
-from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe, load_preset, preset_names
-from . import material
+from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe
+from . import material, presets
+from .effects import EFFECTS
 from .operators import reporting
-from .properties import EFFECTS, fill, fill_layer, plain, recipe_of
-
-_preset_items: list[tuple[str, str, str]] = []  # Blender keeps no copy of the strings of an enum that a function gives
-
-
-def _presets(_self: object, _context: bpy.types.Context) -> list[tuple[str, str, str]]:
-    if not _preset_items:
-        _preset_items.extend((name, name.replace("_", " ").title(), "") for name in preset_names())
-    return _preset_items
+from .properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
 
 
 class SABI_OT_layer_add(bpy.types.Operator):
@@ -63,7 +58,9 @@ class SABI_OT_layer_remove(_OnLayer, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.sabi
-        settings.layers.remove(settings.active_layer)
+        gone = settings.active_layer
+        settings.layers.remove(gone)
+        rearrange(settings, {place: place - (place > gone) for place in range(MAX_LAYERS) if place != gone})
         settings.active_layer = max(min(settings.active_layer, len(settings.layers) - 1), 0)
         return {"FINISHED"}
 
@@ -80,8 +77,56 @@ class SABI_OT_layer_move(_OnLayer, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.sabi
         target = min(max(settings.active_layer + self.by, 0), len(settings.layers) - 1)
+        order = list(range(len(settings.layers)))
+        order.insert(target, order.pop(settings.active_layer))
         settings.layers.move(settings.active_layer, target)
+        rearrange(settings, {before: now for now, before in enumerate(order)})
         settings.active_layer = target
+        return {"FINISHED"}
+
+
+class SABI_OT_layer_duplicate(_OnLayer, bpy.types.Operator):
+    """Lay a copy of the chosen layer on it, with a pattern of its own"""
+
+    bl_idname = "sabi.layer_duplicate"
+    bl_label = "Duplicate Layer"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return SABI_OT_layer_add.poll(context) and super().poll(context)
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.sabi
+        place = settings.active_layer
+        below = settings.layers[place]
+        copied, custom, kept = layer_of(below), below.custom_style, (below.solo, below.lock_seed)
+        top = settings.layers.add()
+        fill_layer(top, replace(copied, seed=(copied.seed + 1) % 2**32))
+        top.custom_style, (top.solo, top.lock_seed) = custom, kept
+        last = len(settings.layers) - 1
+        settings.layers.move(last, place + 1)
+        rearrange(settings, {p: p + (p > place) for p in range(last)})
+        settings.active_layer = place + 1
+        return {"FINISHED"}
+
+
+class SABI_OT_seed_roll(_OnLayer, bpy.types.Operator):
+    """Throw the dice for another pattern"""
+
+    bl_idname = "sabi.seed_roll"
+    bl_label = "Another Seed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    every: BoolProperty(name="All Layers", description="All layers whose seed is not locked", options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.sabi
+        chosen = settings.layers if self.every else [settings.layers[settings.active_layer]]
+        for layer in chosen:
+            if not (self.every and layer.lock_seed):
+                layer.seed = random.randrange(10_000)  # short enough to be read aloud
         return {"FINISHED"}
 
 
@@ -92,10 +137,10 @@ class SABI_OT_preset_load(bpy.types.Operator):
     bl_label = "Load Preset"
     bl_options = {"REGISTER", "UNDO"}
 
-    preset: EnumProperty(name="Preset", description="A recipe that ships with Sabi", items=_presets)
+    preset: EnumProperty(name="Preset", description="A recipe that ships with Sabi", items=presets.shipped)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        fill(context.scene.sabi, load_preset(self.preset))
+        load(context.scene.sabi, self.preset)
         return {"FINISHED"}
 
 
@@ -116,8 +161,10 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         applied = material.weathered(context.object)
-        fill(context.scene.sabi, Recipe.from_json(applied.recipe_json))
-        for layer, sockets in zip(context.scene.sabi.layers, applied.layers, strict=True):
+        recipe = Recipe.from_json(applied.recipe_json)
+        fill(context.scene.sabi, recipe)
+        for place, sockets in zip(recipe.painted, applied.layers, strict=True):
+            layer = context.scene.sabi.layers[place]
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
             layer.relief = plain(sockets["Height"].default_value)
         return {"FINISHED"}
@@ -178,6 +225,8 @@ _CLASSES = (
     SABI_OT_layer_add,
     SABI_OT_layer_remove,
     SABI_OT_layer_move,
+    SABI_OT_layer_duplicate,
+    SABI_OT_seed_roll,
     SABI_OT_preset_load,
     SABI_OT_recipe_from_object,
     SABI_OT_recipe_save,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _MODULES = (
+    "presets",
     "properties",
     "preferences",
     "stage",
@@ -16,6 +17,7 @@ _MODULES = (
     "operators",
     "service_operators",
     "recipes",
+    "remedies",
     "degree_marks",
     "panels",
 )

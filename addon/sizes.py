@@ -22,6 +22,7 @@ class CaptureSettings:
     size: int = 0
     density: float = 256.0  # texels a metre where the material has no images
     mode: FrameMode = FrameMode.ASSET  # in scene mode other objects occlude
+    masks: tuple[str, ...] = ()  # what of the mesh itself is captured besides: vertex groups, colour attributes
 
 
 DEFAULT = CaptureSettings()

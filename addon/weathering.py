@@ -68,7 +68,7 @@ class Ready:
 def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> CaptureSettings:
     """How to capture for a recipe; `size` 0 takes the scene's choice."""
     chosen = 0 if scene.sabi.size == "AUTO" else int(scene.sabi.size)
-    return CaptureSettings(size=size or chosen, mode=recipe.frame.mode)
+    return CaptureSettings(size=size or chosen, mode=recipe.frame.mode, masks=masks.captured(recipe))
 
 
 def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: CaptureSettings) -> float:
@@ -114,6 +114,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
         for result in ready:
             loaded.append(Kept())
             yield from _load(result, loaded[-1])
+            yield from _load_masks(result, loaded[-1])
         applied = []
         for result, kept in zip(ready, loaded, strict=True):
             try:
@@ -138,10 +139,10 @@ def _weather_one(
     yield from _reading(target)
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
-    more, sent = {}, masks.without(recipe)
+    more, sent = {}, masks.without(recipe, ["IMAGE"])
     if captured.second_uv is None:  # else they lie in another UV map, and only the nodes know them
         more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
-    chosen = service_settings()
+    chosen, sent = service_settings(), sent.shown
     job, began = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more), time.monotonic()
     try:
         while not job.wait(0.0):
@@ -149,7 +150,7 @@ def _weather_one(
         painted = job.result()
         megatexels = timing.megatexels(captured.surface.size)
         if megatexels >= timing.TELLING:
-            _painting.learn((time.monotonic() - began) / (megatexels * len(recipe.layers)))
+            _painting.learn((time.monotonic() - began) / (megatexels * len(sent.layers)))
         kept = replace(recipe, networks=painted.recipe.networks)
         return Ready(target, captured, replace(painted, recipe=kept))
     except BackendGone:
@@ -216,6 +217,13 @@ def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
             yield Progress("Loading the images", 1.0)
 
 
+def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
+    """What was captured of the mesh as masks: images too, behind the painted ones."""
+    for mask in masks.captured(ready.painted.recipe):
+        kept.image(images.write(ready.captured.surface[mask], f"{ready.target.name} {masks.parts(mask)[1]}"))
+        yield Progress("Loading the images", 1.0)
+
+
 def _loaded(session_uid: int, owner: str) -> bpy.types.Image:
     for image in bpy.data.images:
         if image.session_uid == session_uid:
@@ -225,12 +233,13 @@ def _loaded(session_uid: int, owner: str) -> bpy.types.Image:
 
 def _image_names(ready: Ready) -> list[str]:
     """`Door 1 Rust thin` and so on, in the order in which images are loaded."""
-    layers = enumerate(ready.painted.recipe.layers, start=1)
-    return [
+    layers = enumerate(ready.painted.recipe.shown.layers, start=1)
+    painted = [
         f"{ready.target.name} {number} {EFFECT_NAMES[layer.effect.value]} {name}"
         for number, layer in layers
         for name in CHANNELS
     ]
+    return painted + [f"{ready.target.name} {masks.parts(mask)[1]}" for mask in masks.captured(ready.painted.recipe)]
 
 
 def _apply(ready: Ready, loaded: Sequence[int]) -> None:
@@ -239,7 +248,8 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
     there = {uid: _loaded(uid, obj.name) for uid in loaded}
-    found = iter(there.values())
+    found, own = iter(there.values()), masks.captured(ready.painted.recipe)
+    maps = dict(zip(own, list(there.values())[len(there) - len(own) :], strict=True))
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
@@ -247,10 +257,12 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
             layer.age,
             layer.opacity,
             layer.relief,
-            bpy.data.images.get(masks.image_name(layer.mask)) if layer.mask else None,
+            masks.image(layer),
             layer.invert_mask,
+            maps.get(layer.mask),
+            layer.masking,
         )
-        for layer in ready.painted.recipe.layers
+        for layer in ready.painted.recipe.shown.layers
     ]
     painting = material.Painting(material.used_slots(obj), layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)

@@ -179,25 +179,30 @@ class Recipe:
                 )
 
     @property
-    def shown(self) -> Recipe:
-        """What is painted: the recipe without hidden layers; masks by layers count anew.
+    def painted(self) -> tuple[int, ...]:
+        """The places, from 0, of the layers that are painted: neither hidden nor let through by a hidden layer alone."""
+        found: list[int] = []
+        for place, layer in enumerate(self.layers):
+            masked = layer.masking and layer.masking - 1 not in found and not layer.invert_mask
+            if not layer.hidden and not masked:
+                found.append(place)
+        return tuple(found)
 
-        A hidden layer covers nothing: what it alone lets through goes too. Raises BadRecipe where nothing is left.
+    @property
+    def shown(self) -> Recipe:
+        """The recipe of what is painted alone; masks by layers count anew, and a hidden layer covers nothing.
+
+        Raises BadRecipe where nothing is painted.
         """
-        places: dict[int, int] = {}
-        layers: list[Layer] = []
-        for number, layer in enumerate(self.layers, start=1):
-            masking = layer.masking
-            if layer.hidden or (masking and masking not in places and not layer.invert_mask):
-                continue
-            if masking in places:
-                layer = replace(layer, mask=f"{LAYER}{places[masking]}")
-            elif masking:
-                layer = replace(layer, mask="", invert_mask=False)
-            layers.append(layer)
-            places[number] = len(layers)
-        if not layers:
+        places = {place: number for number, place in enumerate(self.painted, start=1)}
+        if not places:
             raise BadRecipe("All layers of the recipe are hidden.", "Show one of them.")
+        layers = [self.layers[place] for place in places]
+        for index, layer in enumerate(layers):
+            if layer.masking - 1 in places:
+                layers[index] = replace(layer, mask=f"{LAYER}{places[layer.masking - 1]}")
+            elif layer.masking:
+                layers[index] = replace(layer, mask="", invert_mask=False)
         return replace(self, layers=tuple(layers))
 
     def at_age(self, age: float) -> Recipe:

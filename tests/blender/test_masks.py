@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import channels, masks, material, weathering, work
+from bl_ext.user_default.sabi.addon import channels, geometry_maps, masks, material, weathering, work
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
 from bl_ext.user_default.sabi.addon.joins import group_node
@@ -60,7 +60,7 @@ def test_grey_of_a_colour_image_is_what_the_nodes_make_of_it(backend, obj):
     sent = backend.surfaces[0]["mask:Where"].array[8, 8, 0] / 255
     group = group_node(obj.data.materials[0])
     shown = bake_socket(obj, layer_inputs(group)[0]["Mask"].links[0].from_socket)[16, 16]
-    assert sent == pytest.approx(float(shown @ masks.LUMINANCE), abs=1.5 / 255)
+    assert sent == pytest.approx(float(shown @ geometry_maps.LUMINANCE), abs=1.5 / 255)
 
 
 @pytest.mark.parametrize("invert", [False, True])

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the way of weathering, each in a sentence with what mends it. Cheap enough to be asked at every redraw."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import bpy
+
+from ..backend.protocol.errors import BackendError, DeviceError, SabiError, Unauthorized
+from .preferences import EXTENSION, preferences, service_settings
+
+MOST = 64  # selected objects that are looked at: panels must not be slow
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """An operator that mends it, the button's text, and the operator's settings."""
+
+    operator: str
+    label: str
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`said` may hold {}, for `name`."""
+
+    said: str
+    remedy: Remedy
+    name: str = ""
+
+
+SAVE = Remedy("wm.save_mainfile", "Save")
+PREFERENCES = Remedy("preferences.addon_show", "Open Preferences", (("module", EXTENSION),))
+
+
+def problems(context: bpy.types.Context) -> Iterator[Problem]:
+    """What would keep the selected objects from being weathered, or their images from being kept where they should."""
+    objects = [obj for obj in context.selected_objects[:MOST] if obj.type == "MESH"]
+    if objects and context.mode != "OBJECT":
+        yield Problem("Leave the present mode first", Remedy("object.mode_set", "Object Mode", (("mode", "OBJECT"),)))
+    if bare := next((obj for obj in objects if not any(slot.material for slot in obj.material_slots)), None):
+        yield Problem("'{}' has no material", Remedy("sabi.material_add", "Add Material"), bare.name)
+    if flat := next((obj for obj in objects if not obj.data.uv_layers), None):
+        yield Problem("'{}' has no UV map", Remedy("sabi.unwrap", "Unwrap"), flat.name)
+    if hidden := next((obj for obj in objects if obj.hide_render), None):
+        yield Problem("'{}' is hidden from renders", Remedy("sabi.show_in_renders", "Show"), hidden.name)
+    if preferences().storage == "FILES" and not bpy.data.filepath:
+        yield Problem("Images go beside the .blend, which was never saved", SAVE)
+    chosen = service_settings()
+    if not (chosen.server or chosen.python or _embedded()):
+        yield Problem("The extension carries no backend: name an environment or a server", PREFERENCES)
+
+
+def remedy(error: SabiError) -> Remedy | None:
+    """What may mend an error that was met."""
+    return PREFERENCES if isinstance(error, BackendError | DeviceError | Unauthorized) else None
+
+
+@cache
+def _embedded() -> bool:
+    """Whether Blender's own Python has what the backend needs."""
+    return all(importlib.util.find_spec(name) is not None for name in ("onnxruntime", "uvicorn", "starlette"))

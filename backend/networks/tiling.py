@@ -16,10 +16,12 @@ from typing import Protocol
 import numpy as np
 
 from ..protocol.errors import Cancelled, OutOfMemory
+from ..threads import parallel
 from .card import Card
 
 TILE = 1472  # with an overlap of 128 a 2048 x 2048 image is two tiles, which cost 1.11 times the whole; 1.6 GB
 SMALLEST_TILE = 128
+STRIP = 1 << 18  # texels of a tile that one thread reads at a time, so that what is in between stays in cache
 
 Read = Callable[[slice, slice], np.ndarray]
 Source = np.ndarray | Read
@@ -70,7 +72,8 @@ def run_tiled(
     `sources` gives each input of the network by name, without the batch axis:
       * an array [C, H, W], or [C, ceil(H / s), ceil(W / s)] for an input of stride s (`card.noise`), of any number type;
       * a function (rows, columns) -> [C, rows, columns], called with slices inside that same grid, never outside it:
-        this is how a map stays in its own type (uint8, memory-mapped) until a tile needs it as float32;
+        this is how a map stays in its own type (uint8, memory-mapped) until a tile needs it as float32. Several threads
+        call it, each for all inputs of one strip of a tile after the other; it must not use threads.parallel itself;
       * an array [S] for an input without height and width (a style code).
     `write(rows, columns, outputs)` gets, once or more for each part and in any order, the outputs by name as float32
     [C, rows, columns], cropped to the image; the arrays are its own to keep.
@@ -152,7 +155,6 @@ def _run_each(
     """For each tile the fraction done with it, the tile, and its outputs, None where it is not wanted."""
     card = session.card
     (height, width), parts = tiles(size, side, card)
-    strides = {name: noise.stride for name, noise in card.noise.items()}
     done = 0
     for part in parts:
         if cancelled is not None and cancelled():
@@ -166,47 +168,57 @@ def _run_each(
             (part.top - card.overlap, part.left - card.overlap),
             (height + 2 * card.overlap, width + 2 * card.overlap),
         )
-        inputs = {name: _input(source, strides.get(name, 1), *window, size, wrap) for name, source in sources.items()}
-        outputs = session.run(inputs)
+        outputs = session.run(_inputs(card, sources, *window, size, wrap))
         rows = slice(card.overlap, card.overlap + part.rows.stop - part.top)
         columns = slice(card.overlap, card.overlap + part.columns.stop - part.left)
         yield fraction, part, {name: array[0, :, rows, columns] for name, array in outputs.items()}
 
 
-def _input(
-    source: Source,
-    stride: int,
+def _inputs(
+    card: Card,
+    sources: Mapping[str, Source],
     start: tuple[int, int],
     extent: tuple[int, int],
     size: tuple[int, int],
     wrap: tuple[bool, bool],
-) -> np.ndarray:
-    """One network input [1, C, h, w] or [1, S], float32 and contiguous."""
-    if isinstance(source, np.ndarray) and source.ndim == 1:
-        return source.astype(np.float32)[None]
-    grid = tuple(-(-length // stride) for length in size)
-    rows, columns = (
-        _pieces(begin // stride, (begin + length) // stride, whole, wraps)
-        for begin, length, whole, wraps in zip(start, extent, grid, wrap, strict=True)
-    )
-    block: np.ndarray | None = None
-    for at_row, row in rows:
-        for at_column, column in columns:
-            part = source[:, row, column] if isinstance(source, np.ndarray) else source(row, column)
-            if block is None:
-                block = np.empty((1, part.shape[0], extent[0] // stride, extent[1] // stride), np.float32)
-            block[0, :, at_row : at_row + part.shape[1], at_column : at_column + part.shape[2]] = part
-    assert block is not None
-    _repeat_edges(block, 2, rows)
-    _repeat_edges(block, 3, columns)
-    return block
+) -> dict[str, np.ndarray]:
+    """The network's inputs for a window of the image: each [1, C, h, w] or [1, S], float32 and contiguous."""
+    inputs, grids = {}, {}
+    for name, source in sources.items():
+        if isinstance(source, np.ndarray) and source.ndim == 1:
+            inputs[name] = source.astype(np.float32)[None]
+            continue
+        stride = card.noise[name].stride if name in card.noise else 1
+        inputs[name] = np.empty((1, len(card.inputs[name]), *(length // stride for length in extent)), np.float32)
+        grids[name] = stride, tuple(-(-length // stride) for length in size)
+
+    def read(strip: slice) -> None:
+        for name, (stride, grid) in grids.items():
+            source, block = sources[name], inputs[name][0, :, strip.start // stride : strip.stop // stride]
+            rows = _pieces((start[0] + strip.start) // stride, (start[0] + strip.stop) // stride, grid[0], wrap[0])
+            columns = _pieces(start[1] // stride, (start[1] + extent[1]) // stride, grid[1], wrap[1])
+            for at_row, row in rows:
+                for at_column, column in columns:
+                    part = source[:, row, column] if isinstance(source, np.ndarray) else source(row, column)
+                    block[:, at_row : at_row + part.shape[1], at_column : at_column + part.shape[2]] = part
+
+    step = max(1, STRIP // (extent[1] * card.multiple)) * card.multiple
+    parallel(read, [slice(top, min(top + step, extent[0])) for top in range(0, extent[0], step)])
+    for name, (stride, grid) in grids.items():
+        for axis in (0, 1):
+            edges = start[axis] // stride, (start[axis] + extent[axis]) // stride
+            _repeat_edges(inputs[name], 2 + axis, _pieces(*edges, grid[axis], wrap[axis]))
+    return inputs
 
 
 def _pieces(start: int, stop: int, length: int, wraps: bool) -> list[tuple[int, slice]]:
-    """Where the texels start..stop lie in an axis of `length`: (offset in the block, slice of the axis), in order."""
+    """Where the texels start..stop lie in an axis of `length`: (offset in the block, slice of the axis), in order.
+
+    None where all of them lie beyond it.
+    """
     if not wraps:
         inside = slice(max(start, 0), min(stop, length))
-        return [(inside.start - start, inside)]
+        return [(inside.start - start, inside)] if inside.start < inside.stop else []
     pieces = []
     at = start
     while at < stop:

@@ -17,9 +17,9 @@ from ..protocol import growth
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Layer, Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from ..threads import parallel
 from .colour import decode, encode, store
 from .degree import STORED, degrees
-from .grid import parallel
 from .gutters import Allocate, is_constant
 
 # What a surface is taken to be where it lacks a map: value and type of each channel.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import local
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ..protocol.recipe import Layer
 from ..protocol.surface import ColorSpace, Map, Surface
 from .colour import decode, to_srgb
 from .degree import susceptibility
-from .grid import Grid, parallel
+from .grid import Grid
 from .gutters import is_constant
 from .noise import lattice_noise, stretched, texel_noise
 from .resample import Axis, weigh
@@ -34,7 +35,7 @@ Read = Callable[[slice, slice], np.ndarray]
 
 @dataclass
 class Conditions:
-    """The painter's inputs for one layer on one canvas. Each of `sources()` gives windows [C, h, w], float32.
+    """The painter's inputs for one layer on one canvas. Each of `sources()` gives windows [C, h, w], float32, to any thread.
 
     `exposure` is [H, W] of 8 bits, `down` [h, w, 2] on the grid or None where unknown, `gravity` a unit vector [3] in the space
     of `position`.
@@ -49,7 +50,7 @@ class Conditions:
     exposure: np.ndarray
     down: np.ndarray | None
     gravity: np.ndarray
-    _places: tuple[tuple[int, int, int, int], dict[int, np.ndarray]] | None = field(default=None, init=False)
+    _last: local = field(default_factory=local, init=False)  # places of the window that a thread read last
 
     def sources(self) -> dict[str, Read]:
         noise = {name: self._noise_source(name) for name in self.card.noise}
@@ -81,12 +82,13 @@ class Conditions:
         if self.down is None:
             return np.zeros(shape, np.float32)
         (y, first_row), (x, first_column) = (self._sparse(part, axis) for axis, part in enumerate((rows, columns)))
-        block = np.stack([self.grid.sample(self.down[..., way], y, x) for way in (0, 1)], axis=-1)
+        block = self.grid.sample(self.down, y, x)
         if self.seams is not None:
             self._turn_gutters(block, y.astype(np.int64), x.astype(np.int64))
-        fine = np.repeat(np.repeat(block, COARSE, axis=0), COARSE, axis=1)
-        fine = fine[first_row : first_row + shape[1], first_column : first_column + shape[2]]
-        return np.ascontiguousarray(np.moveaxis(fine, -1, 0))
+        fine = np.empty((2, len(y), COARSE, len(x), COARSE), np.float32)
+        fine[:] = np.moveaxis(block, -1, 0)[:, :, None, :, None]
+        fine = fine.reshape(2, len(y) * COARSE, len(x) * COARSE)
+        return fine[:, first_row : first_row + shape[1], first_column : first_column + shape[2]]
 
     def _noise_source(self, name: str) -> Read:
         stride, channels, spacing, stretch = self.card.noise[name]
@@ -103,15 +105,8 @@ class Conditions:
 
         def on_object(rows: slice, columns: slice) -> np.ndarray:
             place = self._place(stride, rows, columns)
-            out = np.empty((channels, *place.shape[:2]), np.float32)
-
-            def strip(part: slice) -> None:
-                metres = spacing * self.canvas.texel
-                noise = lattice_noise(place[part], metres, self.layer.seed, stream, channels, along)
-                out[:, part] = np.moveaxis(noise, -1, 0)
-
-            parallel(strip, self._strips(slice(0, len(place)), 4 * place.shape[1]))
-            return out
+            metres = spacing * self.canvas.texel
+            return np.moveaxis(lattice_noise(place, metres, self.layer.seed, stream, channels, along), -1, 0)
 
         return on_object if "position" in self.surface else on_texels
 
@@ -153,7 +148,8 @@ class Conditions:
                     block = weigh(block, 1, across_from, across_by)
                 out[:, there] = np.moveaxis(block, -1, 0)
 
-        parallel(strip, self._strips(rows, 2 * (right - left) * down.before / down.after))
+        for part in self._strips(rows, 2 * (right - left) * down.before / down.after):
+            strip(part)
 
     def _block(self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""
@@ -177,10 +173,10 @@ class Conditions:
             columns.start * stride // step,
             -(-columns.stop * stride // step),
         )
-        if self._places is None or self._places[0] != window:
-            self._places = window, self._all_places(*(edge * step for edge in window))
+        if getattr(self._last, "window", None) != window:
+            self._last.window, self._last.places = window, self._all_places(*(edge * step for edge in window))
         top, left = window[0] * step // stride, window[2] * step // stride
-        return self._places[1][stride][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        return self._last.places[stride][rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
     def _all_places(self, top: int, bottom: int, left: int, right: int) -> dict[int, np.ndarray]:
         strides = {noise.stride for noise in self.card.noise.values()}
@@ -203,14 +199,9 @@ class Conditions:
                 target = places[s][(part.start - top) // s : (part.stop - top) // s]
                 target[:] = np.moveaxis(_linear(planes, y - first_row, x - first_column, jump), 0, -1)
 
-        parallel(
-            strip,
-            self._strips(
-                slice(top, bottom),
-                (right - left) * across.before / across.after * down.before / down.after,
-                step=self.card.multiple,
-            ),
-        )
+        per_row = (right - left) * across.before / across.after * down.before / down.after
+        for part in self._strips(slice(top, bottom), per_row, step=self.card.multiple):
+            strip(part)
         return places
 
     def _axes(self) -> tuple[Axis, Axis]:
@@ -271,17 +262,21 @@ def _linear(planes: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np
     """Positions between the texels of `planes` [3, h, w]; the nearest texel's where the four around are not one piece."""
     down, right = (np.floor(v).astype(np.int64) for v in (y, x))
     a, b = (y - down).astype(np.float32)[:, None], (x - right).astype(np.float32)
-    near = [_picked(plane, np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)) for plane in planes]
+    nearest_row, nearest_column, *around = (
+        _even(at) for at in (np.rint(y).astype(np.int64), np.rint(x).astype(np.int64), down, down + 1, right, right + 1)
+    )
+    near = [plane[nearest_row][:, nearest_column] for plane in planes]
     if not (a.any() or b.any()):
         return np.stack(near)
     out = np.empty((len(planes), len(y), len(x)), np.float32)
     torn = np.zeros(out.shape[1:], bool)
+    upper, lower, left, right = around
     with np.errstate(invalid="ignore"):
         for plane, nearest, mean in zip(planes, near, out, strict=True):
-            above = _picked(plane, down, right) * (1 - b)
-            above += _picked(plane, down, right + 1) * b
-            below = _picked(plane, down + 1, right) * (1 - b)
-            below += _picked(plane, down + 1, right + 1) * b
+            above = plane[upper][:, left] * (1 - b)
+            above += plane[upper][:, right] * b
+            below = plane[lower][:, left] * (1 - b)
+            below += plane[lower][:, right] * b
             above *= 1 - a
             below *= a
             np.add(above, below, out=mean)
@@ -290,11 +285,6 @@ def _linear(planes: np.ndarray, y: np.ndarray, x: np.ndarray, jump: float) -> np
     for mean, nearest in zip(out, near, strict=True):
         np.copyto(mean, nearest, where=torn)
     return out
-
-
-def _picked(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """`plane` [h, w] at rows and columns, a view where both are evenly spaced."""
-    return plane[_even(rows)][:, _even(columns)]
 
 
 def _even(at: np.ndarray) -> np.ndarray | slice:

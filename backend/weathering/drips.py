@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import parallel
+from ..threads import parallel
 from .voxels import Nodes, blocks, side_of
 
 STEPS = 48  # at most, each as long as a node or longer

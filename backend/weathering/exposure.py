@@ -15,8 +15,9 @@ import numpy as np
 from ..protocol.errors import MissingMap
 from ..protocol.recipe import Frame, FrameMode, Layer
 from ..protocol.surface import Space, Surface
+from ..threads import meanwhile
 from . import drips, geometry, noise, relief
-from .grid import Grid, meanwhile, reduced
+from .grid import Grid, reduced
 from .gutters import Band, band
 from .levels import levelled, smoothstep
 from .seams import Seams, find_seams

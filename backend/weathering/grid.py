@@ -7,43 +7,18 @@ place on the object, so islands that lie closer than a cell do not bleed into ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import cpu_count
-from threading import Thread
-from typing import TypeVar
 
 import numpy as np
 
 from ..protocol.surface import Surface
+from ..threads import parallel
 from . import geometry
 
 LONGEST = 1024  # cells along the longer side
 BAND = 1 << 20  # texels read at a time
-_POOL = ThreadPoolExecutor(min(4, cpu_count() or 1), thread_name_prefix="sabi-numpy")
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-
-
-def parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
-    """`[function(i) for i in items]`, several at a time: numpy lets go of the interpreter while it computes."""
-    return list(_POOL.map(function, items))
-
-
-def meanwhile(function: Callable[..., _R], *arguments: object) -> Future[_R]:
-    """Begin `function(*arguments)` beside what comes next, in a thread of its own."""
-    future: Future[_R] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:  # belongs to whoever asks for the result
-            future.set_exception(error)
-
-    Thread(target=run, name="sabi-meanwhile", daemon=True).start()
-    return future
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from ..protocol.errors import BadRecipe
 from ..protocol.painted import CHANNELS, PaintedLayer
 from ..protocol.recipe import Layer
 from ..protocol.surface import Surface
+from ..threads import parallel
 from .conditions import Conditions
 from .degree import to_bytes
 from .exposure import ExposureField
-from .grid import Grid, parallel
+from .grid import Grid
 from .gutters import Allocate
 from .resample import Axis, weigh
 from .scale import Scales

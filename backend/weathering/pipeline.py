@@ -19,10 +19,11 @@ from ..protocol.errors import BadSurface, Cancelled
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.surface import LAYER, Map, Space, Surface
+from ..threads import meanwhile, parallel
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite, stored_coverage
 from .exposure import ExposureField, survey
-from .grid import Grid, meanwhile, parallel, reduced
+from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code

@@ -16,7 +16,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from .grid import meanwhile, parallel
+from ..threads import meanwhile, parallel
 from .gutters import Allocate, Band, band, dilate, rim
 from .torn import NOWHERE, Torn
 
@@ -221,29 +221,37 @@ def _outward(tangents: np.ndarray, world_normal: np.ndarray | None) -> np.ndarra
 
 def _partners(points: np.ndarray, xy: np.ndarray, texel: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """For each rim texel the nearest on the object that is not of the same stretch of rim and touches it; -1 for none."""
-    partner, nearest = np.full(len(points), -1, np.int32), np.full(len(points), np.inf)
+    partner = np.full(len(points), -1, np.int32)
     known = np.flatnonzero(np.isfinite(texel) & (texel > 0) & np.isfinite(normals).all(axis=1))
     if not len(known):
         return partner
     touch = TOUCH * texel
     side = 2 * float(np.quantile(touch[known], 0.99))
-    cells = np.floor(points[known] / side).astype(np.int64)
-    order = known[np.argsort(_hash(cells), kind="stable")]
-    keys, first, count = np.unique(
-        _hash(np.floor(points[order] / side).astype(np.int64)), return_index=True, return_counts=True
-    )
+    hashed = _hash(np.floor(points[known] / side).astype(np.int64))
+    order = known[np.argsort(hashed, kind="stable")]
+    keys, voxel, count = np.unique(hashed, return_inverse=True, return_counts=True)
+    first = np.cumsum(count) - count
+    pairs = []
     for offset in np.ndindex(3, 3, 3):
-        key = _hash(cells + np.array(offset) - 1)
+        key = keys + _hash(np.array([offset]) - 1)
         slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-        held = np.where(keys[slot] == key, count[slot], 0)
-        for step in range(min(int(held.max()), CROWD)):
-            a = np.flatnonzero(held > step)
-            b, a = order[first[slot[a]] + step], known[a]
-            distance = np.linalg.norm(points[a] - points[b], axis=1)
-            fits = (distance < nearest[a]) & (distance < touch[a] + touch[b])
-            a, b, distance = a[fits], b[fits], distance[fits]
-            fits = (np.abs(xy[a] - xy[b]).max(axis=1) > APART) & ((normals[a] * normals[b]).sum(axis=1) > FOLD)
-            partner[a[fits]], nearest[a[fits]] = b[fits], distance[fits]
+        held = np.where(keys[slot] == key, np.minimum(count[slot], CROWD), 0)[voxel]
+        a = np.repeat(known, held)
+        b = order[np.arange(len(a)) + np.repeat(first[slot][voxel] - (np.cumsum(held) - held), held)]
+        way = points.take(a, axis=0)
+        way -= points.take(b, axis=0)
+        way *= way
+        distance = np.sqrt(way[:, 0] + way[:, 1] + way[:, 2])
+        near = np.flatnonzero(distance < touch.take(a) + touch.take(b))
+        a, b, distance = a.take(near), b.take(near), distance.take(near)
+        apart = np.flatnonzero(np.abs(xy.take(a, axis=0) - xy.take(b, axis=0)).max(axis=1, initial=0) > APART)
+        a, b, distance = a.take(apart), b.take(apart), distance.take(apart)
+        fits = (normals[a] * normals[b]).sum(axis=1) > FOLD
+        pairs.append((a[fits], b[fits], distance[fits]))
+    a, b, distance = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    ranked = np.lexsort((distance, a))
+    a, nearest = np.unique(a[ranked], return_index=True)
+    partner[a] = b[ranked[nearest]]
     return partner
 
 

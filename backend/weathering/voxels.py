@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .grid import parallel
+from ..threads import parallel
 
 NODES = 40_000  # aimed at
 MAX_VOXELS = 3_000_000

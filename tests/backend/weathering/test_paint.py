@@ -34,7 +34,14 @@ NAMES = [
 CARD = Card(
     name="painter",
     version="1",
-    inputs={name: [] for name in ("base", "susceptibility", "down", "noise_8", "noise_2", "style")},
+    inputs={
+        "base": ["red", "green", "blue", "roughness", "metallic", "height"],
+        "susceptibility": ["rate", "onset"],
+        "down": ["x", "y"],
+        "noise_8": ["a", "b"],
+        "noise_2": ["a", "b"],
+        "style": ["a", "b"],
+    },
     outputs={"painted": [*NAMES, "height"]},
     multiple=32,
     overlap=32,

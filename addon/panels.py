@@ -253,7 +253,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
         layout.progress(factor=now.progress.fraction, text=now.progress.text)
         layout.operator("sabi.cancel", icon="X")
         return
-    for problem in problems.problems(context):
+    found = list(problems.problems(context))
+    for problem in found:
         row = layout.row(align=True)
         row.label(text=said(problem.said).format(problem.name), icon="ERROR", translate=False)
         _draw_remedy(row, problem.remedy)
@@ -261,7 +262,7 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column.scale_y = 1.5
     column.operator(operator, icon="SHADERFX")
     layout.prop(context.scene.sabi, "size")
-    if seconds := _estimated(context):
+    if not found and (seconds := _estimated(context)):
         layout.label(text=said("Takes about {}").format(in_words(seconds)), icon="TIME", translate=False)
     if now is None:
         return
@@ -301,7 +302,8 @@ def _estimated(context: bpy.types.Context) -> float:
 def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> None:
     """Labels do not wrap by themselves; `width` is the region's, in pixels."""
     column = layout.column(align=True)
-    characters = max(int(width / (7.5 * bpy.context.preferences.system.ui_scale)) - 4, 16)
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
+    characters = max(int(width / (7.5 * scale)) - 4, 16)
     for number, line in enumerate(textwrap.wrap(said(text), characters)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 

@@ -66,6 +66,14 @@ def _below_items(layer: SABI_PG_layer, _context: bpy.types.Context) -> list[tupl
     return _kept[key]
 
 
+def _get_below(layer: SABI_PG_layer) -> int:
+    return layer.mask_layer if layer.mask_layer <= _place(layer) else 0
+
+
+def _set_below(layer: SABI_PG_layer, number: int) -> None:
+    layer.mask_layer = number
+
+
 class SABI_PG_exposure(bpy.types.PropertyGroup):
     """How readily a texel weathers"""
 
@@ -171,8 +179,8 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         name="Mask",
         description="The layer below whose coverage says where this one may act, at any age",
         items=_below_items,
-        get=lambda layer: layer.mask_layer if layer.mask_layer <= _place(layer) else 0,
-        set=lambda layer, number: setattr(layer, "mask_layer", number),
+        get=_get_below,
+        set=_set_below,
     )
     invert_mask: BoolProperty(name="Invert Mask", description="Act where the mask is black")
     hidden: BoolProperty(name="Hide", description="Keep the layer in the recipe and do not paint it")
@@ -191,7 +199,7 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         name="Preset",
         description="Replace the recipe by one that ships with Sabi",
         items=presets.items,
-        get=lambda settings: presets.number(settings.preset_name),
+        get=_get_preset,
         set=_load_preset,
     )
     preset_name: StringProperty(options={"HIDDEN"})  # the preset that was loaded last
@@ -300,6 +308,10 @@ def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
     for layer in settings.layers:
         if layer.mask_layer:
             layer.mask_layer = places.get(layer.mask_layer - 1, -1) + 1
+
+
+def _get_preset(settings: SABI_PG_scene) -> int:
+    return presets.number(settings.preset_name)
 
 
 def _load_preset(settings: SABI_PG_scene, number: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Messages on their way in: bounded, at a pace, written to the spool as they come, checked as early as they can be."""
+"""Messages on their way in: bounded, at a pace, written to the spool while more comes, checked as early as they can be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import IO
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ..protocol import wire
 from ..protocol.errors import BadMessage, Busy, TooSlow
 from ..protocol.surface import Map
 from .spool import Spool
+
+AHEAD = 8 << 20  # bytes of a message that may be here and not yet written
 
 
 class Arrivals:
@@ -64,11 +67,61 @@ async def steady(stream: AsyncGenerator[bytes], size: int, *, silence: float, sl
         raise BadMessage(f"The message has {received} bytes instead of the {size} it declares.")
 
 
+class Writer:
+    """Writes the pieces of one message to its file, in order, in a thread: meanwhile more is received and others are answered.
+
+    Used as a context: left without an error, all is written; left with one, no thread uses the file any more.
+    """
+
+    def __init__(self, spool: Spool, file: IO[bytes]) -> None:
+        self._spool = spool
+        self._file = file
+        self._waiting: list[bytes] = []
+        self._writing: asyncio.Future[None] | None = None
+
+    async def add(self, piece: bytes) -> None:
+        """Have `piece` written. Raises DiskFull where it or an earlier one has no room."""
+        self._waiting.append(piece)
+        if self._writing is None or self._writing.done() or sum(map(len, self._waiting)) > AHEAD:
+            await self._begin()
+
+    async def written(self) -> None:
+        """Until all pieces are in the file. Raises DiskFull."""
+        await self._begin()
+        await self._begin()
+
+    async def __aenter__(self) -> Writer:
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if error is None:
+                await self.written()
+        finally:
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+                self._writing.exception()  # is known: asyncio would complain of one that nobody asked for
+
+    async def _begin(self) -> None:
+        """Once what is being written is in the file, begin to write what waits."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+            self._writing = None
+        if self._waiting:
+            pieces, self._waiting = self._waiting, []
+            self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, pieces)
+
+    def _write(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._spool.append(self._file, piece)
+
+
 async def receive(pieces: AsyncIterator[bytes], size: int, spool: Spool) -> memoryview:
     """A message of `size` bytes, mapped from the spool."""
     with spool.file(size) as file:
-        async for piece in pieces:
-            spool.append(file, piece)
+        async with Writer(spool, file) as writer:
+            async for piece in pieces:
+                await writer.add(piece)
         return spool.view(file, size)
 
 
@@ -80,10 +133,13 @@ async def receive_map(pieces: AsyncIterator[bytes], size: int, spool: Spool) -> 
     with spool.file(size) as file:
         message = spool.view(file, size)
         received, described = 0, False
-        async for piece in pieces:
-            spool.append(file, piece)
-            received += len(piece)
-            described = described or _is_map(message, received)
+        async with Writer(spool, file) as writer:
+            async for piece in pieces:
+                await writer.add(piece)
+                received += len(piece)
+                if not described:
+                    await writer.written()
+                    described = _is_map(message, received)
     if not described:
         raise BadMessage("The message ends inside its header.")
     return Map(wire.loads(message)[0]["map"]).array

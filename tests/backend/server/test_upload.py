@@ -5,6 +5,7 @@ import asyncio
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
@@ -17,10 +18,10 @@ from listening import listening
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol import wire
 from sabi.backend.protocol.client import Client
-from sabi.backend.protocol.errors import BadMessage, Busy, TooSlow
+from sabi.backend.protocol.errors import BadMessage, Busy, DiskFull, TooSlow
 from sabi.backend.server.app import Limits, app
 from sabi.backend.server.spool import Spool
-from sabi.backend.server.upload import Arrivals, steady
+from sabi.backend.server.upload import AHEAD, Arrivals, receive, steady
 
 ARRAY = np.zeros((64, 64, 3), np.uint8)
 
@@ -40,7 +41,7 @@ def gathered(pieces: AsyncIterator[bytes]) -> bytes:
 
 def test_a_body_at_a_pace_arrives_whole():
     pieces = [bytes([index]) * 100 for index in range(20)]
-    assert gathered(steady(stream(*pieces, pause=0.01), 2000, silence=0.05, slowest=1000)) == b"".join(pieces)
+    assert gathered(steady(stream(*pieces, pause=0.03), 2000, silence=0.4, slowest=500)) == b"".join(pieces)
 
 
 def test_a_body_that_stops():
@@ -87,6 +88,77 @@ def test_what_fails_is_no_longer_counted():
     with pytest.raises(BadMessage), arrivals.one_more(10):
         raise BadMessage("It broke.")
     assert (arrivals.count, arrivals.nbytes) == (0, 0)
+
+
+class Disk(Spool):
+    """A spool whose disk stands still until `gate` is set, and is full after `room` bytes."""
+
+    def __init__(self, folder: Path, room: int = 1 << 40) -> None:
+        super().__init__(folder)
+        self.gate, self.room = threading.Event(), room
+        self.closed: list[bool] = []  # whether the file was closed when a piece had been waiting for the disk
+
+    def append(self, file, piece: bytes) -> None:
+        self.gate.wait(10)
+        self.closed.append(file.closed)
+        self.room -= len(piece)
+        if self.room < 0:
+            raise DiskFull("There is no room.")
+        super().append(file, piece)
+
+
+def test_pieces_are_written_in_their_order_while_more_come(tmp_path):
+    disk, pieces = Disk(tmp_path), [np.random.default_rng(i).bytes(1000 + i) for i in range(300)]
+    message = b"".join(pieces)
+
+    async def run() -> bytes:
+        receiving = asyncio.create_task(receive(stream(*pieces), len(message), disk))
+        await asyncio.sleep(0.05)
+        assert not receiving.done(), "the disk stands still, and we do not"
+        disk.gate.set()
+        return bytes(await receiving)
+
+    assert asyncio.run(run()) == message
+
+
+def test_no_more_is_received_than_may_wait_for_the_disk(tmp_path):
+    disk, piece, taken = Disk(tmp_path), bytes(1 << 20), []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for index in range(40):
+            taken.append(index)
+            yield piece
+
+    async def run() -> int:
+        receiving = asyncio.create_task(receive(pieces(), 40 << 20, disk))
+        await asyncio.sleep(0.2)
+        ahead = len(taken)
+        disk.gate.set()
+        assert len(await receiving) == 40 << 20
+        return ahead
+
+    assert 2 < asyncio.run(run()) <= AHEAD // len(piece) + 2
+
+
+@pytest.mark.parametrize("room", [0, 4500, 9500])
+def test_a_disk_that_fills_while_a_message_comes(tmp_path, room):
+    disk = Disk(tmp_path, room)
+    disk.gate.set()
+    with pytest.raises(DiskFull):
+        asyncio.run(receive(stream(*[bytes(1000)] * 10), 10_000, disk))
+
+
+def test_a_file_is_not_closed_while_it_is_written(tmp_path):
+    disk = Disk(tmp_path)
+
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield b"begun"
+        threading.Timer(0.2, disk.gate.set).start()
+        raise BadMessage("It broke.")
+
+    with pytest.raises(BadMessage, match="broke"):
+        asyncio.run(receive(broken(), 1000, disk))
+    assert disk.closed == [False]
 
 
 # Over real sockets: callers that begin to send and leave it at that

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ import numpy as np
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Map, Surface
-from . import bake, bake_cache, channels, joins, looks, mesh_masks, rest, stage, timing, upstream, uvs
+from . import bake, bake_cache, channels, joins, looks, mesh_masks, reading, rest, stage, timing, upstream, uvs
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
@@ -50,7 +50,7 @@ class _Unwrapped:
 
 
 _unwrapped: dict[str, _Unwrapped] = {}  # by shape
-_Step = bake.Bake | Callable[[], object]
+_Step = bake.Bake | reading.Step
 _Steps = Generator[_Step, object, CapturedObject]
 
 
@@ -71,7 +71,7 @@ class Capture:
         self._seconds = estimate(obj, settings)
         self._began = time.monotonic()
         self._steps: _Steps | None = None
-        self._pending: bake.BakeJob | Future | None = None
+        self._pending: bake.BakeJob | reading.ReadJob | Future | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._cancelled = False
 
@@ -82,7 +82,7 @@ class Capture:
         try:
             while True:
                 step = steps.send(result)
-                result = step.run() if isinstance(step, bake.Bake) else step()
+                result = step.run() if isinstance(step, (bake.Bake, reading.Read)) else step()
         except StopIteration as stop:
             self.captured = stop.value
             return stop.value
@@ -105,9 +105,10 @@ class Capture:
                 return True
             raise Cancelled()
         try:
-            if isinstance(self._pending, bake.BakeJob):
+            if isinstance(self._pending, (bake.BakeJob, reading.ReadJob)):
                 if not self._pending.poll():
                     return False
+                self._pending.close()
                 result = None
             else:
                 if not self._pending.done():
@@ -152,9 +153,10 @@ class Capture:
                 1.0
             )  # no other thread's engine shall start between two changes, which forbids the second
             step = self._steps.send(result)
-            self._pending = (
-                step.start(_window(self._scene)) if isinstance(step, bake.Bake) else self._thread.submit(step)
-            )
+            if isinstance(step, (bake.Bake, reading.Read)):
+                self._pending = step.start(_window(self._scene))
+            else:
+                self._pending = self._thread.submit(step)
         except StopIteration as stop:
             self.captured = stop.value
             self._end()
@@ -169,7 +171,7 @@ class Capture:
 
     def _end(self) -> None:
         steps, self._steps = self._steps, None
-        if isinstance(self._pending, bake.BakeJob):
+        if isinstance(self._pending, (bake.BakeJob, reading.ReadJob)):
             self._pending.close()
         self._pending = None
         if steps is not None:

@@ -108,7 +108,7 @@ def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
         raise SceneError(f"'{obj.name}' has no material.", "Give it a material with a Principled BSDF.")
     used = np.empty(len(obj.data.polygons), np.int32)
     obj.data.polygons.foreach_get("material_index", used)
-    wanted = sorted({min(int(index), len(slots) - 1) for index in np.unique(used)})
+    wanted = sorted({min(int(index), len(slots) - 1) for index in np.flatnonzero(np.bincount(used))})
     found = []
     for index in wanted or range(len(slots)):
         material = slots[index].material

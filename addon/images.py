@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from mathutils import Color
 
 from ..backend.protocol.errors import BadFile, BadSurface, DiskFull, is_disk_full
 from ..backend.protocol.surface import ColorSpace, Map
+from . import reading
+from .reading import Read, Step, file_of
 
 INTEGER_FORMATS = ("PNG", "TIFF", "JPEG2000", "DPX")  # a float image of these holds 16-bit integers
 
@@ -89,10 +92,26 @@ def blank(count: int) -> np.ndarray:
     return np.full(count, 0, np.float32)
 
 
-def grab(image: bpy.types.Image, into: np.ndarray | None = None) -> Pixels:
+def grabbing(image: bpy.types.Image) -> Generator[Step, object, Pixels]:
+    """`grab` in steps, for a window: files are read by Blender's job and memory is found in a thread. Raises as `read`."""
+    check(image)
+    there = reading.facts(image)
+    count = there.size[0] * there.size[1] * there.channels
+    memory = yield lambda: blank(count)
+    if image.has_data and not _as_stored(image):
+        return grab(image, memory)
+    with reading.twin(image) as twin:
+        if _as_stored(image):
+            twin.colorspace_settings.name = data_name()
+        yield Read(twin)
+        return grab(image, memory, twin)
+
+
+def grab(image: bpy.types.Image, into: np.ndarray | None = None, twin: bpy.types.Image | None = None) -> Pixels:
     """One copy of an image's pixels. Raises as `read`. Of a tiled image this is the first tile: use `read_tile`.
 
-    `into` is a `blank` of as many values as the image has, for where the main thread shall not wait for memory.
+    `into` is a `blank` of as many values as the image has, for where the main thread shall not wait for memory; `twin` has been
+    read in place of the image, as `grabbing` does.
     """
     check(image)
     space = color_space(image)
@@ -101,14 +120,23 @@ def grab(image: bpy.types.Image, into: np.ndarray | None = None) -> Pixels:
             f"The image '{image.name}' is in the colour space {image.colorspace_settings.name}.",
             f"Set its colour space to {srgb_name()} or {data_name()}.",
         )
-    if not image.is_float:
-        return Pixels(_raw(image, into), 8, space, scene_to_rec709(), image.name)
-    if image.file_format not in INTEGER_FORMATS or image.source != "FILE":
-        return Pixels(_raw(image, into), 32, _as_float(space), scene_to_rec709(), image.name)
-    if space is ColorSpace.SRGB and not image.is_dirty:
+    there = reading.facts(image)
+    if _as_stored(image) and twin is None:
         return Pixels(_raw_as_stored(image, into), 16, space, scene_to_rec709(), image.name)
-    depth = 16 if space is ColorSpace.DATA else 32
-    return Pixels(_raw(image, into), depth, _as_float(space), scene_to_rec709(), image.name)
+    raw = _raw(twin or image, into)
+    if not there.is_float:
+        return Pixels(raw, 8, space, scene_to_rec709(), image.name)
+    if _as_stored(image):
+        return Pixels(raw, 16, space, scene_to_rec709(), image.name)
+    whole = there.file_format in INTEGER_FORMATS and image.source == "FILE" and space is ColorSpace.DATA
+    return Pixels(raw, 16 if whole else 32, _as_float(space), scene_to_rec709(), image.name)
+
+
+def _as_stored(image: bpy.types.Image) -> bool:
+    """Whether an image's values are those of its 16-bit file; Blender's way to scene-linear loses their last bits."""
+    there = reading.facts(image)
+    whole = there.is_float and there.file_format in INTEGER_FORMATS and image.source == "FILE"
+    return whole and color_space(image) is ColorSpace.SRGB and not image.is_dirty
 
 
 def _as_float(space: ColorSpace) -> ColorSpace:
@@ -124,7 +152,7 @@ def _raw(image: bpy.types.Image, into: np.ndarray | None = None) -> np.ndarray:
 
 
 def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarray:
-    """The encoded values of a 16-bit file. Blender's way to scene-linear loses their last bits, so a twin is read as data."""
+    """The encoded values of a 16-bit file, of which a twin is read as data."""
     twin = image.copy()
     try:
         twin.colorspace_settings.name = data_name()
@@ -135,7 +163,7 @@ def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarra
 
 def check(image: bpy.types.Image) -> None:
     """Raises BadFile when the image has no pixels to read, saying why."""
-    if min(image.size) > 0:
+    if min(reading.facts(image).size) > 0:
         return
     path = file_of(image)
     if path is not None and not path.exists() and image.packed_file is None:
@@ -144,13 +172,6 @@ def check(image: bpy.types.Image) -> None:
             "Find it with File > External Data > Find Missing Files, or remove it from the material.",
         )
     raise BadFile(f"The image '{image.name}' has no pixels.", "Its file is empty or damaged: replace it.")
-
-
-def file_of(image: bpy.types.Image) -> Path | None:
-    """Where the image's file lies, of a tiled one with <UDIM> in its name; None when it has none."""
-    if not image.filepath:
-        return None
-    return Path(bpy.path.abspath(image.filepath, library=image.library))
 
 
 def color_space(image: bpy.types.Image) -> ColorSpace | None:

@@ -11,6 +11,7 @@ import bpy
 
 from . import images, material
 from .preferences import preferences
+from .reading import let_go
 
 
 @dataclass
@@ -40,8 +41,7 @@ class Kept:
         self.files.clear()
 
     def discard(self) -> None:
-        found = [block for kind in (bpy.data.materials, bpy.data.images) for block in kind]
-        bpy.data.batch_remove([block for block in found if block.session_uid in self.blocks])
+        let_go(set(self.blocks))
         for path in self.files:
             with suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 import bpy
 
 from ..backend.protocol.errors import BadFile
-from . import images
+from . import images, reading
 from .channels import used_images
 from .fingerprint import fingerprint
 
@@ -53,7 +53,7 @@ def _nodes(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[bpy.types.Node]
 
 def _image_state(image: bpy.types.Image) -> Steps:
     """What tells one state of an image's pixels from another: its file's time where that decides, else the pixels' checksum."""
-    state = [image.name_full, tuple(image.size), image.colorspace_settings.name, image.alpha_mode, image.source]
+    state = [image.name_full, reading.facts(image).size, image.colorspace_settings.name, image.alpha_mode, image.source]
     path = images.file_of(image)
     if image.source in ("FILE", "TILED") and not image.is_dirty and image.packed_file is None and path is not None:
         files = list(images.tiles(image).values()) if image.source == "TILED" else [path]
@@ -67,7 +67,7 @@ def _image_state(image: bpy.types.Image) -> Steps:
     elif image.packed_file is not None and not image.is_dirty:
         packed = image.packed_file.data
         state.append((yield lambda: hashlib.blake2b(packed, digest_size=16).hexdigest()))
-    elif min(image.size) > 0:
+    elif min(state[1]) > 0:
         count = len(image.pixels)
         values = yield lambda: images.blank(count)
         image.pixels.foreach_get(values)

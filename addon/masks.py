@@ -15,7 +15,7 @@ import bpy
 from ..backend.protocol.errors import BadFile, SceneError
 from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ATTRIBUTE, GROUP, LAYER, MASK, ColorSpace, Map
-from . import geometry_maps, images
+from . import geometry_maps, images, reading
 from .jobs import Progress
 
 KINDS = [
@@ -72,9 +72,9 @@ def read(recipe: Recipe, size: tuple[int, int]) -> Generator[Progress, None, dic
     """One copy of an image a step; what it gives makes the maps, of `size` (height, width), in any thread."""
     found: dict[str, Callable[[], Map]] = {}
     for name in check(recipe):
-        pixels = images.grab(check(recipe)[name])  # looked up again: an undo between steps leaves dangling references
+        image = check(recipe)[name]  # looked up again: an undo between steps leaves dangling references
+        pixels = yield from reading.in_steps(images.grabbing(image), Progress("Reading the masks"))
         found[name] = lambda pixels=pixels: mask_map(pixels, *size)
-        yield Progress("Reading the masks")
     return found
 
 

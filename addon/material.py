@@ -51,7 +51,7 @@ def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
     count = len(obj.material_slots)
     indices = np.empty(len(obj.data.polygons), np.int32)
     obj.data.polygons.foreach_get("material_index", indices)
-    used = np.unique(np.clip(indices, 0, max(count - 1, 0))) if len(indices) else range(count)
+    used = np.flatnonzero(np.bincount(np.clip(indices, 0, max(count - 1, 0)))) if len(indices) else range(count)
     return tuple(int(index) for index in used if index < count)
 
 

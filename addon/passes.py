@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..backend.protocol.surface import ColorSpace, Map, Surface
-from . import channels, geometry_maps, images, mesh_masks, rest, versions
+from . import channels, geometry_maps, images, mesh_masks, reading, rest, versions
 from .bake import Bake, aim
 from .channels import FLAT, Constant, Prepared, Raised, Source, Texture, UVs
 from .stage import Stage, mark
@@ -27,7 +27,7 @@ EDGE_SHARE, EDGE_LEAST, EDGE_MOST = 0.01, 0.002, 0.05  # an edge's width: of the
 CORNER_REACH, CORNER_SAMPLES = 2.0, 8  # of an edge's width: what closes in an inner corner
 EDGE_TEXELS = 2.5  # and at least so many texels of the bend's own bake
 
-Step = Bake | Callable[[], object]
+Step = Bake | reading.Step
 Steps = Generator[Step, object, dict[str, Map]]
 
 
@@ -215,11 +215,9 @@ class Passes:
         if isinstance(source, Constant):
             to_rec709 = images.scene_to_rec709()
             return (yield lambda: _constant(name, source, to_rec709, width, height))
-        if not isinstance(source, Texture) or tuple(source.image.size) != self.subject.size:
+        if not isinstance(source, Texture) or reading.facts(source.image).size != self.subject.size:
             return None
-        count = len(source.image.pixels)
-        memory = yield lambda: images.blank(count)
-        pixels = images.grab(source.image, memory)
+        pixels = yield from images.grabbing(source.image)
         return (yield lambda: _as_it_is(name, pixels, source.channels))
 
     def surface(self, show: Callable[[Prepared], None], kind: str) -> Generator[Step, object, np.ndarray]:

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ..backend.protocol.recipe import FrameMode
-from . import channels, timing, uvs
+from . import channels, reading, timing, uvs
 
 SMALLEST, LARGEST = 512, 8192
 
@@ -47,8 +47,8 @@ def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> t
 def _extent(image: bpy.types.Image) -> tuple[int, int]:
     """An image's width and height; of a tiled one those of a square that holds as many texels as all tiles have."""
     if image.source != "TILED":
-        return tuple(image.size)
-    texels = sum(tile.size[0] * tile.size[1] for tile in image.tiles)
+        return reading.facts(image).size
+    texels = sum(width * height for width, height in reading.tile_sizes(image))
     side = 2 ** math.ceil(math.log2(max(math.sqrt(texels), 1)))
     return side, side
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, Sabi
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, masks, material, timing, work
+from . import images, masks, material, reading, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .growth_nodes import PaintedImages
@@ -80,7 +80,7 @@ def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: Capture
     total = 0.0
     for obj in objects:
         by_area = not settings.size and not _textures(obj)
-        if _unread(obj) or (by_area and len(obj.data.polygons) > MANY_FACES):
+        if None in map(reading.known, _textures(obj)) or (by_area and len(obj.data.polygons) > MANY_FACES):
             return 0.0
         with suppress(SabiError):
             size = output_size(obj, settings)
@@ -94,6 +94,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
     A backend that fails ends the work with nothing changed.
     """
+    yield from _reading(lambda: _mask_images(recipe))
     masks.check(recipe)
     targets = [Target.of(obj) for obj in objects]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
@@ -136,7 +137,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
 def _weather_one(
     target: Target, recipe: Recipe, settings: CaptureSettings, folder: Path
 ) -> Generator[Progress, None, Ready]:
-    yield from _reading(target)
+    yield from _reading(lambda: _textures(target.find()))
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     folder.mkdir()
     more, sent = {}, masks.without(recipe, ["IMAGE"])
@@ -160,16 +161,15 @@ def _weather_one(
         job.cancel()
 
 
-def _reading(target: Target) -> Generator[Progress, None, None]:
-    """Has Blender read the textures, one a step; the capture, which asks of them all at once, would wait for all."""
-    while unread := _unread(target.find()):
-        if min(unread[0].size) == 0 or not unread[0].has_data:  # asking for the size reads the file
-            return  # missing or damaged: the capture says which, and why
-        yield Progress("Reading the textures")
+def _reading(find: Callable[[], list[bpy.types.Image]]) -> Generator[Progress, None, None]:
+    """Finds out about images, one after the other, which who asks of their sizes would wait for. Only where a window waits."""
+    while work.in_window() and (unread := [image for image in find() if reading.known(image) is None]):
+        yield from reading.in_steps(reading.learn(unread[0]), Progress("Reading the textures"))
 
 
-def _unread(obj: bpy.types.Object) -> list[bpy.types.Image]:
-    return [image for image in _textures(obj) if not image.has_data]
+def _mask_images(recipe: Recipe) -> list[bpy.types.Image]:
+    found = map(masks.image, recipe.layers)
+    return [image for image in found if image is not None]
 
 
 def _textures(obj: bpy.types.Object) -> list[bpy.types.Image]:
@@ -211,8 +211,10 @@ def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
-            kept.image(images.open_png(files[name], next(names), space))
+            image = images.open_png(files[name], next(names), space)
+            kept.image(image)
             yield Progress("Loading the images", 1.0)
+            yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))
             images.read_texels(_loaded(kept.blocks[-1], ready.target.name))
             yield Progress("Loading the images", 1.0)
 

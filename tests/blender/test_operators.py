@@ -6,11 +6,11 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import diagnostics, material, weathering, work
+from bl_ext.user_default.sabi.addon import diagnostics, images, material, reading, weathering, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
 from bl_ext.user_default.sabi.addon.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
-from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, SabiError
+from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, BadFile, SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import (
     Effect,
     Exposure,
@@ -436,23 +436,47 @@ def textured_plane(folder) -> tuple[bpy.types.Object, list[bpy.types.Image]]:
     return obj, loaded
 
 
-def test_textures_are_read_one_a_step(clean_scene, tmp_path):
-    """Each is read on the main thread, and a window shall be drawn in between."""
-    obj, textures = textured_plane(tmp_path)
-    read = [sum(texture.has_data for texture in textures) for _ in weathering._reading(weathering.Target.of(obj))]
-    assert read == [1, 2]
+class AtOnce(reading.ReadJob):
+    """A job that is done when it is asked for the first time; Blender has none without a window."""
+
+    def __init__(self, image, window):
+        self.image = image
+
+    def poll(self):
+        reading.Facts.of(self.image)
+        return True
+
+    def close(self):
+        pass
 
 
-def test_the_estimate_has_no_texture_read(clean_scene, tmp_path):
-    """The panel asks for it while it is drawn."""
+@pytest.fixture
+def windowed(monkeypatch):
+    """What reads believes that a window waits."""
+    monkeypatch.setattr(reading, "ReadJob", AtOnce)
+    monkeypatch.setattr(weathering.work, "in_window", lambda: True)
+
+
+def test_in_a_window_textures_are_told_of_without_being_read(windowed, tmp_path):
+    """Nobody on the main thread is to wait for a file: neither the capture nor the panel, which asks while it is drawn."""
     obj, textures = textured_plane(tmp_path)
+    textures[1].scale(4, 4)
+    textures[1].save()
+    textures[1].buffers_free()
+    before = {image.session_uid for image in bpy.data.images}
     assert weathering.estimate([obj], 1, weathering.CaptureSettings()) == 0
-    assert not any(texture.has_data for texture in textures)
-    list(weathering._reading(weathering.Target.of(obj)))
+    list(weathering._reading(lambda: weathering._textures(obj)))
+    assert [reading.known(texture).size for texture in textures] == [(8, 8), (4, 4)]
     assert weathering.estimate([obj], 1, weathering.CaptureSettings()) > 0
+    assert weathering.output_size(obj, weathering.CaptureSettings()) == (512, 512)
+    assert not any(texture.has_data for texture in textures)
+    assert {image.session_uid for image in bpy.data.images} == before
 
 
-def test_a_missing_texture_ends_the_reading(clean_scene, tmp_path):
+def test_a_missing_texture_is_told_of_too(windowed, tmp_path):
     obj, textures = textured_plane(tmp_path)
     textures[0].filepath = str(tmp_path / "nowhere.png")
-    assert len(list(weathering._reading(weathering.Target.of(obj)))) <= 1
+    list(weathering._reading(lambda: weathering._textures(obj)))
+    assert reading.known(textures[0]).size == (0, 0)
+    with pytest.raises(BadFile, match="missing on disk"):
+        images.check(textures[0])

@@ -57,6 +57,7 @@ def serve(
     for path in (tls_cert, tls_key):
         if path and not Path(path).is_file():
             raise BackendError(f"The TLS file {path} is missing.", "Check the path.")
+    _keep_freed_memory()
     networks = Networks.load(device=device, threads=threads, folder=folder)
     listener = listen(host, port)
     config = uvicorn.Config(
@@ -150,6 +151,15 @@ def announce(port: int) -> None:
     )
     sys.stdout.flush()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _keep_freed_memory() -> None:
+    """Once a large block was freed, glibc keeps the pages of smaller ones for the next (mallopt(3), M_MMAP_THRESHOLD).
+
+    Any job's arrays do that to it; done before, the first maps too are received into pages that are there. Elsewhere it
+    is nothing.
+    """
+    bytes(31 << 20)
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Generator
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..backend.protocol.errors import BackendGone, BadFile
@@ -142,7 +143,7 @@ class SABI_OT_degree_marks_new(_OnPhotograph, bpy.types.Operator):
         marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
         marks[OF] = photograph
         _show(marks, {photograph, marks_of(photograph)})
-        self.report({"INFO"}, f"Paint on '{marks.name}': red weathered, green clean, yellow half of it")
+        self.report({"INFO"}, said("Paint on '{}': red weathered, green clean, yellow half of it").format(marks.name))
         return {"FINISHED"}
 
 
@@ -153,7 +154,9 @@ class SABI_OT_degree_from_marks(_Working, _OnPhotograph, bpy.types.Operator):
     bl_label = "Degree from Marks"
     bl_options = {"REGISTER"}
 
-    method: EnumProperty(name="Method", description="What degree is told by", items=DEGREE_METHODS, options={"SKIP_SAVE"})
+    method: EnumProperty(
+        name="Method", description="What degree is told by", items=DEGREE_METHODS, options={"SKIP_SAVE"}
+    )
     invert: BoolProperty(name="Invert", description="The other way round", options={"SKIP_SAVE"})
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
 

@@ -12,6 +12,7 @@ import traceback
 from dataclasses import replace
 
 import bpy
+from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..backend.protocol.errors import SabiError
@@ -243,7 +244,7 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         count = sum(material.revert(obj) for obj in selected_meshes(context))
-        self.report({"INFO"}, f"Reverted {count} object{'s' * (count != 1)}")
+        self.report({"INFO"}, said("Reverted {} object(s)").format(count))
         return {"FINISHED"}
 
 

@@ -11,7 +11,7 @@ from bpy.app.translations import pgettext_iface as said
 from ..backend.protocol.recipe import Exposure
 from . import effects, material, problems, work
 from .capture import CaptureSettings
-from .jobs import in_words
+from .jobs import Progress, in_words
 from .preferences import service
 from .properties import begin, untouched
 from .styles import CUSTOM, NONE, chosen
@@ -250,7 +250,7 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     """What is wrong and what mends it; the button, or the bar while work goes on; what became of the last."""
     now, width = work.current(), context.region.width if context.region else 300
     if now is not None and not now.ended:
-        layout.progress(factor=now.progress.fraction, text=now.progress.text)
+        layout.progress(factor=now.progress.fraction, text=_in_short(now.progress))
         layout.operator("sabi.cancel", icon="X")
         return
     found = list(problems.problems(context))
@@ -276,6 +276,11 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
         draw_text(layout, now.outcome.message, "CHECKMARK", width)
         for warning in now.outcome.warnings:
             draw_text(layout.box(), warning, "INFO", width)
+
+
+def _in_short(progress: Progress) -> str:
+    left = "" if progress.seconds_left is None else said("{} left").format(in_words(progress.seconds_left))
+    return ", ".join(filter(None, (said(progress.stage), left)))
 
 
 def _draw_remedy(layout: bpy.types.UILayout, remedy: problems.Remedy) -> None:

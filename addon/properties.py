@@ -186,13 +186,13 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
     hidden: BoolProperty(name="Hide", description="Keep the layer in the recipe and do not paint it")
     solo: BoolProperty(name="Solo", description="Paint only layers that are solo, and what masks them")
     lock_seed: BoolProperty(name="Lock Seed", description="The dice for all layers leaves this one's pattern as it is")
-    exposure: PointerProperty(type=SABI_PG_exposure)
+    exposure: PointerProperty(name="Exposure", description="How readily a texel weathers", type=SABI_PG_exposure)
 
 
 class SABI_PG_scene(bpy.types.PropertyGroup):
     """Sabi's recipe and how to apply it"""
 
-    layers: CollectionProperty(type=SABI_PG_layer)
+    layers: CollectionProperty(name="Layers", description="The recipe's layers, the lowest first", type=SABI_PG_layer)
     active_layer: IntProperty(name="Active Layer", description="The layer whose settings are shown", min=0)
     recipe_name: StringProperty(name="Recipe", description="Name of the recipe")
     preset: EnumProperty(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
@@ -31,7 +32,7 @@ class SABI_OT_layer_add(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if len(context.scene.sabi.layers) >= MAX_LAYERS:
-            cls.poll_message_set(f"A recipe has at most {MAX_LAYERS} layers")
+            cls.poll_message_set(said("A recipe has at most {} layers").format(MAX_LAYERS))
             return False
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _MODULES = (
+    "translations",
     "presets",
     "properties",
     "preferences",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as said
 
 from . import diagnostics, work
 from .operators import reporting
@@ -19,7 +20,7 @@ class SABI_OT_start_backend(bpy.types.Operator):
     @reporting
     def execute(self, _context: bpy.types.Context) -> set[str]:
         service.connect(service_settings())
-        self.report({"INFO"}, f"The backend runs on {diagnostics.device_of(service.health)}")
+        self.report({"INFO"}, said("The backend runs on {}").format(diagnostics.device_of(service.health)))
         return {"FINISHED"}
 
 
@@ -50,7 +51,7 @@ class SABI_OT_copy_diagnostics(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.window_manager.clipboard = "\n".join(diagnostics.lines(service, service_settings()))
-        self.report({"INFO"}, "Diagnostics copied")
+        self.report({"INFO"}, said("Diagnostics copied"))
         return {"FINISHED"}
 
 

@@ -179,7 +179,7 @@ def _tick() -> float | None:
 def _redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR", "NODE_EDITOR"):
                 area.tag_redraw()
 
 

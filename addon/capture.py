@@ -74,6 +74,7 @@ class Capture:
         self._pending: bake.BakeJob | reading.ReadJob | Future | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._cancelled = False
+        self._interval = sys.getswitchinterval()
 
     def run(self) -> CapturedObject:
         """Captures and returns when done."""
@@ -146,12 +147,11 @@ class Capture:
         return None
 
     def _advance(self, result: object) -> None:
-        interval = sys.getswitchinterval()
         try:
             stage.wait_until_writable(self._scene)
-            sys.setswitchinterval(
-                1.0
-            )  # no other thread's engine shall start between two changes, which forbids the second
+            # No other thread's engine shall start between two changes, which forbids the second. Nor shall a bake end while a
+            # panel is drawn: changes would be forbidden for ever, since Blender notes that for all threads at once.
+            sys.setswitchinterval(1.0)
             step = self._steps.send(result)
             if isinstance(step, (bake.Bake, reading.Read)):
                 self._pending = step.start(_window(self._scene))
@@ -167,13 +167,15 @@ class Capture:
             self._end()
             raise
         finally:
-            sys.setswitchinterval(interval)
+            if not isinstance(self._pending, bake.BakeJob):
+                sys.setswitchinterval(self._interval)
 
     def _end(self) -> None:
         steps, self._steps = self._steps, None
         if isinstance(self._pending, (bake.BakeJob, reading.ReadJob)):
             self._pending.close()
         self._pending = None
+        sys.setswitchinterval(self._interval)
         if steps is not None:
             steps.close()
         if self._thread is not None:

@@ -238,6 +238,11 @@ def open_panel() -> Steps:
     report["recipe"] = {"layers": [layer.effect for layer in layers], "saved": before == bpy.data.is_dirty}
     yield from photograph("panel")
     report["sidebar"] = rectangle(sidebar)
+    entries.drawn.clear()
+    for _ in range(30):
+        sidebar.tag_redraw()
+        yield 0.05
+    report["panels_ms"] = entries.drawn_in_ms()
 
 
 def escape(name: str, stage_is) -> Steps:
@@ -336,11 +341,23 @@ def weather_textured() -> Steps:
         other.select_set(other == thing)
     bpy.context.view_layer.objects.active = thing
     yield 2.0
+    before = sorted(image.name for image in bpy.data.images)
+    for stage in ("Reading the textures", "Loading the images"):
+        with in_view():
+            bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=512)
+        yield from began(lambda stage=stage: addon("work").current().progress.stage == stage)
+        press("Escape")
+        yield from wait_for_work(60.0)
+        yield 2.0  # an image that a job is reading goes when that has ended
+        error, left = addon("work").current().error, sorted(image.name for image in bpy.data.images)
+        report[f"esc at {stage}"] = {"error": error.code if error else "", "as before": left == before}
     with in_view():
         bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust")
     yield from wait_for_work()
     yield 2.0
     work = addon("work").current()
+    report["unread"] = [image.name for image in bpy.data.images if image.name in ("Roughness.png", "Metallic.png")]
+    report["unread"] = [name for name in report["unread"] if not bpy.data.images[name].has_data]
     report["textured"] = work.outcome.message if work.outcome else str(work.error.for_artist)
 
 

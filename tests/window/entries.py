@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import bpy
 
@@ -29,11 +30,16 @@ class Entries:
         default_factory=dict
     )  # stage: seconds, of them computing, entry
     watch: Callable[[str, float, float], None] | None = None  # is told of each entry
+    drawn: dict[str, list[float]] = field(default_factory=dict)  # panel: seconds of each time it was drawn
     _inside: bool = False
 
     def in_ms(self) -> dict[str, list]:
         """By stage: the longest entry's milliseconds, those of them in which it computed, and which it was."""
         return {stage: [round(1000 * w, 1), round(1000 * c, 1), name] for stage, (w, c, name) in self.longest.items()}
+
+    def drawn_in_ms(self) -> dict[str, float]:
+        """By panel: how long it usually takes to draw, the median."""
+        return {panel: round(1000 * median(seconds), 2) for panel, seconds in self.drawn.items()}
 
     def timed(self, entry: Callable, name: str) -> Callable:
         @functools.wraps(entry)
@@ -51,6 +57,8 @@ class Entries:
                 self._inside = False
                 if took > self.longest.get(stage, (0.0, 0.0, ""))[0]:
                     self.longest[stage] = (took, worked, f"{name}, then {self.stage()}")
+                if name.endswith(".draw"):
+                    self.drawn.setdefault(name.removesuffix(".draw"), []).append(took)
                 if self.watch is not None:
                     self.watch(f"{name} ({stage} -> {self.stage()})", took, worked)
 

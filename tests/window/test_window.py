@@ -155,14 +155,27 @@ def test_applying_is_one_undo_step(report):
 
 
 def test_blender_stays_awake(report):
-    """How long Sabi itself keeps the main thread; the benchmark holds it to 100 ms on a quiet machine."""
+    """How long Sabi itself keeps the main thread: 100 ms, and as much again where the machine has other things to do."""
     entries = {stage: entry for stage, entry in report["entries_ms"].items() if stage != "baking"}
     assert len(entries) >= 6, f"too few stages were seen: {entries}"
-    assert max(ms for ms, _, _ in entries.values()) < 300, entries
+    assert max(ms for ms, _, _ in entries.values()) < 200, entries
+
+
+def test_panels_are_drawn_within_a_millisecond(report):
+    """The median of each; Blender draws them at every turn of the mouse."""
+    assert report["panels_ms"], "no panel was drawn"
+    assert max(report["panels_ms"].values()) < 1.0, report["panels_ms"]
 
 
 def test_a_textured_object_is_weathered(report):
+    """Its files are read by Blender's jobs through copies: the artist's images are not even in memory afterwards."""
     assert report["textured"] == "Weathered Plate"
+    assert report["unread"] == ["Metallic.png", "Roughness.png"]
+
+
+@pytest.mark.parametrize("when", ["Reading the textures", "Loading the images"])
+def test_escape_while_files_are_read_leaves_no_image(report, when):
+    assert report[f"esc at {when}"] == {"error": "cancelled", "as before": True}
 
 
 def test_weather_frame_shows_the_weathered_frame(photograph, report):

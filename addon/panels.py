@@ -255,8 +255,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
         return
     found = list(problems.problems(context))
     for problem in found:
-        row = layout.row(align=True)
-        row.label(text=said(problem.said).format(problem.name), icon="ERROR", translate=False)
+        row = layout.box().row()
+        draw_text(row, said(problem.said).format(problem.name), "ERROR", int(0.6 * width))
         _draw_remedy(row, problem.remedy)
     column = layout.column()
     column.scale_y = 1.5

@@ -220,9 +220,11 @@ def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
 
 
 def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
-    """What was captured of the mesh as masks: images too, behind the painted ones."""
+    """What was captured of the mesh as masks: images too, behind the painted ones; packed, since no file was made of them."""
     for mask in masks.captured(ready.painted.recipe):
-        kept.image(images.write(ready.captured.surface[mask], f"{ready.target.name} {masks.parts(mask)[1]}"))
+        image = images.write(ready.captured.surface[mask], f"{ready.target.name} {masks.parts(mask)[1]}")
+        image[material.IMAGE] = True
+        kept.block(image)
         yield Progress("Loading the images", 1.0)
 
 

@@ -9,6 +9,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import capture, material, weathering
 from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
 from bl_ext.user_default.sabi.addon.joins import group_node
+from bl_ext.user_default.sabi.addon.preferences import preferences
 from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
@@ -169,6 +170,17 @@ def test_nodes_show_layers_as_masks_at_any_age(backend, strip, invert):
         seen.append(covers[2].max())
         assert np.abs(inside_blocks(shown(strip) - together(covers))).max() <= TOLERANCE
     assert max(seen) > 0.05, "the topmost covers nothing: the test proves nothing"
+
+
+def test_beside_the_file_the_mask_is_packed(backend, strip, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    preferences().storage = "FILES"
+    try:
+        weather(bpy.context.object, Layer(Effect.RUST, 0.9, mask="group:Top"))
+    finally:
+        preferences().storage = "PACK"
+    assert bpy.data.images["strip Top"].packed_file is not None
+    assert len(list((tmp_path / "sabi").glob("*.png"))) == 3
 
 
 def test_revert_takes_the_masks_image_too(backend, strip):

@@ -309,7 +309,10 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> N
     column = layout.column(align=True)
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     characters = max(int(width / (7.5 * scale)) - 4, 16)
-    for number, line in enumerate(textwrap.wrap(said(text), characters)):
+    text = said(text)
+    if not text.isascii():
+        characters //= 2  # Japanese is twice as wide
+    for number, line in enumerate(textwrap.wrap(text, characters)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 

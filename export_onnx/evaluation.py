@@ -22,9 +22,9 @@ from PIL import Image
 from scipy import ndimage, stats
 from torch import Tensor, nn
 
-from . import backbone, composite, feature_size
+from . import backbone, ceiling, composite, feature_size
 from .data import effects, textures
-from .networks import painter as painters
+from .data.batches import over
 from .painting import Brush, at_age, smooth_exposure
 
 COMPOSITES = 16
@@ -39,12 +39,16 @@ SCORE = {
 
 @dataclass
 class Made:
-    """One composite: what was asked, what came. Maps [1,6,S,S], the rest [1,1,S,S]."""
+    """One composite: what was asked, what came. Maps [1,6,S,S], the rest [1,1,S,S].
+
+    `laid`: the photograph's own weathering over the same held base, which no painter can be asked to surpass.
+    """
 
     maps: Tensor
     coverage: Tensor
     degree: Tensor
     real: Tensor
+    laid: Tensor
 
 
 def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPOSITES) -> dict:
@@ -60,7 +64,10 @@ def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPO
     figures["runs_from_gravity"] = runs_from_gravity(brush)
     figures["texels_per_feature"] = feature_size.measure(brush)
     figures["bytes"] = path.stat().st_size
-    figures["gflop_per_megatexel"] = gflop_per_megatexel()
+    figures["ceiling_ratio"] = ceiling.ratio(path, brush.card)
+    figures["gflop_per_megatexel"] = round(
+        ceiling.network_gflop(path, ceiling.random_inputs(brush.card, 1024)) / 1024**2 * 1e6, 1
+    )
     return figures
 
 
@@ -80,7 +87,8 @@ def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[
         exposure = composite.exposure_for(degree, age)
         painted = brush.paint(base, exposure, brush.style(effect, photograph.style), brush.noise(textures.SIZE, i))
         maps, cover = at_age(painted, base, exposure, float(age))
-        yield Made(maps, cover, degree, real_maps(plate, base))
+        laid = over(base[0], torch.from_numpy(plate.photograph), torch.from_numpy(plate.area), plate.look)[None]
+        yield Made(maps, cover, degree, torch.from_numpy(plate.photograph)[None] if plate.over_own_base else laid, laid)
 
 
 def in_colours_of(base: Tensor, plate: textures.Plate) -> Tensor:
@@ -91,39 +99,41 @@ def in_colours_of(base: Tensor, plate: textures.Plate) -> Tensor:
     return (scaled + mean[:, None, None]).clamp(0, 1)
 
 
-def real_maps(plate: textures.Plate, base: Tensor) -> Tensor:
-    """The real maps [1,6,S,S]: the photograph's, or, where the area is grown, the texture laid over the base."""
-    maps = torch.from_numpy(plate.photograph)[None]
-    if plate.over_own_base:
-        return maps
-    area = torch.from_numpy(plate.area)
-    albedo = composite.to_srgb(torch.lerp(composite.to_linear(base[:, :3]), composite.to_linear(maps[:, :3]), area))
-    return torch.cat([albedo, torch.lerp(base[:, 3:], maps[:, 3:], area)], 1)
-
-
 def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) -> dict:
-    """Score, spectrum and colour through tools/texture_score.py; agreement of the maps; the nearest training patch."""
+    """Score, spectrum and colour through tools/texture_score.py; agreement of the maps; the nearest training patch.
+
+    `score_of_photograph` is what the photograph's own weathering over the held bases scores: what the bases cost.
+    """
     at, photographs = folder / "textures", effects.TRAINING[effect]
     others = []
     for i, photograph in enumerate(effects.OTHER[effect] * (4 if effect in effects.PROCEDURAL else 1)):
-        if effect in effects.PROCEDURAL:
+        if photograph.area in effects.DRAWN:
             held = effects.HELD_CLEAN[effect]
-            base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))[None]
-            others.append(real_maps(textures.plate(photograph, at / photograph.folder, HELD_SEED + i), base)[0, :3])
+            base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))
+            plate = textures.plate(photograph, at / photograph.folder, HELD_SEED + i)
+            others.append(over(base, torch.from_numpy(plate.photograph), torch.from_numpy(plate.area), plate.look)[:3])
         else:
             others.append(torch.from_numpy(np.moveaxis(textures.needed(at / photograph.folder, "albedo"), -1, 0)))
     real = [m.real[0] for m in (made if effect in effects.PROCEDURAL else made[: len(photographs)])]
-    with tempfile.TemporaryDirectory() as scratch:
-        sets = {"real": [r[:3] for r in real], "fake": [m.maps[0, :3] for m in made], "other": others}
-        for name, pictures in sets.items():
-            save_all(pictures, Path(scratch) / name)
-        command = [sys.executable, str(backbone.tool(folder, "texture_score")), "--patches", str(patches)]
-        for name in sets:
-            command += [f"--{name}", str(Path(scratch) / name)]
-        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    real, fake = [r[:3] for r in real], [m.maps[0, :3] for m in made]
+    result = texture_score(folder, real, fake, others, patches)
     figures = {ours: result[theirs] for ours, theirs in SCORE.items()}
+    if effect not in effects.PROCEDURAL:
+        figures["score_of_photograph"] = texture_score(folder, real, [m.laid[0, :3] for m in made], others, patches)[
+            "score"
+        ]
     figures |= map_agreement(torch.stack([m.maps[0] for m in made]), torch.stack([m.real[0] for m in made]))
-    return figures | {"copy_ratio": copy_ratio([m.maps[0, :3] for m in made], [r[:3] for r in real])}
+    return figures | {"copy_ratio": copy_ratio(fake, real)}
+
+
+def texture_score(folder: Path, real: list[Tensor], fake: list[Tensor], other: list[Tensor], patches: int) -> dict:
+    """What tools/texture_score.py says of three sets of pictures [3,S,S]."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, str(backbone.tool(folder, "texture_score")), "--patches", str(patches)]
+        for name, pictures in {"real": real, "fake": fake, "other": other}.items():
+            save_all(pictures, Path(scratch) / name)
+            command += [f"--{name}", str(Path(scratch) / name)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def save_all(pictures: list[Tensor], folder: Path) -> None:
@@ -253,20 +263,3 @@ def base_response(brush: Brush, size: int = 128) -> float:
         asked, got = torch.tensor(colours), torch.tensor(seen)
         lowest = min(lowest, min(correlation(asked[:, i], got[:, i]) for i in range(3)))
     return round(lowest, 3)
-
-
-def gflop_per_megatexel(size: int = 128) -> float:
-    """2 x multiply-adds of the painter's convolutions, in 10^9 for 10^6 texels."""
-    total = 0
-
-    def count(module: nn.Conv2d, _inputs: tuple, output: Tensor) -> None:
-        nonlocal total
-        total += 2 * module.weight.numel() * output.shape[-1] * output.shape[-2]
-
-    model = painters.Painter()
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(count)
-    with torch.no_grad():
-        model(**painters.inputs_of(1, size, size))
-    return round(total / size**2 / 1e3, 1)

@@ -60,7 +60,7 @@ def patch_loss(
 ) -> Tensor:
     """Raw patches of maps [N,C,H,W] at 1/scale of the resolution, a random subset of the places."""
     total = torch.zeros(())
-    spread = real.std((0, 2, 3), keepdim=True) + 0.03
+    spread = real.std((0, 2, 3), keepdim=True) + 0.06
     for scale in scales:
         f, r, d = (F.avg_pool2d(x, scale) if scale > 1 else x for x in (fake / spread, real / spread, degree))
         stride = max(1, 4 // scale)
@@ -79,12 +79,12 @@ def layer_loss(layer: Tensor, photograph: Tensor, area: Tensor, side: int = 5, d
     places = inside.flatten().nonzero()[:, 0]
     if len(places) < 256:
         return layer.sum() * 0
-    spread = photograph.std((0, 2, 3), keepdim=True) + 0.03
+    spread = photograph.std((0, 2, 3), keepdim=True) + 0.1  # a map that hardly varies must not outweigh the others
     kernel = patch_kernels(directions, layer.shape[1], side)
     rows = lambda x: F.conv2d(x / spread, kernel, stride=2).transpose(0, 1).flatten(1)  # noqa: E731
     fake, real = rows(layer), rows(photograph)[:, places]
     fake, real = (x[:, torch.randint(x.shape[1], (POINTS // 2,))] for x in (fake, real))
-    spread = spread_of(real)
+    spread = spread_of(real) + 0.1
     return sliced_wasserstein(fake / spread, real / spread)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from . import composite
 from .data import effects, textures
+from .data.batches import over
 from .painting import Brush, at_age, smooth_exposure
 
 AGES = (0.3, 0.5, 0.75, 1.0)
@@ -68,15 +68,10 @@ def row(brush: Brush, at: Path, effect: str, photograph: effects.Photograph, siz
     cells.append(painted[0, :1].expand(3, -1, -1))
     full = composite.layer_at(painted, torch.ones_like(exposure))
     cells.append(composite.to_srgb(full[0, :3]))
-    cells.append(torch.from_numpy(own.photograph[:3] if own.over_own_base else grown_photograph(own, held[0])))
+    photographed, area = torch.from_numpy(own.photograph), torch.from_numpy(own.area)
+    cells.append((photographed if own.over_own_base else over(held[0][0], photographed, area, own.look))[:3])
     return cells
 
 
 def flat_base(colour: tuple[float, float, float], size: int) -> torch.Tensor:
     return torch.tensor([*colour, 0.4, 0.0, 0.5])[None, :, None, None].expand(1, 6, size, size).contiguous()
-
-
-def grown_photograph(plate: textures.Plate, base: torch.Tensor) -> np.ndarray:
-    """What stands for a photograph where there is none: the weathering laid over a base by its grown area."""
-    area, weathered = torch.from_numpy(plate.area), torch.from_numpy(plate.photograph[:3])
-    return composite.to_srgb(torch.lerp(composite.to_linear(base[0, :3]), composite.to_linear(weathered), area)).numpy()

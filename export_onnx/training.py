@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import hashlib
 import json
 import math
 import os
@@ -14,21 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, distributed, multiprocessing, nn
 
+from ..backend.networks.card import CARD_KEY, Card
 from . import backbone, composite, losses
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
-from .networks.painter import STYLE, Painter
+from .networks.painter import FOLDED, STYLE, Painter
 
 
 @dataclass(frozen=True)
 class Options:
     """Everything that shapes the weights, besides the data."""
 
-    minutes: float = 44.0
+    minutes: float = 75.0
     seed: int = 0
+    start: str = ""  # an exported painter whose weights and codes are gone on from; its styles are drawn half as often
     workers: int = (
         2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation
     )
@@ -55,6 +60,38 @@ class Trainee(nn.Module):
         super().__init__()
         self.painter = Painter()
         self.codes = nn.Embedding(styles, STYLE)
+
+
+def begin_from(model: Trainee, path: Path) -> list[int]:
+    """Takes weights and style codes from an exported painter; returns the styles that it had. What has grown begins with zeros.
+
+    What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
+    """
+    weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
+    own = model.painter.state_dict()
+    for name in own:
+        had = weights.get(name)
+        if (
+            had is None
+            or had.ndim != own[name].ndim
+            or any(a > b for a, b in zip(had.shape, own[name].shape, strict=True))
+        ):
+            continue
+        own[name].zero_()
+        own[name][tuple(slice(length) for length in had.shape)] = had
+    known = card_of(path).styles
+    styles = []
+    for i, (effect, photograph) in enumerate(effects.styles()):
+        code = known.get(effect, {}).get(photograph.style)
+        if code is not None:
+            model.codes.weight.data[i] = torch.tensor(code)
+            styles.append(i)
+    return styles
+
+
+def card_of(path: Path) -> Card:
+    properties = onnx.load(path, load_external_data=False).metadata_props
+    return Card.from_json({p.key: p.value for p in properties}[CARD_KEY])
 
 
 def draw_age(degree: Tensor) -> Tensor:
@@ -85,7 +122,10 @@ def step_losses(
         "base": batch.base,
         "susceptibility": composite.susceptibility(exposure),
         "down": batch.down,
-        **{n: presence(n, done) * v for n, v in lattice_noise(count, size, generator, batch.down[:, :, 0, 0]).items()},
+        **{
+            n: (1 if options.start else presence(n, done)) * v
+            for n, v in lattice_noise(count, size, generator, batch.down[:, :, 0, 0]).items()
+        },
         "style": code + options.style_noise * torch.randn(count, STYLE),
     }
     painted = paint(model.painter, inputs)
@@ -102,7 +142,7 @@ def step_losses(
         "patch": losses.patch_loss(fake, batch.photograph, degree, 5, (1, 2, 4)),
         "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
         "layer": losses.layer_loss(full, batch.photograph, batch.area),
-        "calibration": losses.calibration_loss(composite.coverage(painted, later), later),
+        "calibration": losses.calibration_loss(composite.coverage(painted, later), batch.full * later),
         "turning": turning_loss(model.painter, inputs, size),
     }
 
@@ -125,7 +165,8 @@ def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tens
             continue
         at, length = (v * value.shape[-1] // size for v in (corner, side))
         part[name] = value[:1, :, at : at + length, at : at + length]
-    turned = {"down": losses.quarter_turn_direction, "grain": losses.quarter_turn_unfolded, "style": lambda v, _: v}
+    turned = {"down": losses.quarter_turn_direction, "style": lambda v, _: v}
+    turned |= dict.fromkeys(FOLDED, losses.quarter_turn_unfolded)
     other = {name: turned.get(name, losses.quarter_turn)(value, turns) for name, value in part.items()}
     both = paint(painter, {n: torch.cat([part[n], other[n]]) for n in part})
     return (losses.quarter_turn(both[:1], turns) - both[1:]).abs().mean((0, 2, 3))[[0, 0, 0, *range(2, 8)]].mean()
@@ -148,14 +189,16 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 20, che
 def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, checkpoint_minutes: float) -> None:
     """One worker: draws its own batches, averages its gradients with the others'; the first keeps time, log and checkpoint."""
     torch.set_num_threads(options.threads)
-    keep_freed_memory()
     if options.workers > 1:
+        keep_freed_memory()
         meeting = f"file://{(out / 'rendezvous').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=options.workers)
     path = out / "checkpoint.pt"
     plates, network = Plates(folder, options.seed), backbone.load(folder)
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
+    had = begin_from(model, Path(options.start)) if options.start else []
+    started = {"start": started_from(Path(options.start))} if options.start else {}
     lay_channels_last(model, network)
     average = copy.deepcopy(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
@@ -165,7 +208,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        spent, step = state["minutes"], state["step"]
+        spent, step, started = state["minutes"], state["step"], {k: v for k, v in state["made"].items() if k == "start"}
     rng = np.random.default_rng((options.seed, step, rank))
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     torch.manual_seed(int(rng.integers(2**31)))
@@ -180,7 +223,9 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
             group["lr"] = options.rate * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
         for _ in range(options.styles):
-            order = order or list(rng.permutation(len(plates.styles)))
+            order = order or list(
+                rng.permutation([i for i in range(len(plates.styles)) for _ in range(1 + (i not in had))])
+            )
             style = int(order.pop())
             batch = plates.draw(style, options.crops, options.size, rng)
             parts = step_losses(model, network, batch, options, generator, done)
@@ -188,8 +233,8 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value.item())
         minutes = (time.monotonic() - begun) / 60
+        nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)  # no style drowns another's
         done = agree(model, minutes / options.minutes, options.workers)
-        nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)
         optimizer.step()
         step += 1
         with torch.no_grad():
@@ -206,7 +251,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
                     log.write(json.dumps(line) + "\n")
                 print(json.dumps(line), flush=True)
         if rank == 0 and (done >= 1 or time.monotonic() - saved > 60 * checkpoint_minutes):
-            save(path, model, average, optimizer, minutes, step, options, folder, plates)
+            save(path, model, average, optimizer, minutes, step, options, folder, plates, started)
             saved = time.monotonic()
     if options.workers > 1:
         distributed.destroy_process_group()
@@ -252,15 +297,19 @@ def save(
     options: Options,
     folder: Path,
     plates: Plates,
+    started: dict[str, Any],
 ) -> None:
     """Everything needed to go on, and to say in the card what made the weights."""
     names = [p.folder for _, p in plates.styles] + list(effects.CLEAN)
     made: dict[str, Any] = {
         "options": asdict(options),
         "data_sha256": textures.digest(folder, names),
+        **started,
         "photographs": {
             effect: {p.style: p.folder for p in photographs} for effect, photographs in effects.TRAINING.items()
         },
+        "images": textures.provenance(folder, names),
+        "backbone": textures.BACKBONE,
         "steps": step,
         "minutes": round(minutes, 1),
         "device": f"cpu, {options.workers} workers of {options.threads} threads, bfloat16 autocast",
@@ -270,6 +319,11 @@ def save(
     temporary = path.with_suffix(".tmp")
     torch.save(state | {"minutes": minutes, "step": step, "made": made}, temporary)
     os.replace(temporary, path)
+
+
+def started_from(path: Path) -> dict[str, Any]:
+    """What the card says of the painter that training went on from."""
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "training": card_of(path).training}
 
 
 def trained(path: Path) -> tuple[Painter, dict[str, dict[str, list[float]]], dict[str, Any]]:

@@ -19,18 +19,28 @@ from types import ModuleType
 from PIL import Image
 
 from ...backend.protocol.errors import SabiError
-from ...backend.protocol.recipe import preset_names
+from ...backend.protocol.recipe import load_preset, preset_names
 from ..headless import PACKAGE, addon, extension, leave, operate
 
 FOLDER = PACKAGE / "addon" / "thumbnails"
 SIDE = 128
 MOST_BYTES = 15_000
 EDGE = 0.42  # metres
-PAINT = (0.19, 0.25, 0.27, 1.0)
+PAINT = (0.19, 0.25, 0.27)
+CONCRETE, COPPER, STEEL, WOOD = (0.2, 0.19, 0.17), (0.4, 0.16, 0.09), (0.26, 0.27, 0.28), (0.2, 0.085, 0.03)
+BASES = {  # scene-linear, by the effect that a preset begins with; else paint
+    "moss": CONCRETE,
+    "stains": CONCRETE,
+    "cracks": CONCRETE,
+    "erosion": CONCRETE,
+    "patina": COPPER,
+    "pitting": STEEL,
+    "greyed_wood": WOOD,
+}
 
 
 def cube(bpy: ModuleType):  # type: ignore[no-untyped-def]
-    """A painted cube with round edges and a groove around it: edges, cavities, an upward face and walls to run down."""
+    """A cube with round edges and a groove around it: edges, cavities, an upward face and walls to run down."""
     bpy.ops.mesh.primitive_cube_add(size=EDGE, location=(0, 0, EDGE / 2))
     thing = bpy.context.object
     bpy.ops.object.mode_set(mode="EDIT")
@@ -44,10 +54,15 @@ def cube(bpy: ModuleType):  # type: ignore[no-untyped-def]
     bpy.ops.object.mode_set(mode="OBJECT")
     made = bpy.data.materials.new("Paint")
     made.use_nodes = True
-    shader = next(node for node in made.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Base Color"].default_value, shader.inputs["Roughness"].default_value = PAINT, 0.42
     thing.data.materials.append(made)
+    base_of(thing).node.inputs["Roughness"].default_value = 0.42
     return thing
+
+
+def base_of(thing):  # type: ignore[no-untyped-def]
+    """The socket of its own shader's base colour, while it is not weathered."""
+    nodes = thing.active_material.node_tree.nodes
+    return next(node for node in nodes if node.type == "BSDF_PRINCIPLED").inputs["Base Color"]
 
 
 def shrink(rendered: Path, target: Path) -> int:
@@ -72,9 +87,11 @@ def perform(bpy: ModuleType, names: list[str], size: int, samples: int) -> None:
     with TemporaryDirectory(prefix="sabi-thumbnails-") as folder:
         for name in names:
             began = time.monotonic()
+            base_of(thing).default_value = (*BASES.get(load_preset(name).layers[0].effect.value, PAINT), 1)
             operate(bpy.ops.sabi.weather, preset=name, size=size, wait=True)
             rendered = Path(folder) / f"{name}.png"
             addon("demo.stage").render(scene, rendered, samples)
+            operate(bpy.ops.sabi.revert)
             bytes_ = shrink(rendered, FOLDER / f"{name}.png")
             print(f"{name}: {bytes_} bytes, {time.monotonic() - began:.1f} s", flush=True)
 
@@ -82,8 +99,8 @@ def perform(bpy: ModuleType, names: list[str], size: int, samples: int) -> None:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="sabi.addon.demo.thumbnails", description="Renders the presets' pictures.")
     parser.add_argument("presets", nargs="*", metavar="PRESET", help="default: all")
-    parser.add_argument("--size", type=int, default=256, help="texels a side of the painted maps (256)")
-    parser.add_argument("--samples", type=int, default=12, help="of Cycles (12)")
+    parser.add_argument("--size", type=int, default=512, help="texels a side of the painted maps (512)")
+    parser.add_argument("--samples", type=int, default=8, help="of Cycles (8)")
     given = parser.parse_args(words)
     if unknown := sorted(set(given.presets) - set(preset_names())):
         parser.error(f"There is no preset {unknown[0]}.")

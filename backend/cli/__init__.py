@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `sabi weather | batch | serve | doctor | demo | effects | degree`. One file a command.
+"""The command line: `sabi weather | batch | serve | doctor | demo | effects | degree | licences`. One file a command.
 
 The only user of typer and rich.
 """
@@ -16,12 +16,12 @@ import typer
 
 from ..protocol.errors import Cancelled, SabiError
 from ..version import VERSION
-from . import batch, degree, demo, doctor, effects, serve, weather
+from . import batch, degree, demo, doctor, effects, licences, serve, weather
 from .report import show_error
 
 app = typer.Typer(
     name="sabi",
-    help="Weathers 3D assets with neural networks: rust, peeling paint, moss and dirt, at any age.",
+    help="Weathers 3D assets with neural networks: rust, peeling paint, moss, stains, cracks and more, at any age.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -51,6 +51,7 @@ app.command(
     "demo", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(demo.command)
 app.command("effects")(effects.command)
+app.command("licences")(licences.command)
 app.command("degree")(_interruptible(degree.command))
 
 

@@ -27,6 +27,13 @@ class Effect(Enum):
     PEELING_PAINT = "peeling_paint"
     MOSS = "moss"
     DIRT = "dirt"
+    SCRATCHES = "scratches"
+    PATINA = "patina"
+    PITTING = "pitting"
+    STAINS = "stains"
+    CRACKS = "cracks"
+    EROSION = "erosion"
+    GREYED_WOOD = "greyed_wood"
 
 
 class FrameMode(Enum):
@@ -63,12 +70,26 @@ DEFAULT_EXPOSURE: dict[Effect, Exposure] = {
     Effect.PEELING_PAINT: Exposure(edges=1.0, up=0.2, drips=0.2, noise=0.6),
     Effect.MOSS: Exposure(cavities=0.6, up=0.9, ground=0.6, drips=0.2, noise=0.4),
     Effect.DIRT: Exposure(cavities=0.9, up=0.5, ground=0.5, drips=0.4, noise=0.3),
+    Effect.SCRATCHES: Exposure(edges=1.2, up=0.1, noise=0.6),
+    Effect.PATINA: Exposure(cavities=0.6, up=0.3, drips=0.8, noise=0.5),
+    Effect.PITTING: Exposure(cavities=0.4, up=0.2, ground=0.4, noise=0.8),
+    Effect.STAINS: Exposure(drips=1.2, cavities=0.4, noise=0.4),
+    Effect.CRACKS: Exposure(edges=0.4, noise=1.0),
+    Effect.EROSION: Exposure(edges=0.9, up=0.5, ground=0.3, noise=0.6),
+    Effect.GREYED_WOOD: Exposure(edges=0.3, up=0.8, noise=0.6),
 }
 DEFAULT_FEATURE_SIZE: dict[Effect, float] = {
     Effect.RUST: 0.02,
     Effect.PEELING_PAINT: 0.03,
     Effect.MOSS: 0.02,
     Effect.DIRT: 0.025,
+    Effect.SCRATCHES: 0.01,
+    Effect.PATINA: 0.02,
+    Effect.PITTING: 0.008,
+    Effect.STAINS: 0.03,
+    Effect.CRACKS: 0.012,
+    Effect.EROSION: 0.03,
+    Effect.GREYED_WOOD: 0.03,
 }
 # Metres that a layer's height map spans to each side of flush.
 DEFAULT_RELIEF: dict[Effect, float] = {
@@ -76,6 +97,13 @@ DEFAULT_RELIEF: dict[Effect, float] = {
     Effect.PEELING_PAINT: 0.0005,
     Effect.MOSS: 0.004,
     Effect.DIRT: 0.001,
+    Effect.SCRATCHES: 0.0002,
+    Effect.PATINA: 0.0003,
+    Effect.PITTING: 0.0006,
+    Effect.STAINS: 0.0001,
+    Effect.CRACKS: 0.002,
+    Effect.EROSION: 0.003,
+    Effect.GREYED_WOOD: 0.0005,
 }
 
 

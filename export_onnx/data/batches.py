@@ -16,14 +16,15 @@ from ..composite import to_linear, to_srgb
 from ..networks.painter import NOISE
 from . import effects, textures
 
-GROWN_VARIANTS = 3  # plates made of each texture whose area is grown
+VARIANTS = 3  # plates made of each texture whose area is grown or drawn
 
 
 @dataclass
 class Batch:
-    """[N, C, size, size] each, N crops of one style. `down` is [N, 2, size, size]; `clean` says which bases were exchanged."""
+    """[N, C, size, size] each, N crops of one style. `down` is [N, 2, size, size]; `full`: the style's coverage at degree 1."""
 
     style: int
+    full: float
     photograph: Tensor
     area: Tensor
     degree: Tensor
@@ -39,9 +40,9 @@ class Plates:
         self.styles = effects.styles()
         self.plates: list[list[textures.Plate]] = []
         for _, photograph in self.styles:
-            count = GROWN_VARIANTS if photograph.area is effects.Area.GROWN else 1
+            count = VARIANTS if photograph.area in effects.DRAWN - {effects.Area.STREAKS} else 1
             self.plates.append([textures.plate(photograph, at / photograph.folder, seed + i) for i in range(count)])
-        self.clean = [torch.from_numpy(textures.surface_of(at / name)).half() for name in effects.CLEAN]
+        self.clean = {name: torch.from_numpy(textures.surface_of(at / name)).half() for name in effects.CLEAN}
         self.stacks = [[self._stack(p) for p in plates] for plates in self.plates]
 
     @staticmethod
@@ -53,7 +54,7 @@ class Plates:
         """`count` crops of one style. One crop in three stands on its own base, the others on a new paint or a clean texture."""
         crops = [self._crop(style, size, rng) for _ in range(count)]
         photograph, area, degree, base, down = (torch.stack(part) for part in zip(*crops, strict=True))
-        return Batch(style, photograph, area, degree, base, down)
+        return Batch(style, self.styles[style][1].full, photograph, area, degree, base, down)
 
     def _crop(self, style: int, size: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
         which = rng.integers(len(self.stacks[style]))
@@ -64,9 +65,10 @@ class Plates:
         degree = stack[13 + rng.integers(len(stack) - 13)][None]
         kind = rng.random()
         if not plate.over_own_base or kind < 0.35:
-            clean = turned(self.clean[rng.integers(len(self.clean))], random_turn(rng), size, rng)
+            names = [n for n in self.clean if n.startswith(self.styles[style][1].bases or "")]
+            clean = turned(self.clean[names[rng.integers(len(names))]], random_turn(rng), size, rng)
             base = repainted(clean, rng) if rng.random() < 0.5 else clean
-            photograph = over(base, photograph, area)
+            photograph = over(base, photograph, area, plate.look)
         elif kind < 0.65:
             gain, offset, keep = paint(rng)
             base, clean = (apply_paint(x, gain, offset, keep) for x in (base, photograph))
@@ -119,9 +121,12 @@ def repainted(maps: Tensor, rng: np.random.Generator) -> Tensor:
     return apply_paint(maps, *paint(rng))
 
 
-def over(base: Tensor, photograph: Tensor, area: Tensor) -> Tensor:
-    """The weathered part of a photograph over a base, albedo mixed in scene-linear as the formula does."""
-    albedo = to_srgb(torch.lerp(to_linear(base[:3]), to_linear(photograph[:3]), area))
+def over(base: Tensor, photograph: Tensor, area: Tensor, look: effects.Look = effects.PLAIN) -> Tensor:
+    """The weathered part of a photograph, with its look, over a base; albedo mixed in scene-linear as the formula does."""
+    layer = torch.lerp(photograph[:3], base[:3], look.keep)
+    layer = torch.lerp(layer, layer.mean(0, keepdim=True), look.fade)
+    layer = (layer * torch.tensor(look.tint)[:, None, None] + look.lift).clamp(0, 1)
+    albedo = to_srgb(torch.lerp(to_linear(base[:3]), to_linear(layer), area))
     return torch.cat([albedo, torch.lerp(base[3:], photograph[3:], area)])
 
 

@@ -7,6 +7,7 @@ the degree (the local amount); the base is the clean part, filled in under the w
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections.abc import Iterable
@@ -15,14 +16,20 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, spatial
 from skimage import color
 
-from .effects import Area, Photograph
+from .effects import DRAWN, Area, Look, Photograph
 
 SIZE = 512  # texels a side of every plate: the scale the painter is trained at
 MAPS = 6  # albedo 3 sRGB-encoded, roughness, metallic, height
 BASE_ROUGHNESS = 0.5
+BACKBONE = {
+    "name": "MobileNetV2 1.0 224, ImageNet (tf2_mobilenet_v2_1.0_224_ptq.tflite)",
+    "source_repository": "google-coral/test_data",
+    "licence": "Apache-2.0",
+    "use": "features that the losses compare; no part of the network",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Plate:
     base: np.ndarray
     over_own_base: bool
     runs: bool
+    look: Look
 
 
 def data_folder(given: str | None = None) -> Path:
@@ -94,12 +102,18 @@ def weathered_area(photograph: Photograph, folder: Path, albedo: np.ndarray, see
     """[SIZE, SIZE] in 0..1: 1 where it is weathered."""
     if photograph.area is Area.METALLIC:
         return 1 - smoothstep(0.35, 0.65, needed(folder, "metallic"))
+    if photograph.area is Area.BARE:
+        return smoothstep(0.35, 0.65, needed(folder, "metallic"))
     if photograph.area is Area.ROUGHNESS:
         return smoothstep(0.48, 0.62, needed(folder, "roughness"))
     if photograph.area is Area.MARKS:
         lab = smooth(np.moveaxis(color.rgb2lab(albedo), -1, 0), 0.7)
         to_clean, to_weathered = (distance_to(marks, lab) for marks in (photograph.clean, photograph.weathered))
         return smoothstep(0.35, 0.65, to_clean / (to_clean + to_weathered + 1e-6))
+    if photograph.area is Area.STREAKS:
+        return smoothstep(0.06, 0.4, albedo.mean(-1))
+    if photograph.area in (Area.NETWORK, Area.HAIRLINES):
+        return cracked_area(photograph.area, seed)
     return grown_area(photograph, albedo, seed)
 
 
@@ -119,8 +133,29 @@ def grown_area(photograph: Photograph, albedo: np.ndarray, seed: int) -> np.ndar
     field = sum(w * noise(g * stretch, g) for w, g in zip(weights, photograph.grain, strict=True))
     field = field - 0.5 * standard(albedo.mean(-1) - smooth(albedo.mean(-1), 24))
     threshold = field.ravel().argsort().argsort().reshape(field.shape) / field.size
-    degree = 0.5 + 0.28 * noise(70, 60) + 0.1 * noise(28, 28)
+    degree = photograph.full * (0.5 + 0.28 * noise(70, 60) + 0.1 * noise(28, 28))
     return smoothstep(0, photograph.softness, degree - threshold + photograph.softness / 2).astype(np.float32)
+
+
+def cracked_area(kind: Area, seed: int) -> np.ndarray:
+    """Lines two to five texels wide, wider where the degree is high, none where it is low: between cells, or where noise is 0."""
+    rng = np.random.default_rng(seed)
+    noise = lambda width: standard(smooth(rng.standard_normal((SIZE, SIZE)), width))  # noqa: E731
+    degree = 0.5 + 0.3 * noise(60)
+    y, x = np.mgrid[:SIZE, :SIZE] + np.stack([4 * noise(9) + 1.6 * noise(2.5), 4 * noise(9) + 1.6 * noise(2.5)])
+    if kind is Area.NETWORK:
+        points = rng.random((110, 2)) * SIZE
+        tree = spatial.cKDTree(points, boxsize=SIZE)
+        near, _ = tree.query(np.stack([y % SIZE, x % SIZE], -1), k=2)
+        away = (near[..., 1] - near[..., 0]) / 2
+    else:
+        level = noise(26) + 0.35 * noise(9)
+        level = ndimage.map_coordinates(level, [y, x], order=1, mode="grid-wrap")
+        slope = np.hypot(*np.gradient(level)) + 0.01
+        away = np.abs(level) / slope
+        degree = degree + 0.25 * noise(18) - 0.1
+    width = 2.4 * smoothstep(0.3, 1.0, degree) * np.clip(1 + 0.3 * noise(6), 0.3, 2)
+    return smoothstep(0, 1, width - away + 0.3 * np.minimum(width, 1)).astype(np.float32)
 
 
 def standard(values: np.ndarray) -> np.ndarray:
@@ -132,20 +167,23 @@ def plate(photograph: Photograph, folder: Path, seed: int = 0) -> Plate:
     albedo = needed(folder, "albedo")
     area = weathered_area(photograph, folder, albedo, seed).astype(np.float32)
     roughness, metallic, height = (read(folder, n) for n in ("roughness", "metallic", "height"))
-    own_base = photograph.area is not Area.GROWN
+    own_base = photograph.area not in DRAWN
     clean = area < 0.1 if own_base else np.ones(area.shape, bool)
     flat = lambda value: np.full((SIZE, SIZE), value, np.float32)  # noqa: E731
     if photograph.roughness is not None or roughness is None:
         roughness = BASE_ROUGHNESS + area * ((photograph.roughness or 0.85) - BASE_ROUGHNESS)
     if metallic is None:
         metallic = flat(0)
+    elif not own_base:
+        metallic = 0 * metallic  # what is laid over a base is no metal
     offset, gain = photograph.height
     relief = height if photograph.height_map and height is not None else albedo.mean(-1)
     level = relief[clean].mean() if photograph.height_map and own_base else relief[area > 0.5].mean()
     relief = 0.5 + (1 if photograph.height_map else area) * (offset * area + gain * (relief - level))
     maps = np.stack([*np.moveaxis(albedo, -1, 0), roughness, metallic, relief]).astype(np.float32).clip(0, 1)
-    degrees = np.stack([smooth(area, w) for w in photograph.widths])
-    return Plate(maps, area[None], degrees.clip(0, 1), filled_in(maps, area), own_base, photograph.runs)
+    degrees = np.stack([smooth(area, w) for w in photograph.widths]) / photograph.full
+    base = filled_in(maps, area) if own_base else maps
+    return Plate(maps, area[None], degrees.clip(0, 1), base, own_base, photograph.runs, photograph.look)
 
 
 def filled_in(maps: np.ndarray, area: np.ndarray, width: float = 10.0) -> np.ndarray:
@@ -169,6 +207,17 @@ def filled_in(maps: np.ndarray, area: np.ndarray, width: float = 10.0) -> np.nda
         new = mask * (1 - filled)
         filling, filled = filling + roll * new, filled + new
     return (maps * keep + (mean + filling) * (1 - keep)).clip(0, 1).astype(np.float32)
+
+
+def provenance(folder: Path, names: Iterable[str]) -> list[dict[str, str]]:
+    """Of every named texture folder: the repository and path it came from, its licence, and the SHA-256 of its files."""
+    with (folder / "textures" / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    kept = ("source_repository", "source_path", "licence")
+    return [
+        {"image": name, **{k: rows[name][k] for k in kept}, "sha256": digest(folder, [name])}
+        for name in sorted(set(names))
+    ]
 
 
 def digest(folder: Path, names: Iterable[str]) -> str:

@@ -7,7 +7,8 @@ the style's modulation (FiLM), in this order so that a convolution and its activ
 adds its own share to the picture, so that large shapes are made where they are cheap, from coarse noise.
 
 Runs come from streaks: noise whose lattice is stretched along gravity on the object itself, so that they stand upright across
-any seam, and a style only chooses how much of them it takes.
+any seam, and a style only chooses how much of them it takes. Cracks and scratches come from veins: lines along which a sum of
+noises, the finer the weaker, is zero.
 """
 
 from __future__ import annotations
@@ -35,16 +36,22 @@ NOISE = {
     "streaks_4": Noise(4, 2, stretch=STRETCH),
     "grain": Noise(2, 4, spacing=1),  # independent from texel to texel: unfolded to one channel at full resolution
 }
-# By level, from the coarsest: side of the first kernel, channels in and after each convolution, names of its noise.
-LEVELS: tuple[tuple[int, int, tuple[int, ...], tuple[str, ...]], ...] = (
-    (1, 96, (96,), ("noise_32",)),
-    (3, 96, (96, 96), ("noise_16", "streaks_16")),
-    (3, 96, (96, 96), ("noise_8", "streaks_8")),
-    (3, 96, (64, 64), ("noise_4", "streaks_4")),
-    (3, 64, (48, 32), ("noise_2",)),
-    (3, 32, (32,), ("grain",)),
+VEINS = (
+    4  # channels of |sum of noises|, two from the coarsest noise and two from the next: added at half the resolution
 )
-SMOOTH = 3  # so many doublings, the first, smooth the steps out of the features: the finer ones would cost too much
+FOLDED = frozenset({"grain"})  # four channels that stand for one at twice the resolution
+# By level, from the coarsest: side of the kernels, channels in and after each convolution, how many of these the style
+# modulates, names of its noise. A level's last convolution is not modulated where levels are fine: what follows it (doubling,
+# adding) then stays in the runtime's own layout, which makes the whole a seventh faster.
+LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
+    (1, 96, (96,), 1, ("noise_32",)),
+    (3, 96, (96, 96), 2, ("noise_16", "streaks_16")),
+    (3, 96, (96, 96), 2, ("noise_8", "streaks_8")),
+    (3, 96, (64, 64), 1, ("noise_4", "streaks_4")),
+    (3, 64, (48, 32), 1, ("noise_2",)),
+    (3, 32, (32,), 0, ("grain",)),
+)
+SMOOTH = 3  # so many doublings, the first, smooth the picture twice: the finer ones would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
 PAINTED = (
     "threshold",
@@ -63,24 +70,26 @@ HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster
 
 
 class Level(nn.Module):
-    """One resolution: conditions and noise added, then 3x3 convolutions through `channels`, each modulated by the style."""
+    """One resolution: conditions and noise added, then convolutions through `channels`, the first modulated by the style."""
 
-    def __init__(self, side: int, inner: int, channels: tuple[int, ...], noise: int) -> None:
+    def __init__(self, side: int, inner: int, channels: tuple[int, ...], modulated: int, noise: int) -> None:
         super().__init__()
         self.inject = nn.Conv2d(BASE + SUSCEPTIBILITY + DOWN + noise, inner, 1)
         self.gain = nn.Linear(STYLE, noise)
         self.convs = nn.ModuleList(
             nn.Conv2d(a, b, side, padding=side // 2) for a, b in zip((inner, *channels), channels, strict=False)
         )
-        self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels)
+        self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels[:modulated])
 
     def forward(self, x: Tensor | None, conditions: Tensor, noise: Tensor, style: Tensor) -> Tensor:
         noise = noise * (1 + self.gain(style)[:, :, None, None])
         injected = self.inject(torch.cat([conditions, noise], 1))
         x = injected if x is None else x + injected
-        for conv, film in zip(self.convs, self.films, strict=True):
-            scale, shift = film(style)[:, :, None, None].chunk(2, 1)
-            x = F.leaky_relu(conv(x), 0.2) * (1 + scale) + shift
+        for i, conv in enumerate(self.convs):
+            x = F.leaky_relu(conv(x), 0.2)
+            if i < len(self.films):
+                scale, shift = self.films[i](style)[:, :, None, None].chunk(2, 1)
+                x = x * (1 + scale) + shift
         return x
 
 
@@ -94,9 +103,9 @@ class Painter(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.levels, self.heads = nn.ModuleList(), nn.ModuleList()
-        for side, inner, channels, names in LEVELS:
-            noise = 1 if names == ("grain",) else sum(NOISE[name].channels for name in names)
-            self.levels.append(Level(side, inner, channels, noise))
+        for side, inner, channels, modulated, names in LEVELS:
+            noise = sum(1 if name in FOLDED else NOISE[name].channels for name in names) + VEINS * ("noise_2" in names)
+            self.levels.append(Level(side, inner, channels, modulated, noise))
             last = len(self.levels) == len(LEVELS)
             self.heads.append(nn.Conv2d(channels[-1], HEAD, 3 if last else 1, padding=int(last)))
         self.tint = nn.Linear(STYLE, HEAD)  # of the whole picture: added where it is cheapest
@@ -118,9 +127,11 @@ class Painter(nn.Module):
             assert isinstance(head, nn.Conv2d)
             head.weight.data *= 0.15
             head.weight.data[0] *= strength / 0.15
-        for level, (_, _, _, names) in zip(self.levels, LEVELS, strict=True):
+        for level, (*_, names) in zip(self.levels, LEVELS, strict=True):
             assert isinstance(level, Level)
             streaks = sum(NOISE[name].channels for name in names if NOISE[name].stretch > 1)
+            if "noise_2" in names:
+                level.inject.weight.data[:, -VEINS:] = 0  # no style has veins until it asks for them
             if streaks:  # last among the inputs: a style that has runs asks for more of them soon enough
                 level.inject.weight.data[:, -streaks:] *= 0.5
         nn.init.zeros_(self.tint.weight)
@@ -152,16 +163,16 @@ class Painter(nn.Module):
             torch.cat([noise_16, streaks_16], 1),
             torch.cat([noise_8, streaks_8], 1),
             torch.cat([noise_4, streaks_4], 1),
-            noise_2,
+            torch.cat([noise_2, veins(noise_32, noise_16, noise_8, noise_4, noise_2)], 1),
             F.pixel_shuffle(grain, 2),
         )
         x: Tensor | None = None
         raw = self.tint(style)[:, :, None, None]
         for index, (level, head) in enumerate(zip(self.levels, self.heads, strict=True)):
             if x is not None:
-                x, raw = twice(x), smoothed(twice(raw))
+                x, raw = smoothed(twice(x)), smoothed(twice(raw))
                 if index <= SMOOTH:
-                    x, raw = smoothed(x), smoothed(raw)
+                    raw = smoothed(raw)
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
         return final_values(raw[:, : len(PAINTED)])
@@ -174,6 +185,16 @@ def twice(x: Tensor) -> Tensor:
 def smoothed(x: Tensor) -> Tensor:
     """Mean of 3x3: takes the steps out of what was doubled."""
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def veins(noise_32: Tensor, noise_16: Tensor, noise_8: Tensor, noise_4: Tensor, noise_2: Tensor) -> Tensor:
+    """[N,4,H/2,W/2] from the noises [N,C,H/s,W/s]: 0 on jagged lines, growing to both sides of them."""
+    wide = smoothed(twice(noise_32[:, :2])) + 0.5 * noise_16[:, :2]
+    both = smoothed(twice(torch.cat([wide, noise_16[:, 2:]], 1))) + torch.cat(
+        [0.25 * noise_8[:, :2], 0.5 * noise_8[:, 2:]], 1
+    )
+    both = smoothed(twice(both)) + 0.15 * torch.cat([noise_4, noise_4.flip(1)], 1)
+    return (smoothed(twice(both)) + 0.06 * torch.cat([noise_2, noise_2.flip(1)], 1)).abs()
 
 
 def final_values(raw: Tensor) -> Tensor:

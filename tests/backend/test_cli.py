@@ -227,7 +227,10 @@ def test_a_batch_that_is_ended_leaves_nothing_half_written(tmp_path, sign):
     for number in range(30):
         steel(tmp_path / "in" / f"{number:02}.png", size=64)
     command = [sys.executable, "-m", "sabi.backend", "batch", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as batch:
+    heard = {
+        "preexec_fn": lambda: signal.signal(sign, signal.SIG_DFL)
+    }  # shells make what runs in the background deaf to SIGINT
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard) as batch:
         assert json.loads(batch.stdout.readline())["status"] == "done"
         batch.send_signal(sign)
         rest, said = batch.communicate(timeout=180)
@@ -324,6 +327,19 @@ def test_effects():
     assert preset_names()[0] in sabi("effects").stdout
 
 
+def test_licences_name_every_training_image():
+    painter = json.loads(sabi("licences", "--json").stdout)["networks"]["painter"]
+    assert len(painter["images"]) > 30
+    for image in painter["images"]:
+        assert image["licence"] == "CC0-1.0"
+        assert "/" in image["source_repository"]
+        assert image["source_path"]
+        assert re.fullmatch("[0-9a-f]{64}", image["sha256"])
+    assert painter["backbones"][0]["licence"] == "Apache-2.0"
+    text = sabi("licences").stdout
+    assert f"{len(painter['images'])} training images" in text
+
+
 def test_demo_passes_its_arguments_on(tmp_path):
     if sys.platform == "win32":
         pytest.fail("write this stand-in for Windows")
@@ -337,7 +353,7 @@ def test_demo_passes_its_arguments_on(tmp_path):
 
 def test_help_and_version():
     text = sabi("--help").stdout
-    for command in ("weather", "batch", "serve", "doctor", "demo", "effects"):
+    for command in ("weather", "batch", "serve", "doctor", "demo", "effects", "degree", "licences"):
         assert command in text
     assert re.match(r"sabi \d+\.\d+\.\d+", sabi("--version").stdout)
     assert "0 leaves the picture as it is" in " ".join(sabi("weather", "--help").stdout.replace("│", " ").split())

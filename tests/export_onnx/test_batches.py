@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sabi.backend.weathering.noise import texel_noise
-from sabi.export_onnx.data import batches
+from sabi.export_onnx.data import batches, effects
 from sabi.export_onnx.networks.painter import NOISE
 
 
@@ -66,3 +66,13 @@ def test_new_paint_keeps_the_weathered_part():
     mixed = batches.over(base, photograph, area)
     torch.testing.assert_close(mixed[:, :4], base[:, :4], atol=1e-3, rtol=0)
     torch.testing.assert_close(mixed[:, 4:], photograph[:, 4:], atol=1e-3, rtol=0)
+
+
+def test_a_look_shows_the_base_through_faded_tinted_and_lifted():
+    base, photograph, area = torch.rand(6, 8, 8), torch.rand(6, 8, 8), torch.ones(1, 8, 8)
+    stained = batches.over(base, photograph, area, effects.Look(keep=1, tint=(0.5, 0.4, 0.3)))
+    expected = base[:3] * torch.tensor((0.5, 0.4, 0.3))[:, None, None]
+    torch.testing.assert_close(stained[:3], expected, atol=2e-3, rtol=0)
+    greyed = batches.over(base, photograph, area, effects.Look(keep=1, fade=1, lift=0.1))[:3]
+    torch.testing.assert_close(greyed, (base[:3].mean(0) + 0.1).clamp(max=1).expand(3, -1, -1), atol=2e-3, rtol=0)
+    torch.testing.assert_close(batches.over(base, photograph, 0 * area, effects.Look(lift=1)), base, atol=2e-3, rtol=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from sabi.export_onnx import evaluation, export, training
 from sabi.export_onnx.data import effects, textures
@@ -50,6 +51,47 @@ def test_plate_of_a_photograph(folder):
     assert plate.photograph[2][clean].mean() > 2 * plate.photograph[2][weathered].mean()
     assert np.quantile(plate.base[2], 0.001) > 0.15  # blue everywhere: nothing of the rust is left
     assert plate.photograph[3][weathered].mean() > plate.photograph[3][clean].mean() + 0.2
+
+
+def test_bare_metal_is_what_scratches_weather(folder):
+    photograph = effects.TRAINING["scratches"][0]
+    plate = textures.plate(photograph, folder / "textures" / photograph.folder)
+    scratched = plate.area[0] > 0.9
+    assert plate.photograph[4][scratched].mean() > 0.8
+    assert plate.base[4].mean() < 0.2, "metal is left in the paint under the scratches"
+    assert abs(plate.degrees.mean() - plate.area.mean() / photograph.full) < 0.02
+
+
+@pytest.mark.parametrize("area", [effects.Area.NETWORK, effects.Area.HAIRLINES])
+def test_drawn_cracks_are_thin_and_long(area):
+    drawn = textures.cracked_area(area, seed=1) > 0.5
+    assert 0.005 < drawn.mean() < 0.3
+    widest = ndimage.distance_transform_edt(drawn).max()
+    sizes = np.bincount(ndimage.label(drawn)[0].ravel())[1:]
+    assert widest < 16
+    assert sizes.max() > 4 * np.pi * widest**2, "no piece is longer than it is wide"
+    assert (textures.cracked_area(area, seed=1) > 0.5).tolist() == drawn.tolist()
+
+
+def test_every_photograph_says_where_it_comes_from(folder):
+    (image,) = textures.provenance(folder, ["rust_on_steel/metal022"])
+    assert image["licence"] == "CC0-1.0"
+    assert "/" in image["source_repository"]
+    assert len(image["sha256"]) == 64
+
+
+def test_training_goes_on_from_an_exported_painter(run, folder, tmp_path):
+    export.export_checkpoint(run / "checkpoint.pt", tmp_path / "painter.onnx")
+    painter, codes, _ = training.trained(run / "checkpoint.pt")
+    model = training.Trainee(len(effects.styles()))
+    assert training.begin_from(model, tmp_path / "painter.onnx") == [0, 1]
+    for name, weight in painter.state_dict().items():
+        torch.testing.assert_close(model.painter.state_dict()[name], weight)
+    torch.testing.assert_close(model.codes.weight[1], torch.tensor(codes["rust"]["flaking"]))
+    options = training.Options(minutes=0.02, workers=1, size=128, crops=1, start=str(tmp_path / "painter.onnx"))
+    made = torch.load(training.train(options, folder, tmp_path / "on"), weights_only=False)["made"]
+    assert made["start"]["training"]["data_sha256"] == made["data_sha256"]
+    assert {image["image"] for image in made["images"]} >= {"rust_on_steel/metal022", effects.CLEAN[0]}
 
 
 def test_training_logs_saves_and_goes_on(run, folder):

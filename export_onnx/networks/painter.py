@@ -66,6 +66,7 @@ PAINTED = (
     "metallic",
     "height",
 )
+SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.02  # no texel pops from one age to the next, however bright its layer is
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
 
 
@@ -201,7 +202,7 @@ def final_values(raw: Tensor) -> Tensor:
     """The head's [N,11,H,W] as the painted maps: threshold and softness in growth's ranges, the others in 0..1."""
     low, high = growth.THRESHOLD_MIN, growth.THRESHOLD_MAX
     threshold = low + (high - low) * torch.sigmoid(raw[:, :1])
-    softness = growth.SOFTNESS_MIN + (growth.SOFTNESS_MAX - growth.SOFTNESS_MIN) * torch.sigmoid(raw[:, 1:2] - 3)
+    softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * torch.sigmoid(raw[:, 1:2] - 3)
     return torch.cat([threshold, softness, torch.sigmoid(raw[:, 2:])], 1)
 
 

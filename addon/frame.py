@@ -7,6 +7,7 @@ where, also on metals, which have no diffuse colour to divide by. Blender cannot
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import bpy
 from ..backend.protocol.errors import Cancelled, SceneError
 from ..backend.protocol.passes import WHITE_LAYER
 from . import versions
-from .stage import Saved, mark, remove_temporary, show_like, survey
+from .stage import Saved, mark, remove_temporary, show_like, survey, wait_until_writable
 
 WHY_STOPPED = "Nothing was changed. If you did not stop it, render with F12: Blender says what fails."
 WHITE = 0.5  # albedo of the override: a middle grey, so that about as much light is thrown back as in the scene itself
@@ -68,6 +69,11 @@ class FrameRender:
     def start(self, window: bpy.types.Window) -> None:
         """Starts the render as a job of the window's; Esc stops it. Follow it with `poll`."""
         with ExitStack() as settings:
+            wait_until_writable(self._scene)
+            # No other thread's engine shall start between two changes, nor the render's end while a panel is drawn: Blender notes
+            # for all threads at once whether changes are forbidden.
+            settings.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(1.0)
             settings.enter_context(self._prepared())
             for handlers, mine in self._handlers():
                 handlers.append(mine)
@@ -84,6 +90,7 @@ class FrameRender:
             return True
         if self._ended is None or bpy.app.is_job_running("RENDER"):
             return False
+        wait_until_writable(self._scene)
         settings, self._settings = self._settings, None
         with settings:
             if self._ended == "cancel" or self._cancelled:
@@ -102,6 +109,7 @@ class FrameRender:
             return None
         if bpy.app.is_job_running("RENDER"):
             return 0.1
+        wait_until_writable(self._scene)
         self._settings.close()
         self._settings = None
         return None

@@ -36,10 +36,11 @@ NOISE = {
     "streaks_4": Noise(4, 2, stretch=STRETCH),
     "grain": Noise(2, 4, spacing=1),  # independent from texel to texel: unfolded to one channel at full resolution
 }
-VEINS = (
-    4  # channels of |sum of noises|, two from the coarsest noise and two from the next: added at half the resolution
-)
+# Channels of |sum of noises|, two from the coarsest noise and two from the next: added at half the resolution.
+VEINS = 4
 FOLDED = frozenset({"grain"})  # four channels that stand for one at twice the resolution
+# As a level takes them.
+CHANNELS = {name: noise.channels for name, noise in NOISE.items()} | {"grain": 1, "veins": VEINS}
 # By level, from the coarsest: side of the kernels, channels in and after each convolution, how many of these the style
 # modulates, names of its noise. A level's last convolution is not modulated where levels are fine: what follows it (doubling,
 # adding) then stays in the runtime's own layout, which makes the whole a seventh faster.
@@ -48,7 +49,7 @@ LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (3, 96, (96, 96), 2, ("noise_16", "streaks_16")),
     (3, 96, (96, 96), 2, ("noise_8", "streaks_8")),
     (3, 96, (64, 64), 1, ("noise_4", "streaks_4")),
-    (3, 64, (48, 32), 1, ("noise_2",)),
+    (3, 64, (48, 32), 1, ("noise_2", "veins")),
     (3, 32, (32,), 0, ("grain",)),
 )
 SMOOTH = 3  # so many doublings, the first, smooth the picture twice: the finer ones would cost too much
@@ -105,8 +106,7 @@ class Painter(nn.Module):
         super().__init__()
         self.levels, self.heads = nn.ModuleList(), nn.ModuleList()
         for side, inner, channels, modulated, names in LEVELS:
-            noise = sum(1 if name in FOLDED else NOISE[name].channels for name in names) + VEINS * ("noise_2" in names)
-            self.levels.append(Level(side, inner, channels, modulated, noise))
+            self.levels.append(Level(side, inner, channels, modulated, sum(CHANNELS[name] for name in names)))
             last = len(self.levels) == len(LEVELS)
             self.heads.append(nn.Conv2d(channels[-1], HEAD, 3 if last else 1, padding=int(last)))
         self.tint = nn.Linear(STYLE, HEAD)  # of the whole picture: added where it is cheapest
@@ -130,8 +130,8 @@ class Painter(nn.Module):
             head.weight.data[0] *= strength / 0.15
         for level, (*_, names) in zip(self.levels, LEVELS, strict=True):
             assert isinstance(level, Level)
-            streaks = sum(NOISE[name].channels for name in names if NOISE[name].stretch > 1)
-            if "noise_2" in names:
+            streaks = sum(CHANNELS[name] for name in names if name.startswith("streaks"))
+            if "veins" in names:
                 level.inject.weight.data[:, -VEINS:] = 0  # no style has veins until it asks for them
             if streaks:  # last among the inputs: a style that has runs asks for more of them soon enough
                 level.inject.weight.data[:, -streaks:] *= 0.5

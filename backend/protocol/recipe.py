@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .errors import BadRecipe
-from .surface import LAYER
+from .mask_names import LAYER
 
 SCHEMA_VERSION = 1
 PRESETS = Path(__file__).parent / "presets"
@@ -154,7 +153,7 @@ class Layer:
             )
         if not isinstance(self.style, str):
             values = self.style.values() if isinstance(self.style, Mapping) else self.style
-            if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in values):
+            if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
                 raise BadRecipe(
                     "A style is a name, a blend of names by weight, or a code of finite numbers.",
                     "Leave it empty to take the effect's first.",
@@ -179,7 +178,7 @@ class Frame:
     ground: float | None = None  # metres along -gravity
 
     def __post_init__(self) -> None:
-        if len(self.gravity) != 3 or not np.isfinite(self.gravity).all() or np.linalg.norm(self.gravity) < 1e-6:
+        if len(self.gravity) != 3 or not all(map(math.isfinite, self.gravity)) or math.hypot(*self.gravity) < 1e-6:
             raise BadRecipe("Gravity must be three finite numbers, not all zero.", "Down is 0, 0, -1.")
         if self.ground is not None:
             _check_number("ground", self.ground, -1e6, 1e6)

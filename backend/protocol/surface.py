@@ -10,16 +10,12 @@ from enum import Enum
 import numpy as np
 
 from .errors import BadSurface, MissingMap, TooLarge
+from .mask_names import MASKS
 
 MAX_SIDE = 16384
 MAX_TEXELS = 8192 * 8192
 DTYPES = (np.uint8, np.uint16, np.float16, np.float32)
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-
-MASK = "mask:"  # before the name of a mask of the artist's, of which there may be several
-GROUP, ATTRIBUTE = "group:", "attribute:"  # before that of a vertex group's weights, of a mesh attribute's values
-LAYER = "layer:"  # before the number of a recipe's layer, from 1: its coverage
-MASKS = (MASK, GROUP, ATTRIBUTE, LAYER)
 
 # Every map a surface may have, with the channel counts it is allowed. Passes of a frame keep Blender's short names.
 CHANNELS: dict[str, tuple[int, ...]] = {

@@ -16,9 +16,10 @@ from ..networks.card import Card
 from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
+from ..protocol.mask_names import LAYER
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
-from ..protocol.surface import LAYER, Map, Space, Surface
+from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite, stored_coverage

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..backend.protocol import growth
+from . import composite
+
 TAG_UNIT = 0.25  # a difference of degree that weighs as much as one standard deviation of a projection
 POINTS = 2048  # at most so many points a set are sorted
 
@@ -86,6 +89,33 @@ def layer_loss(layer: Tensor, photograph: Tensor, area: Tensor, side: int = 5, d
     fake, real = (x[:, torch.randint(x.shape[1], (POINTS // 2,))] for x in (fake, real))
     spread = spread_of(real) + 0.1
     return sliced_wasserstein(fake / spread, real / spread)
+
+
+def spectrum_loss(fake: Tensor, real: Tensor, side: int = 8) -> Tensor:
+    """Logarithms of the power spectra of pictures [N,C,H,W], in squares of `side` frequencies: no weave, no blur, no speckle."""
+    lines, columns = fake.shape[-2:]
+    window = torch.hann_window(lines)[:, None] * torch.hann_window(columns)
+    floor = window.square().sum() * (0.5 / 255) ** 2  # what storing in 8 bits would add
+
+    def log_power(x: Tensor) -> Tensor:
+        power = torch.fft.rfft2((x - x.mean((2, 3), keepdim=True)) * window).abs().square().mean(0)
+        power = torch.fft.fftshift(power, 1)[:, :, : columns // 2]
+        return (F.avg_pool2d(power, side) + floor).log()
+
+    return F.smooth_l1_loss(log_power(fake), log_power(real))
+
+
+def popping_loss(painted: Tensor, base: Tensor, most: float) -> Tensor:
+    """By how much albedo (sRGB 0..1) changes by more than `most` within a hundredth of the age, mean of the texels that do.
+
+    Every texel is looked at anywhere between its first trace and its full coverage. Only softness learns from it: a
+    layer as bright or as dark as it is shall just come more slowly.
+    """
+    painted = torch.cat([painted[:, :1], painted[:, 1:2], painted[:, 2:].detach()], 1)
+    degree = (painted[:, :1] + painted[:, 1:2] * torch.rand_like(painted[:, :1])).detach()
+    looks = [composite.weathered(painted, base, d)[0][:, :3] for d in (degree, degree + 0.01 * growth.RATE_MAX)]
+    excess = F.relu((looks[1] - looks[0]).abs().amax(1) - most)
+    return excess.sum() / ((excess > 0).sum() + 100)
 
 
 def calibration_loss(cover: Tensor, degree: Tensor, bins: int = 6) -> Tensor:

@@ -51,6 +51,9 @@ class Options:
     layer: float = 0.3
     calibration: float = 4.0
     turning: float = 0.3
+    spectrum: float = 0.1
+    popping: float = 5.0
+    thick: float = 0.05
 
 
 class Trainee(nn.Module):
@@ -143,6 +146,9 @@ def step_losses(
         "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
         "layer": losses.layer_loss(full, batch.photograph, batch.area),
         "calibration": losses.calibration_loss(composite.coverage(painted, later), batch.full * later),
+        "spectrum": losses.spectrum_loss(fake[:, :3], batch.photograph[:, :3]),
+        "popping": losses.popping_loss(painted, batch.base, 0.065),
+        "thick": (painted[:, 2:5] - painted[:, 5:8]).abs().mean(),  # what nothing teaches looks thick as it does thin
         "turning": turning_loss(model.painter, inputs, size),
     }
 

@@ -84,7 +84,8 @@ class Seams:
         """Bring both sides of every seam together: 8-bit images [H, W, C] and the channels to be blended, in place.
 
         A texel near a seam takes part of what the other island painted in its gutter for the same place of the object:
-        half at the seam, where both gutters have room, and none at the end of the band.
+        half at the seam, where both gutters have room, and none at the end of the band. Then the two texels that touch
+        at a seam, being one place of the object but for half a texel, become the mean of both.
         """
         mixed = [np.empty((len(self.shared), len(channels)), np.uint8) for _, channels in images]
         flat = [image.reshape(-1, image.shape[2]) for image, _ in images]
@@ -106,6 +107,10 @@ class Seams:
             rows, columns = np.divmod(self.shared, self.size[1])
             for index, channel in enumerate(channels):
                 image[rows, columns, channel] = out[:, index]
+        ends = [np.divmod(self.rim[end], self.size[1]) for end in (self.partner >= 0, self.partner[self.partner >= 0])]
+        for image, channels in images:
+            here, beyond = (image[rows, columns][:, channels] for rows, columns in ends)
+            image[ends[0][0][:, None], ends[0][1][:, None], channels] = (here.astype(np.uint16) + beyond + 1) >> 1
 
     def dilate(self, array: np.ndarray, margin: int) -> None:
         """Give every texel outside, within `margin`, the value of the nearest rim texel; in place, [H, W, C]."""

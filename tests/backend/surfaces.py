@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
 
@@ -194,6 +195,14 @@ def seam_pairs(surface: Surface, reach: float = 1.5) -> Pairs:
             b.append(nearest)
             distances.append(distance[nearest])
     return Pairs((rows[a], columns[a]), (rows[b], columns[b]), np.array(distances))
+
+
+def behind(surface: Surface, pairs: Pairs, deep: np.ndarray) -> Pairs:
+    """For both texels of every pair the nearest that is `deep` [H, W]."""
+    rows, columns = ndimage.distance_transform_edt(~deep, return_distances=False, return_indices=True)
+    a, b = ((rows[end], columns[end]) for end in (pairs.a, pairs.b))
+    position = surface["position"].floats()
+    return Pairs(a, b, np.linalg.norm(position[a] - position[b], axis=1))
 
 
 def inner_pairs(surface: Surface, step: int = 1) -> Pairs:

@@ -60,3 +60,24 @@ def test_directions_turn_with_the_picture(turns):
     down = torch.tensor([2.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 9, 9)
     x, y = losses.quarter_turn_direction(down, turns)[0, :, 4, 4].int().tolist()
     assert losses.quarter_turn(picture, turns)[0, 0, 4 + y, 4 + x] == 1
+
+
+def test_a_weave_is_heard_and_a_shift_is_not():
+    real = torch.rand(2, 3, 128, 128) * 0.5
+    weave = (torch.arange(128) * torch.pi / 4).sin()
+    woven = real + 0.1 * weave * weave[:, None]
+    shifted = float(losses.spectrum_loss(real.roll(9, 2), real))
+    assert float(losses.spectrum_loss(woven, real)) > 5 * shifted
+    assert float(losses.spectrum_loss(losses.F.avg_pool2d(real, 3, 1, 1), real)) > 5 * shifted
+
+
+def test_what_pops_is_made_softer_and_keeps_its_colour():
+    painted = torch.full((1, 11, 32, 32), 0.9)
+    painted[:, 0], painted[:, 1] = 0.3, 0.225
+    painted.requires_grad_()
+    losses.popping_loss(painted, torch.full((1, 6, 32, 32), 0.02), 0.065).backward()
+    assert painted.grad is not None
+    assert (painted.grad[:, 1] <= 0).all()
+    assert float(painted.grad[:, 1].sum()) < 0
+    assert not painted.grad[:, 2:].any()
+    assert not float(losses.popping_loss(painted.detach(), torch.full((1, 6, 32, 32), 0.8), 0.065))

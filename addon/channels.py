@@ -13,10 +13,10 @@ from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
 from .flows import Flow, Value, links_of, plug, read_flow, surface_output
-from .growth_nodes import GROUP_KEY
 from .heights import FLAT as FLAT_HEIGHT
 from .heights import Height, moves_sideways, read_height
 from .joins import find_site, part
+from .on_object import GROUP_KEY
 from .stage import mark
 
 CHANNELS = ("albedo", "roughness", "metallic", "alpha", "normal")

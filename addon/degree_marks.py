@@ -11,16 +11,13 @@ from collections.abc import Generator
 
 import bpy
 import numpy as np
-from bpy.app.translations import pgettext_iface as said
-from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..backend.protocol.errors import BackendGone, BadFile
 from ..backend.protocol.surface import ColorSpace, Map
 from . import images, work
-from .jobs import Job, Progress
-from .operators import _Working, reporting
+from .jobs import Job
 from .preferences import service, service_settings
-from .properties import DEGREE_METHODS
+from .progress import Progress
 
 OF = "sabi_photograph"  # custom property of marks: the image that they are on
 _TOUCHED = 8  # of 255: a texel that differs more from the photograph has been painted
@@ -71,6 +68,14 @@ def marks_of(photograph: bpy.types.Image) -> bpy.types.Image | None:
     return next((image for image in reversed(bpy.data.images) if image.get(OF) == photograph), None)
 
 
+def new_marks(photograph: bpy.types.Image) -> bpy.types.Image:
+    """A copy to paint on, shown in place of the photograph and of marks that were there."""
+    marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
+    marks[OF] = photograph
+    _show(marks, {photograph, marks_of(photograph)})
+    return marks
+
+
 def degree_from_marks(photograph: bpy.types.Image, method: str, invert: bool) -> work.Steps:
     """Steps that end with a new image of data: how weathered the photograph is around each texel."""
     yield Progress("Reading the photograph")
@@ -104,84 +109,3 @@ def _show(image: bpy.types.Image, in_place_of: set[bpy.types.Image | None]) -> N
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR" and area.spaces.active.image in in_place_of - {None}:
                 area.spaces.active.image = image
-
-
-class _OnPhotograph:
-    """Operators on the Image Editor's image, or on the one that a script names. Of marks, it is the photograph under them."""
-
-    image: StringProperty(
-        name="Image", description="The photograph; the Image Editor's image when left out", options={"SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        if work.busy():
-            cls.poll_message_set("Sabi is at work already")
-            return False
-        return True
-
-    def photograph(self, context: bpy.types.Context) -> bpy.types.Image:
-        found = bpy.data.images.get(self.image) if self.image else getattr(context.space_data, "image", None)
-        if found is None:
-            raise BadFile(
-                f"There is no image '{self.image}'." if self.image else "No image is shown.",
-                "Open a photograph of a weathered texture in the Image Editor.",
-            )
-        return found.get(OF) or found
-
-
-class SABI_OT_degree_marks_new(_OnPhotograph, bpy.types.Operator):
-    """Make a copy of the photograph to mark on: paint red where it is weathered, green where it is clean"""
-
-    bl_idname = "sabi.degree_marks_new"
-    bl_label = "New Degree Marks"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @reporting
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        photograph = self.photograph(context)
-        marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
-        marks[OF] = photograph
-        _show(marks, {photograph, marks_of(photograph)})
-        self.report({"INFO"}, said("Paint on '{}': red weathered, green clean, yellow half of it").format(marks.name))
-        return {"FINISHED"}
-
-
-class SABI_OT_degree_from_marks(_Working, _OnPhotograph, bpy.types.Operator):
-    """Make an image of how weathered the photograph is around each texel, from the marks painted on its copy"""
-
-    bl_idname = "sabi.degree_from_marks"
-    bl_label = "Degree from Marks"
-    bl_options = {"REGISTER"}
-
-    method: EnumProperty(
-        name="Method", description="What degree is told by", items=DEGREE_METHODS, options={"SKIP_SAVE"}
-    )
-    invert: BoolProperty(name="Invert", description="The other way round", options={"SKIP_SAVE"})
-    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
-
-    @reporting
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        steps = degree_from_marks(self.photograph(context), self.method, self.invert)
-        return self.begin("Finding the degree", steps, self.wait)
-
-
-def _menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    self.layout.separator()
-    self.layout.operator(SABI_OT_degree_marks_new.bl_idname)
-    self.layout.operator(SABI_OT_degree_from_marks.bl_idname)
-
-
-_CLASSES = (SABI_OT_degree_marks_new, SABI_OT_degree_from_marks)
-
-
-def register() -> None:
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-    bpy.types.IMAGE_MT_image.append(_menu)
-
-
-def unregister() -> None:
-    bpy.types.IMAGE_MT_image.remove(_menu)
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)

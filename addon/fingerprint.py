@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import bpy
 
-from .growth_nodes import GROUP_KEY
 from .joins import aside
+from .on_object import GROUP_KEY
 
 # What moves or names a node without changing what it does, and what Blender sets while it is at work.
 _LOOKS = {

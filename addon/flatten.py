@@ -13,11 +13,11 @@ import numpy as np
 
 from ..backend.protocol.errors import BadFile, SceneError, TooLarge
 from ..backend.protocol.surface import ColorSpace, Map, Surface
-from . import capture, geometry_maps, images, material, rest, stage, uvs, work
+from . import capture, geometry_maps, images, material, on_object, rest, stage, uvs, work
 from .channels import UVs
-from .jobs import Progress
 from .kept import Kept
 from .passes import Passes, Subject
+from .progress import Progress
 from .sizes import LARGEST
 from .versions import enable_nodes
 from .weathering import Target, capturing, share
@@ -119,10 +119,10 @@ def _painted_on(obj: bpy.types.Object, size: int) -> tuple[str, tuple[int, int]]
 
     Raises SceneError where the object is not weathered, TooLarge where its images would be.
     """
-    applied = material.weathered(obj)
+    applied = on_object.weathered(obj)
     if applied is None:
         raise SceneError(f"'{obj.name}' is not weathered.", "Weather it first.")
-    tree = material.group_node(applied.materials[0]).node_tree
+    tree = on_object.group_node(applied.materials[0]).node_tree
     image = next(node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
     longest = size or max(image.size)
     if longest > LARGEST:

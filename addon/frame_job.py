@@ -16,7 +16,8 @@ from ..backend.protocol.client import Client
 from ..backend.protocol.errors import BackendGone, BackendNotInstalled, SabiError, is_disk_full
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.spawn import command_for, environment_for
-from .jobs import Job, Progress, stage_in_words
+from .jobs import Job
+from .progress import Progress, stage_in_words
 
 
 @dataclass(frozen=True)

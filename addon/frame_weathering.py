@@ -17,8 +17,8 @@ from ..backend.protocol.surface import ColorSpace
 from . import images, masks, work
 from .frame import FramePasses, FrameRender
 from .frame_job import FrameJob, WeatheredFrame
-from .jobs import Progress
 from .preferences import service, service_settings
+from .progress import Progress
 from .weathering import share
 
 RENDER_SHARE = 0.6  # of the time, as the progress bar has it

@@ -15,9 +15,8 @@ from enum import Enum
 import bpy
 
 from ..backend.protocol import growth
+from .on_object import GROUP_KEY
 
-GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
-LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
 COVERED = {
     "Coat Weight": 0.0,
@@ -71,23 +70,6 @@ def build(
         bpy.data.node_groups.remove(tree)
         raise
     return tree
-
-
-def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
-    """The live sockets of each layer of a group node, bottom layer first: {"Age": socket, "Opacity": ..., ...}."""
-    layers: dict[int, dict[str, bpy.types.NodeSocket]] = {}
-    by_identifier = {socket.identifier: socket for socket in node.inputs}
-    panels = [item for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
-    for index, panel in enumerate(panels):
-        for item in panel.interface_items:
-            if item.item_type == "SOCKET" and item.name in LAYER_SOCKETS:
-                layers.setdefault(index, {})[item.name] = by_identifier[item.identifier]
-    return list(layers.values())
-
-
-def layer_labels(node: bpy.types.Node) -> list[str]:
-    """The layers' names, in the order of `layer_inputs`."""
-    return [item.name for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
 
 
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:

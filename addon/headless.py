@@ -85,7 +85,7 @@ def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
     for obj in bpy.context.view_layer.objects:
         obj.select_set(obj in objects)
     operate(bpy.ops.sabi.weather, recipe_json=given.recipe.read_text(encoding="utf-8"), size=given.texels)
-    applied = [addon("material").weathered(obj) for obj in objects]
+    applied = [addon("on_object").weathered(obj) for obj in objects]
     networks = {name: digest for a in applied if a for name, digest in json.loads(a.recipe_json)["networks"].items()}
     warnings = addon("work").current().outcome.warnings
     _save(bpy, blend)

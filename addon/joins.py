@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import bpy
 
 from ..backend.protocol.errors import SceneError
-from .growth_nodes import COVERED, GROUP_KEY, Blend, PaintedImages, build, layer_inputs
+from .growth_nodes import COVERED, Blend, PaintedImages, build
+from .on_object import GROUP_KEY, find, group_node, layer_inputs
 from .transparency import alpha_of
 from .versions import has_nodes
 
@@ -96,11 +97,6 @@ def join(
             image = _mask(tree, group, layer, sockets["Mask"], 300 * (number + 1))
             image.extension = "REPEAT" if wrap else "EXTEND"
     return group
-
-
-def group_node(material: bpy.types.Material | None) -> bpy.types.Node | None:
-    """Sabi's node in a material, found by its mark, never by its name."""
-    return _find(material.node_tree, "group") if material is not None and material.node_tree is not None else None
 
 
 def part(material: bpy.types.Material) -> bpy.types.NodeTree | None:
@@ -195,7 +191,7 @@ def _lay_over(tree: bpy.types.NodeTree, group: bpy.types.Node, site: Site, alpha
 
 def _bypass(tree: bpy.types.NodeTree) -> list[tuple[str, str, str, str]]:
     """Links around Sabi's nodes; returns the ends (node, socket, node, socket) of the links that led out, by name."""
-    mix, group = _find(tree, "mix"), _find(tree, "group")
+    mix, group = find(tree, "mix"), find(tree, "group")
     outgoing = []
     for link in [link for link in tree.links if link.from_node == (mix or group) and GROUP_KEY not in link.to_node]:
         source, target = link.from_socket, link.to_socket
@@ -223,10 +219,6 @@ def _add(tree: bpy.types.NodeTree, kind: str, role: str) -> bpy.types.Node:
     node[GROUP_KEY] = role
     node.select = False
     return node
-
-
-def _find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:
-    return next((node for node in tree.nodes if node.get(GROUP_KEY) == role), None)
 
 
 def curves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:

@@ -14,23 +14,10 @@ import bpy
 
 from ..backend.protocol.errors import BadFile, SceneError
 from ..backend.protocol.recipe import Layer, Recipe
-from ..backend.protocol.surface import ATTRIBUTE, GROUP, LAYER, MASK, ColorSpace, Map
+from ..backend.protocol.surface import ColorSpace, Map
 from . import geometry_maps, images, reading
-from .jobs import Progress
-
-KINDS = [
-    ("IMAGE", "Image", "An image of this file: the layer acts where it is white", "IMAGE_DATA", 0),
-    ("GROUP", "Vertex Group", "A vertex group of the object: the layer acts where its weight is 1", "GROUP_VERTEX", 1),
-    (
-        "ATTRIBUTE",
-        "Color Attribute",
-        "Colours painted on the mesh: the layer acts where they are white",
-        "VPAINT_HLT",
-        2,
-    ),
-    ("LAYER", "Layer", "Another layer: this one acts where that one covers, at any age", "RENDERLAYERS", 3),
-]
-PREFIXES = {"IMAGE": MASK, "GROUP": GROUP, "ATTRIBUTE": ATTRIBUTE, "LAYER": LAYER}
+from .mask_kinds import parts
+from .progress import Progress
 
 
 def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
@@ -82,24 +69,6 @@ def image(layer: Layer) -> bpy.types.Image | None:
     """The artist's image that is a layer's mask."""
     kind, name = parts(layer.mask)
     return bpy.data.images.get(name) if name and kind == "IMAGE" else None
-
-
-def image_name(mask: str) -> str:
-    """Of the image that a recipe's mask means."""
-    return mask.removeprefix(MASK)
-
-
-def parts(mask: str) -> tuple[str, str]:
-    """A recipe's mask as one of KINDS and the name of what it is."""
-    for kind, prefix in PREFIXES.items():
-        if mask.startswith(prefix):
-            return kind, mask.removeprefix(prefix)
-    return "IMAGE", mask
-
-
-def map_name(name: str, kind: str = "IMAGE") -> str:
-    """Of the map that this becomes; an image that is called `mask` is the map `mask`, as on the command line."""
-    return name if not name or (kind == "IMAGE" and name == "mask") else PREFIXES[kind] + name
 
 
 def without(recipe: Recipe, kinds: Collection[str] = ("IMAGE", "GROUP", "ATTRIBUTE")) -> Recipe:

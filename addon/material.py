@@ -16,14 +16,12 @@ import numpy as np
 from ..backend.protocol.errors import SceneError
 from . import uvs
 from .fingerprint import fingerprint
-from .growth_nodes import LAYER_SOCKETS, PaintedImages, layer_inputs, layer_labels
-from .joins import find_site, group_node, join, part
+from .growth_nodes import PaintedImages
+from .joins import find_site, join, part
+from .on_object import LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
-SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
 IMAGE = "sabi_image"  # on images that Sabi made
-RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
-UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
 
 @dataclass(frozen=True)
@@ -34,16 +32,6 @@ class Painting:
     layers: Sequence[PaintedImages]
     uv_map: str
     wrap: bool = False
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What is on an object: the materials with layers, and names and live sockets of the first's, lowest layer first."""
-
-    materials: tuple[bpy.types.Material, ...]
-    labels: tuple[str, ...]
-    layers: tuple[dict[str, bpy.types.NodeSocket], ...]
-    recipe_json: str
 
 
 def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
@@ -69,20 +57,6 @@ def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
             )
         find_site(material)
     return found
-
-
-def weathered(obj: bpy.types.Object | None) -> Applied | None:
-    """What `apply` has put on an object, or None."""
-    materials = tuple(m for m in _materials(obj) if group_node(m)) if obj is not None else ()
-    if not materials:
-        return None
-    node = group_node(materials[0])
-    return Applied(materials, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
-
-
-def touched(obj: bpy.types.Object) -> bool:
-    """Whether `revert` would find anything of Sabi's."""
-    return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
 
 
 def apply(
@@ -123,11 +97,11 @@ def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
     had = touched(obj)
     _put_back(obj)
-    for material in [m for m in _materials(obj) if group_node(m) and _is_shared(m, obj)]:
+    for material in [m for m in materials(obj) if group_node(m) and _is_shared(m, obj)]:
         copy = material.copy()  # others keep the weathered one
         for slot in [slot for slot in obj.material_slots if slot.material == material]:
             give(obj, slot, copy)
-    _discard([part(material) for material in _materials(obj)])
+    _discard([part(material) for material in materials(obj)])
     if obj.pop(UV_MAP, None) and not any(UV_MAP in other for other in _users_of_mesh(obj)):
         uvs.remove_second(obj)
     return had
@@ -190,7 +164,7 @@ def _put_back(obj: bpy.types.Object) -> None:
             bpy.data.batch_remove([image for image in ours if image.users == 0])
     del obj[SLOTS]
     if changed:
-        for material in _materials(obj):
+        for material in materials(obj):
             material.pop(COPY, None)
 
 
@@ -219,10 +193,6 @@ def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:
             variable = driver.variables.new().targets[0]
             variable.id_type, variable.id = "NODETREE", source[name].id_data
             variable.data_path = source[name].path_from_id("default_value")
-
-
-def _materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    return list(dict.fromkeys(slot.material for slot in obj.material_slots if slot.material is not None))
 
 
 def _users_of_mesh(obj: bpy.types.Object) -> Iterator[bpy.types.Object]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import bpy
 
 from ..backend.protocol.errors import SceneError
-from . import masks
+from .mask_kinds import parts
 
 WEIGHTS = "sabi_weights"  # the attribute that a group's weights become on the temporary copy
 
@@ -16,7 +16,7 @@ WEIGHTS = "sabi_weights"  # the attribute that a group's weights become on the t
 def check(obj: bpy.types.Object, names: Sequence[str]) -> None:
     """Raises SceneError where the object lacks one of these masks."""
     for mask in names:
-        kind, name = masks.parts(mask)
+        kind, name = parts(mask)
         if kind == "GROUP" and name not in obj.vertex_groups:
             raise SceneError(f"'{obj.name}' has no vertex group '{name}'.", "Choose another mask for the layer.")
         if kind == "ATTRIBUTE" and name not in obj.data.attributes:
@@ -25,7 +25,7 @@ def check(obj: bpy.types.Object, names: Sequence[str]) -> None:
 
 def attribute(still: bpy.types.Object, mask: str) -> str:
     """The name under which a material finds this mask on the temporary copy."""
-    kind, name = masks.parts(mask)
+    kind, name = parts(mask)
     if kind != "GROUP":
         return name
     if WEIGHTS in still.modifiers:

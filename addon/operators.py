@@ -4,6 +4,8 @@
 In a window `weather`, `weather_frame` and `flatten` return at once and work goes on beside the artist (Esc or Cancel ends
 it); without a window, or with wait=True, they return when the result is there. A script gets a RuntimeError with message
 and hint when they fail.
+
+What does the work is imported by the operator that runs: Blender starts sooner without it and the numpy below it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,11 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
-from . import material, work
-from .capture import LARGEST
+from . import on_object, work
+from .capture_settings import LARGEST
 from .effects import EFFECTS
-from .flatten import flatten_objects
-from .frame_weathering import weather_frame
-from .jobs import unforeseen
+from .progress import unforeseen
 from .properties import frame_of, plain, recipe_of
-from .weathering import capture_settings, weather_objects
 
 ERROR = {"ERROR"}
 
@@ -166,6 +165,8 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .weathering import capture_settings, weather_objects
+
         recipe = self.recipe(context)
         steps = weather_objects(selected_meshes(context), recipe, capture_settings(context.scene, recipe, self.size))
         return self.begin("Weathering", steps, self.wait)
@@ -197,6 +198,8 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .frame_weathering import weather_frame
+
         return self.begin(
             "Weathering the frame", weather_frame(context, self.recipe(context), self.filepath), self.wait
         )
@@ -228,7 +231,7 @@ class _OnWeathered:
         if work.busy():
             cls.poll_message_set("Sabi is at work already")
             return False
-        if not any(material.touched(obj) for obj in selected_meshes(context)):
+        if not any(on_object.touched(obj) for obj in selected_meshes(context)):
             cls.poll_message_set("Select an object that Sabi has weathered")
             return False
         return True
@@ -243,6 +246,8 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from . import material
+
         count = sum(material.revert(obj) for obj in selected_meshes(context))
         self.report({"INFO"}, said("Reverted {} object(s)").format(count))
         return {"FINISHED"}
@@ -266,7 +271,9 @@ class SABI_OT_flatten(_Working, _OnWeathered, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        objects = [obj for obj in selected_meshes(context) if material.weathered(obj)]
+        from .flatten import flatten_objects
+
+        objects = [obj for obj in selected_meshes(context) if on_object.weathered(obj)]
         return self.begin("Flattening", flatten_objects(objects, self.size), self.wait)
 
 

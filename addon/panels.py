@@ -9,13 +9,13 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ..backend.protocol.recipe import Exposure
-from . import effects, material, problems, work
-from .capture import CaptureSettings
-from .jobs import Progress, in_words
+from . import effects, on_object, problems, work
+from .capture_settings import CaptureSettings
+from .later import Later
 from .preferences import service
+from .progress import Progress, in_words
 from .properties import begin, untouched
 from .styles import CUSTOM, NONE, chosen
-from .weathering import estimate
 
 WEIGHTS = tuple(Exposure().weights())
 # Where the tab is, and how its panels' names end there; the first has the plain names.
@@ -200,11 +200,11 @@ class _Object(_Tab):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return super().poll(context) and material.weathered(context.object) is not None
+        return super().poll(context) and on_object.weathered(context.object) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        applied = material.weathered(context.object)
+        applied = on_object.weathered(context.object)
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)
@@ -289,6 +289,7 @@ def _draw_remedy(layout: bpy.types.UILayout, remedy: problems.Remedy) -> None:
         setattr(button, name, value)
 
 
+_weathering = Later("weathering")  # with numpy and all: drawing does not wait for it
 _last_estimate: tuple[object, float] = (None, 0.0)
 
 
@@ -298,9 +299,10 @@ def _estimated(context: bpy.types.Context) -> float:
     settings, objects = context.scene.sabi, [obj for obj in context.selected_objects if obj.type == "MESH"]
     about = [(obj.session_uid, len(obj.data.polygons), len(obj.material_slots)) for obj in objects]
     state = (settings.size, len(settings.layers), about, work.current() is not None and work.current().ended)
-    if _last_estimate[0] != state or not _last_estimate[1]:
+    weathering = _weathering.get(wait=bpy.app.background)
+    if weathering is not None and (_last_estimate[0] != state or not _last_estimate[1]):
         recipe_size = CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))
-        _last_estimate = (state, estimate(objects, len(settings.layers), recipe_size))
+        _last_estimate = (state, weathering.estimate(objects, len(settings.layers), recipe_size))
     return _last_estimate[1]
 
 

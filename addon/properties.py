@@ -21,7 +21,7 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
-from . import masks, presets, styles
+from . import mask_kinds, presets, styles
 from .effects import EFFECT_NAMES, EFFECTS
 
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
@@ -170,7 +170,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         get=styles.get_share,
         set=styles.set_share,
     )
-    mask_kind: EnumProperty(name="Mask From", description="What says where the layer may act", items=masks.KINDS)
+    mask_kind: EnumProperty(name="Mask From", description="What says where the layer may act", items=mask_kinds.KINDS)
     mask: StringProperty(
         name="Mask", description="What says where the layer may act: where it is white or 1; empty for everywhere"
     )
@@ -269,7 +269,9 @@ def layer_of(layer: SABI_PG_layer) -> words.Layer:
         exposure=words.Exposure(**weights),
         style=styles.parse(layer.style),
         seed=seed,
-        mask=masks.map_name(str(layer.mask_layer or "") if layer.mask_kind == "LAYER" else layer.mask, layer.mask_kind),
+        mask=mask_kinds.map_name(
+            str(layer.mask_layer or "") if layer.mask_kind == "LAYER" else layer.mask, layer.mask_kind
+        ),
         hidden=layer.hidden,
         **rest,
     )
@@ -295,7 +297,7 @@ def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
         target.effect = layer.effect.value  # fills in the effect's defaults first
     for name in ("age", "feature_size", "opacity", "relief", "invert_mask", "hidden"):
         setattr(target, name, getattr(layer, name))
-    kind, name = masks.parts(layer.mask)
+    kind, name = mask_kinds.parts(layer.mask)
     target.mask_kind, target.mask_layer, target.mask = kind, layer.masking, "" if layer.masking else name
     target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
     for name in words.Exposure.__dataclass_fields__:

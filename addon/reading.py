@@ -18,7 +18,7 @@ from typing import TypeVar
 import bpy
 
 from . import work
-from .jobs import Progress
+from .progress import Progress
 
 T = TypeVar("T")
 JOB = "RENDER_PREVIEW"

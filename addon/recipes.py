@@ -14,7 +14,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
 from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe
-from . import material, presets
+from . import on_object, presets
 from .effects import EFFECTS
 from .operators import reporting
 from .properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
@@ -154,14 +154,14 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if material.weathered(context.object) is None:
+        if on_object.weathered(context.object) is None:
             cls.poll_message_set("The active object is not weathered")
             return False
         return True
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        applied = material.weathered(context.object)
+        applied = on_object.weathered(context.object)
         recipe = Recipe.from_json(applied.recipe_json)
         fill(context.scene.sabi, recipe)
         for place, sockets in zip(recipe.painted, applied.layers, strict=True):

@@ -19,7 +19,7 @@ _MODULES = (
     "service_operators",
     "recipes",
     "remedies",
-    "degree_marks",
+    "degree_operators",
     "panels",
 )
 

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The backend that this Blender talks to: a process of its own, started at need, or a server. No bpy in here."""
+"""The backend that this Blender talks to: a process of its own, started at need, or a server. No bpy in here.
+
+What talks to it (http, numpy) is imported by the first who connects: Blender starts sooner without.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..backend.protocol.client import Client
 from ..backend.protocol.errors import SabiError
-from ..backend.protocol.spawn import Backend, start
+
+if TYPE_CHECKING:
+    from ..backend.protocol.client import Client
+    from ..backend.protocol.spawn import Backend
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class ServiceSettings:
 class Service:
     """At most one backend process, and a client to it. Methods are for any thread; `connect` and `stop` may block."""
 
-    def __init__(self, start: Callable[..., Backend] = start) -> None:
+    def __init__(self, start: Callable[..., Backend] | None = None) -> None:
+        """`start` begins a process; spawn.start when left out."""
         self._start = start
         self._lock = threading.Lock()
         self._backend: Backend | None = None
@@ -37,17 +43,19 @@ class Service:
 
     def connect(self, settings: ServiceSettings) -> Client:
         """A client to a backend that answers, started anew where the last has ended. Raises BackendError's children."""
+        from ..backend.protocol import client as clients
+        from ..backend.protocol import spawn
+
         if settings.server:
-            client = Client(settings.server, settings.token or None)
+            client = clients.Client(settings.server, settings.token or None)
             self.health = client.health()
             return client
         with self._lock:
             if self._backend is not None and not self._usable(settings):
                 self._end()
             if self._backend is None:
-                self._backend = self._start(
-                    settings.python or None, device=settings.device, threads=settings.threads or None
-                )
+                start = spawn.start if self._start is None else self._start
+                self._backend = start(settings.python or None, device=settings.device, threads=settings.threads or None)
                 self._settings, self._doubted = settings, False
                 self.health = self._backend.client.health()
             return self._backend.client

@@ -4,28 +4,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
-from ..backend.protocol.recipe import FrameMode
 from . import channels, reading, timing, uvs
-
-SMALLEST, LARGEST = 512, 8192
-
-
-@dataclass(frozen=True)
-class CaptureSettings:
-    """What shapes a capture. `size` is the longest side in texels; 0 takes the material's largest image, else `density`."""
-
-    size: int = 0
-    density: float = 256.0  # texels a metre where the material has no images
-    mode: FrameMode = FrameMode.ASSET  # in scene mode other objects occlude
-    masks: tuple[str, ...] = ()  # what of the mesh itself is captured besides: vertex groups, colour attributes
-
-
-DEFAULT = CaptureSettings()
+from .capture_settings import DEFAULT, LARGEST, SMALLEST, CaptureSettings
 
 
 def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> tuple[int, int]:

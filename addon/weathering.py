@@ -26,9 +26,11 @@ from . import images, masks, material, reading, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .growth_nodes import PaintedImages
-from .jobs import PaintedFiles, PaintJob, Progress
+from .jobs import PaintedFiles, PaintJob
 from .kept import Kept
+from .mask_kinds import parts
 from .preferences import service, service_settings
+from .progress import Progress
 from .properties import EFFECT_NAMES
 
 T = TypeVar("T")
@@ -222,7 +224,7 @@ def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
 def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """What was captured of the mesh as masks: images too, behind the painted ones; packed, since no file was made of them."""
     for mask in masks.captured(ready.painted.recipe):
-        image = images.write(ready.captured.surface[mask], f"{ready.target.name} {masks.parts(mask)[1]}")
+        image = images.write(ready.captured.surface[mask], f"{ready.target.name} {parts(mask)[1]}")
         image[material.IMAGE] = True
         kept.block(image)
         yield Progress("Loading the images", 1.0)
@@ -243,7 +245,7 @@ def _image_names(ready: Ready) -> list[str]:
         for number, layer in layers
         for name in CHANNELS
     ]
-    return painted + [f"{ready.target.name} {masks.parts(mask)[1]}" for mask in masks.captured(ready.painted.recipe)]
+    return painted + [f"{ready.target.name} {parts(mask)[1]}" for mask in masks.captured(ready.painted.recipe)]
 
 
 def _apply(ready: Ready, loaded: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..backend.protocol.errors import Busy, Cancelled, SabiError, SceneError
-from .jobs import Estimate, Progress, unforeseen
+from .progress import Estimate, Progress, unforeseen
 
 
 @dataclass(frozen=True)

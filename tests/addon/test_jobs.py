@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from sabi.addon.jobs import Estimate, PaintJob, Progress, State, in_words
+from sabi.addon.jobs import PaintJob, State
+from sabi.addon.progress import Estimate, Progress, in_words
 from sabi.addon.service import Service, ServiceSettings
 from sabi.backend.protocol import client as wire_client
 from sabi.backend.protocol.errors import BackendGone, BackendNotStarting, BadFile, BadMessage, Cancelled, SabiError

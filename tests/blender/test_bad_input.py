@@ -25,6 +25,7 @@ from bl_ext.user_default.sabi.addon import (
     images,
     jobs,
     material,
+    on_object,
     weathering,
     work,
 )
@@ -449,6 +450,6 @@ def test_quitting_in_mid_job_leaves_no_process_and_the_file_as_it_was(tmp_path, 
     with suppress(psutil.NoSuchProcess):
         psutil.Process(process).wait(20)  # raises TimeoutExpired where an orphan stays
     bpy.ops.wm.open_mainfile(filepath=str(blend))
-    assert not material.touched(bpy.data.objects[0])
+    assert not on_object.touched(bpy.data.objects[0])
     assert "Traceback" not in done.stderr
     assert bool(list(temporary.glob("sabi-*/0"))) == ("kill" in end), "the job's folder stays only after a crash"

@@ -6,11 +6,10 @@ import json
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import flatten, material, work
+from bl_ext.user_default.sabi.addon import flatten, material, on_object, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
-from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
 from bl_ext.user_default.sabi.addon.images import encode_srgb
-from bl_ext.user_default.sabi.addon.joins import group_node
+from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
 from blender.emission import inside_blocks, plane
 from blender.painted_images import covering_layer, images_of, synthetic_layer, weathered_values
@@ -52,7 +51,7 @@ def test_textures_hold_what_the_nodes_show_at_this_age():
     assert np.abs(inside_blocks(texture(obj, "Base Color")[..., :3] - encode_srgb(expected["albedo"]))).max() < 3 / 255
     for name in ("roughness", "metallic"):
         assert np.abs(inside_blocks(texture(obj, name.capitalize())[..., 0] - expected[name])).max() < 3 / 255
-    assert material.weathered(obj) is None
+    assert on_object.weathered(obj) is None
 
 
 def test_heights_become_normals():
@@ -133,7 +132,7 @@ def test_more_than_8192_texels_a_side_are_refused_before_anything_is_baked():
     with pytest.raises(RuntimeError, match=f"Flattening '{obj.name}' to 16384 texels a side .* at most 8192"):
         bpy.ops.sabi.flatten(size=16384)
     assert obj.material_slots[0].material == worn
-    assert material.weathered(obj) is not None
+    assert on_object.weathered(obj) is not None
 
 
 def test_what_is_not_weathered_is_not_flattened():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import material
+from bl_ext.user_default.sabi.addon import material, on_object
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = {"sabi_recipe": 1, "layers": [{"effect": "rust", "age": 0.8, "feature_size": 0.1}]}
@@ -70,9 +70,9 @@ def test_one_object_of_a_blend(tmp_path, crates):
         answer["files"]
     )
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out" / "crates.blend"))
-    applied = material.weathered(bpy.data.objects["Crate 2"])
+    applied = on_object.weathered(bpy.data.objects["Crate 2"])
     assert applied.layers[0]["Age"].default_value == pytest.approx(0.8)
-    assert material.weathered(bpy.data.objects["Crate 0"]) is None
+    assert on_object.weathered(bpy.data.objects["Crate 0"]) is None
     assert all(image.size[0] == 128 for image in bpy.data.images if material.IMAGE in image)
 
 

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import psutil
 import pytest
-from bl_ext.user_default.sabi.addon import material, weathering, work
+from bl_ext.user_default.sabi.addon import material, on_object, weathering, work
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
@@ -87,7 +87,7 @@ def test_object_to_weathered_object_and_the_same_again(door):
     again = painted_pixels()
     assert all(np.array_equal(first[name], again[name]) for name in first), "the same recipe gave another result"
     bpy.ops.sabi.revert()
-    assert not material.touched(door)
+    assert not on_object.touched(door)
 
 
 @pytest.mark.parametrize("moment", ["at once", "while it paints"])
@@ -103,10 +103,10 @@ def test_the_backend_killed_in_mid_job(door, moment):
     assert now.error is not None
     assert now.error.code.startswith("backend")
     assert "Weather again" in now.error.for_artist
-    assert not material.touched(door)
+    assert not on_object.touched(door)
     assert not [image for image in bpy.data.images if material.IMAGE in image]
     assert bpy.ops.sabi.weather(effect="rust", age=0.8) == {"FINISHED"}
-    assert material.weathered(door)
+    assert on_object.weathered(door)
     assert service.process_id not in (None, before)
 
 
@@ -115,9 +115,9 @@ def test_cancelled_and_at_work_again(door):
     step_until(now, lambda: now.progress.fraction > weathering.CAPTURE_SHARE)
     bpy.ops.sabi.cancel()
     assert now.error.code == "cancelled"
-    assert not material.touched(door)
+    assert not on_object.touched(door)
     assert bpy.ops.sabi.weather(effect="rust", age=0.8) == {"FINISHED"}
-    assert material.weathered(door)
+    assert on_object.weathered(door)
 
 
 def test_stopping_waits_until_the_process_is_gone():
@@ -156,4 +156,4 @@ def test_a_backend_that_cannot_be_had_is_told_and_changes_nothing(door, monkeypa
     assert "Traceback" not in str(caught.value)
     assert work.failure().code == code
     assert work.failure().hint
-    assert not material.touched(door)
+    assert not on_object.touched(door)

@@ -3,7 +3,7 @@
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import material
+from bl_ext.user_default.sabi.addon import on_object
 from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import BadRecipe
 from bl_ext.user_default.sabi.backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe
@@ -113,7 +113,7 @@ def test_what_is_hidden_is_not_painted_and_comes_back_from_the_object(backend, s
     settings.layers[0].hidden = True  # the rust that it masks shows nothing either
     bpy.ops.sabi.weather()
     assert [layer.effect for layer in backend.recipes[0].layers] == [Effect.MOSS]
-    applied = material.weathered(obj)
+    applied = on_object.weathered(obj)
     assert applied.labels == ("1 Moss",)
     applied.layers[0]["Age"].default_value = 0.25
     recipe = recipe_of(settings)

@@ -4,10 +4,9 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import channels, geometry_maps, masks, material, weathering, work
+from bl_ext.user_default.sabi.addon import channels, geometry_maps, mask_kinds, on_object, weathering, work
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
-from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
-from bl_ext.user_default.sabi.addon.joins import group_node
+from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.emission import bake_socket, plane
@@ -39,7 +38,7 @@ def image(name: str, width: int = 16, height: int = 16, **how: bool) -> bpy.type
 
 
 def masked(name: str = "Where", invert: bool = False) -> str:
-    return Recipe((Layer(Effect.RUST, 0.9, mask=masks.map_name(name), invert_mask=invert),)).to_json()
+    return Recipe((Layer(Effect.RUST, 0.9, mask=mask_kinds.map_name(name), invert_mask=invert),)).to_json()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (64, 64), (48, 8)])
@@ -104,7 +103,7 @@ def test_in_a_second_uv_map_only_the_nodes_know_the_mask(backend, obj, monkeypat
     bpy.ops.sabi.weather(recipe_json=masked())
     assert "mask:Where" not in backend.surfaces[0]
     assert backend.recipes[0].layers[0].mask == ""
-    assert Recipe.from_json(material.weathered(obj).recipe_json).layers[0].mask == "mask:Where"
+    assert Recipe.from_json(on_object.weathered(obj).recipe_json).layers[0].mask == "mask:Where"
     assert layer_inputs(group_node(obj.data.materials[0]))[0]["Mask"].is_linked
 
 

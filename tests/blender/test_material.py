@@ -4,10 +4,9 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material
+from bl_ext.user_default.sabi.addon import material, on_object
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
-from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
-from bl_ext.user_default.sabi.addon.joins import group_node
+from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender.emission import bake_socket, inside_blocks, plane, render
 from blender.painted_images import covering_layer, images_of, linear, synthetic_layer, weathered_values
@@ -65,7 +64,7 @@ def test_nodes_show_the_formula(age):
     obj = plane(made)
     layers = [synthetic_layer(1), synthetic_layer(2)]
     apply(obj, *layers, opacity=0.9)
-    for sockets in material.weathered(obj).layers:
+    for sockets in on_object.weathered(obj).layers:
         sockets["Age"].default_value = age
     group, ones = group_node(made), np.ones((32, 32), np.float32)
     base = {"albedo": np.float32((0.2, 0.35, 0.5)) * ones[..., None], "roughness": 0.25 * ones, "metallic": 0.6 * ones}
@@ -150,14 +149,14 @@ def test_revert_restores_everything(make):
     second = np.zeros((len(obj.data.loops), 2), np.float32)
     material.apply(obj, [material.Painting((0,), [images_of(covering_layer())], "Sabi")], "{}", second)
     assert [layer.name for layer in obj.data.uv_layers] == ["UVMap", "Sabi"]
-    assert material.touched(obj)
+    assert on_object.touched(obj)
     assert material.revert(obj)
     assert (fingerprint(made), links(made), len(made.node_tree.nodes)) == before
     assert obj.material_slots[0].material == made
     assert [layer.name for layer in obj.data.uv_layers] == ["UVMap"]
     assert not bpy.data.images
     assert not bpy.data.node_groups
-    assert not material.touched(obj)
+    assert not on_object.touched(obj)
     assert not material.revert(obj)
 
 
@@ -203,11 +202,11 @@ def test_applying_again_replaces():
     before = fingerprint(made)
     apply(obj, covering_layer(), age=0.3)
     apply(obj, synthetic_layer(1), synthetic_layer(2), age=0.8)
-    assert len(material.weathered(obj).layers) == 2
+    assert len(on_object.weathered(obj).layers) == 2
     assert [n for n in made.node_tree.nodes if n.bl_idname == "ShaderNodeGroup"] == [group_node(made)]
     assert len(bpy.data.node_groups) == 1
     assert len(bpy.data.images) == 6
-    assert material.weathered(obj).layers[0]["Age"].default_value == pytest.approx(0.8)
+    assert on_object.weathered(obj).layers[0]["Age"].default_value == pytest.approx(0.8)
     material.revert(obj)
     assert fingerprint(made) == before
 
@@ -251,7 +250,7 @@ def test_a_copy_the_artist_worked_on_stays():
     assert group_node(copy) is None
     assert principled(copy).inputs["Roughness"].default_value == pytest.approx(0.9)
     assert principled(made).inputs["Roughness"].default_value == 0.25
-    assert not material.touched(obj)
+    assert not on_object.touched(obj)
 
 
 def test_reverting_a_duplicate_leaves_the_first_weathered():
@@ -367,7 +366,7 @@ def test_what_cannot_be_weathered_is_refused_and_left_alone(spoil):
         apply(obj, covering_layer())
     assert caught.value.hint
     assert [fingerprint(fine), fingerprint(made)] == before
-    assert not material.touched(obj)
+    assert not on_object.touched(obj)
 
 
 def test_slots_that_no_face_uses_are_left_alone():

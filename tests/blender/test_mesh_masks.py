@@ -6,9 +6,8 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, material, weathering
-from bl_ext.user_default.sabi.addon.growth_nodes import layer_inputs
-from bl_ext.user_default.sabi.addon.joins import group_node
+from bl_ext.user_default.sabi.addon import capture, on_object, weathering
+from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.preferences import preferences
 from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
@@ -189,7 +188,7 @@ def test_revert_takes_the_masks_image_too(backend, strip):
     assert "strip Top" in bpy.data.images
     weather(strip, Layer(Effect.RUST, 0.9, mask="group:Top"), Layer(Effect.MOSS, mask="attribute:Paint"))
     assert {"strip Top", "strip Paint"} <= set(bpy.data.images.keys())
-    assert len(material.weathered(strip).layers) == 2
+    assert len(on_object.weathered(strip).layers) == 2
     bpy.ops.sabi.revert()
     assert set(bpy.data.images.keys()) == before
 

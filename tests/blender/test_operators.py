@@ -6,7 +6,7 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import diagnostics, images, material, reading, weathering, work
+from bl_ext.user_default.sabi.addon import diagnostics, images, material, on_object, reading, weathering, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
 from bl_ext.user_default.sabi.addon.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
@@ -60,7 +60,7 @@ def test_an_effect_and_an_age_are_enough(backend):
     assert bpy.ops.sabi.weather(effect="moss", age=0.7, seed=3, feature_size=0.02) == {"FINISHED"}
     layer = backend.recipes[0].layers[0]
     assert (layer.effect, layer.age, layer.seed, layer.feature_size) == (Effect.MOSS, 0.7, 3, 0.02)
-    applied = material.weathered(obj)
+    applied = on_object.weathered(obj)
     assert applied.labels == ("1 Moss",)
     assert applied.layers[0]["Age"].default_value == pytest.approx(0.7)
     kept = Recipe.from_json(applied.recipe_json)
@@ -153,7 +153,7 @@ def test_a_failed_job_changes_nothing_and_the_next_one_works(backend, error):
     assert state() == before
     backend.fails_with = None
     bpy.ops.sabi.weather(effect="rust")
-    assert material.weathered(obj)
+    assert on_object.weathered(obj)
 
 
 def test_a_backend_that_ended_is_started_again(backend):
@@ -209,7 +209,7 @@ def test_loading_another_file_drops_the_job(backend, tmp_path):
     assert backend.cancelled.wait(5)
     backend.go.set()
     now.step()
-    assert material.weathered(bpy.data.objects["Old"]) is None
+    assert on_object.weathered(bpy.data.objects["Old"]) is None
     assert not [image for image in bpy.data.images if material.IMAGE in image]
 
 
@@ -229,7 +229,7 @@ def test_a_renamed_object_gets_its_result(backend):
     obj.name = "Gate"
     finish(backend, now)
     assert now.error is None
-    assert material.weathered(bpy.data.objects["Gate"])
+    assert on_object.weathered(bpy.data.objects["Gate"])
 
 
 def test_a_deleted_objects_result_is_dropped(backend):
@@ -257,8 +257,8 @@ def test_of_several_objects_those_that_can_are_weathered(backend):
     bad.name = "Bare"
     good.select_set(True)
     bpy.ops.sabi.weather(effect="rust")
-    assert material.weathered(good)
-    assert not material.touched(bad)
+    assert on_object.weathered(good)
+    assert not on_object.touched(bad)
     assert any("'Bare' has no material" in warning for warning in work.current().outcome.warnings)
 
 
@@ -281,7 +281,7 @@ def test_images_beside_the_file_never_over_another(backend, tmp_path):
     assert len(list((tmp_path / "sabi").glob("*.png"))) == 4
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
-    assert material.weathered(bpy.data.objects["Door"])
+    assert on_object.weathered(bpy.data.objects["Door"])
     assert all(image.has_data or image.size[0] == 16 for image in bpy.data.images if material.IMAGE in image)
 
 
@@ -297,7 +297,7 @@ def test_packed_images_live_through_saving(backend, tmp_path):
     bpy.context.view_layer.objects.active = bpy.data.objects["Door"]
     bpy.data.objects["Door"].select_set(True)
     bpy.ops.sabi.revert()
-    assert not material.touched(bpy.data.objects["Door"])
+    assert not on_object.touched(bpy.data.objects["Door"])
 
 
 def pixels(image):
@@ -374,7 +374,7 @@ def test_layers_are_added_moved_and_removed():
 def test_the_recipe_is_taken_back_from_an_object_with_its_live_age(backend):
     obj = painted_plane()
     bpy.ops.sabi.weather(recipe_json=Recipe((Layer(Effect.RUST, age=0.2, seed=9),)).to_json())
-    material.weathered(obj).layers[0]["Age"].default_value = 0.65
+    on_object.weathered(obj).layers[0]["Age"].default_value = 0.65
     bpy.ops.sabi.recipe_from_object()
     layer = recipe_of(bpy.context.scene.sabi).layers[0]
     assert (layer.effect, layer.seed, layer.age) == (Effect.RUST, 9, 0.65)

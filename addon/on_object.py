@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Sabi has put on an object, found again: cheap enough to be asked at every redraw. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
+LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
+SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
+RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
+UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What is on an object: the materials with layers, and names and live sockets of the first's, lowest layer first."""
+
+    materials: tuple[bpy.types.Material, ...]
+    labels: tuple[str, ...]
+    layers: tuple[dict[str, bpy.types.NodeSocket], ...]
+    recipe_json: str
+
+
+def weathered(obj: bpy.types.Object | None) -> Applied | None:
+    """What `apply` has put on an object, or None."""
+    found = tuple(m for m in materials(obj) if group_node(m)) if obj is not None else ()
+    if not found:
+        return None
+    node = group_node(found[0])
+    return Applied(found, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
+
+
+def touched(obj: bpy.types.Object) -> bool:
+    """Whether `revert` would find anything of Sabi's."""
+    return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
+
+
+def group_node(material: bpy.types.Material | None) -> bpy.types.Node | None:
+    """Sabi's node in a material, found by its mark, never by its name."""
+    return find(material.node_tree, "group") if material is not None and material.node_tree is not None else None
+
+
+def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
+    """The live sockets of each layer of a group node, bottom layer first: {"Age": socket, "Opacity": ..., ...}."""
+    layers: dict[int, dict[str, bpy.types.NodeSocket]] = {}
+    by_identifier = {socket.identifier: socket for socket in node.inputs}
+    panels = [item for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
+    for index, panel in enumerate(panels):
+        for item in panel.interface_items:
+            if item.item_type == "SOCKET" and item.name in LAYER_SOCKETS:
+                layers.setdefault(index, {})[item.name] = by_identifier[item.identifier]
+    return list(layers.values())
+
+
+def layer_labels(node: bpy.types.Node) -> list[str]:
+    """The layers' names, in the order of `layer_inputs`."""
+    return [item.name for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
+
+
+def find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:
+    """The node that plays a role among Sabi's own: group, mask, shader, mix, alpha."""
+    return next((node for node in tree.nodes if node.get(GROUP_KEY) == role), None)
+
+
+def materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
+    """The materials in an object's slots, in order, each once."""
+    return list(dict.fromkeys(slot.material for slot in obj.material_slots if slot.material is not None))

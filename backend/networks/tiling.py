@@ -155,6 +155,7 @@ def _run_each(
     """For each tile the fraction done with it, the tile, and its outputs, None where it is not wanted."""
     card = session.card
     (height, width), parts = tiles(size, side, card)
+    inputs: dict[str, np.ndarray] = {}  # one after the other's: their memory is asked for once
     done = 0
     for part in parts:
         if cancelled is not None and cancelled():
@@ -168,28 +169,34 @@ def _run_each(
             (part.top - card.overlap, part.left - card.overlap),
             (height + 2 * card.overlap, width + 2 * card.overlap),
         )
-        outputs = session.run(_inputs(card, sources, *window, size, wrap))
+        _read_inputs(card, sources, *window, size, wrap, inputs)
+        outputs = session.run(inputs)
         rows = slice(card.overlap, card.overlap + part.rows.stop - part.top)
         columns = slice(card.overlap, card.overlap + part.columns.stop - part.left)
         yield fraction, part, {name: array[0, :, rows, columns] for name, array in outputs.items()}
 
 
-def _inputs(
+def _read_inputs(
     card: Card,
     sources: Mapping[str, Source],
     start: tuple[int, int],
     extent: tuple[int, int],
     size: tuple[int, int],
     wrap: tuple[bool, bool],
-) -> dict[str, np.ndarray]:
-    """The network's inputs for a window of the image: each [1, C, h, w] or [1, S], float32 and contiguous."""
-    inputs, grids = {}, {}
+    inputs: dict[str, np.ndarray],
+) -> None:
+    """The network's inputs for a window of the image, each [1, C, h, w] or [1, S], float32 and contiguous, into `inputs`.
+
+    Arrays that are there, from a window of the same extent, are written over.
+    """
+    grids = {}
     for name, source in sources.items():
         if isinstance(source, np.ndarray) and source.ndim == 1:
             inputs[name] = source.astype(np.float32)[None]
             continue
         stride = card.noise[name].stride if name in card.noise else 1
-        inputs[name] = np.empty((1, len(card.inputs[name]), *(length // stride for length in extent)), np.float32)
+        if name not in inputs:
+            inputs[name] = np.empty((1, len(card.inputs[name]), *(length // stride for length in extent)), np.float32)
         grids[name] = stride, tuple(-(-length // stride) for length in size)
 
     def read(strip: slice) -> None:
@@ -208,7 +215,6 @@ def _inputs(
         for axis in (0, 1):
             edges = start[axis] // stride, (start[axis] + extent[axis]) // stride
             _repeat_edges(inputs[name], 2 + axis, _pieces(*edges, grid[axis], wrap[axis]))
-    return inputs
 
 
 def _pieces(start: int, stop: int, length: int, wraps: bool) -> list[tuple[int, slice]]:

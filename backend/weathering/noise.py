@@ -33,7 +33,7 @@ def lattice_noise(
     """
     table = _table(seed, stream, channels)
     flat = position.reshape(-1, 3)
-    noise = np.empty((len(flat), channels), np.float32)
+    noise = np.empty((channels, len(flat)), np.float32)
     turn = (_TURN if stretch is None else stretch @ _TURN) / spacing
     for start in range(0, len(flat), BLOCK):
         points = flat[start : start + BLOCK].astype(np.float64)
@@ -52,13 +52,12 @@ def lattice_noise(
             (table.take(plane1 + row, axis=0), low[1] * high[2]),
             (table.take(plane1 + row1, axis=0), high[1] * high[2]),
         ]
-        out = noise[start : start + BLOCK]
-        for channel in range(channels):
+        for channel, out in enumerate(noise[:, start : start + BLOCK]):
             near, far = (_weighed(corners, channel + beyond) for beyond in (0, channels))
             near *= low[0]
             far *= high[0]
-            np.add(near, far, out=out[:, channel])
-    return noise.reshape(*position.shape[:-1], channels)
+            np.add(near, far, out=out)
+    return np.moveaxis(noise.reshape(channels, *position.shape[:-1]), 0, -1)
 
 
 def _weighed(corners: list[tuple[np.ndarray, np.ndarray]], column: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..networks.registry import Networks
 from ..protocol.errors import NetworkError
-from ..protocol.recipe import Effect, Layer, load_preset, preset_names
+from ..protocol.recipe import Effect, Layer, effect_named, load_preset, preset_names
 from . import options as o
 from .report import out, print_json, show_warning
 
@@ -47,11 +47,11 @@ def catalogue() -> dict[str, Any]:
     except NetworkError as error:
         problem = error.for_artist
     effects = {}
-    for effect in Effect:
-        layer = Layer(effect)
+    for name in dict.fromkeys([*(effect.value for effect in Effect), *styles]):
+        layer = Layer(effect_named(name))
         assert layer.exposure is not None
-        effects[effect.value] = {
-            "styles": styles.get(effect.value, []),
+        effects[name] = {
+            "styles": styles.get(name, []),
             "feature_size": layer.feature_size,
             "relief": layer.relief,
             "exposure": asdict(layer.exposure),

@@ -48,7 +48,7 @@ def licences() -> dict[str, Any]:
         "sha256": painter.sha256,
         "licence": painter.card.licence,
         "images": [images[name] for name in sorted(images)],
-        "backbones": [made[0]["backbone"]] if "backbone" in made[0] else [],
+        "backbones": list({b["name"]: b for b in (training.get("backbone") for training in made) if b}.values()),
     }
     return {"sabi": "GPL-3.0-or-later", "networks": networks}
 

@@ -11,7 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from ..protocol.errors import BadFile, BadRecipe
-from ..protocol.recipe import Effect, Exposure, Frame, Layer, Recipe, load_preset, preset_names, recipe_from_dict
+from ..protocol.recipe import (
+    Effect,
+    Exposure,
+    Frame,
+    Layer,
+    Recipe,
+    effect_named,
+    load_preset,
+    preset_names,
+    recipe_from_dict,
+)
 
 LOOK, RESULT, RUNNING, READING = "The look", "The result", "Where it runs", "Reading the input"
 _EFFECTS = ", ".join(e.value for e in Effect)
@@ -36,7 +46,7 @@ EffectOption = Annotated[
     str | None,
     typer.Option(
         "--effect", "-e", rich_help_panel=LOOK, autocompletion=_complete_effects,
-        help=f"What weathers the surface: {_EFFECTS}. Rust when nothing is said.",
+        help=f"What weathers the surface: {_EFFECTS}, or what else the painter was taught. Rust when nothing is said.",
     ),
 ]  # fmt: skip
 AgeOption = Annotated[
@@ -225,9 +235,7 @@ def build_recipe(
 def _start(recipe: str | None, effect: str | None) -> Recipe:
     if recipe is None:
         name = (effect or "rust").lower().replace("-", "_").replace(" ", "_")
-        if name not in {e.value for e in Effect}:
-            raise BadRecipe(f"'{effect}' is not an effect.", f"Effects: {_EFFECTS}.")
-        return Recipe((Layer(Effect(name)),))
+        return Recipe((Layer(effect_named(name)),))
     path = Path(recipe)
     if path.suffix.lower() != ".json" and not path.is_file():
         return load_preset(recipe)

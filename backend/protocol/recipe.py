@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
@@ -17,10 +18,11 @@ from .mask_names import LAYER
 SCHEMA_VERSION = 1
 PRESETS = Path(__file__).parent / "presets"
 MAX_LAYERS = 16
+EFFECT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class Effect(Enum):
-    """A kind of weathering. A network paints those that its card has styles for."""
+    """A kind of weathering that Sabi's own painter knows. A network paints those that its card has styles for."""
 
     RUST = "rust"
     PEELING_PAINT = "peeling_paint"
@@ -33,6 +35,23 @@ class Effect(Enum):
     CRACKS = "cracks"
     EROSION = "erosion"
     GREYED_WOOD = "greyed_wood"
+
+
+@dataclass(frozen=True)
+class TaughtEffect:
+    """An effect beyond these, which a painter was taught later, by its name. A network without it refuses to paint it."""
+
+    value: str
+
+
+def effect_named(name: object) -> Effect | TaughtEffect:
+    """The effect of that name. Raises BadRecipe for what cannot be a name."""
+    known = [effect.value for effect in Effect]
+    if not isinstance(name, str) or not EFFECT_NAME.fullmatch(name):
+        raise BadRecipe(
+            f"{name!r} is not an effect.", f"Effects: {', '.join(known)}, and what else a painter was taught."
+        )
+    return Effect(name) if name in known else TaughtEffect(name)
 
 
 class FrameMode(Enum):
@@ -64,7 +83,7 @@ class Exposure:
 
 
 # Where each effect begins when nothing else is said.
-DEFAULT_EXPOSURE: dict[Effect, Exposure] = {
+DEFAULT_EXPOSURE: dict[Effect | TaughtEffect, Exposure] = {
     Effect.RUST: Exposure(edges=0.7, cavities=0.7, drips=0.8, ground=0.15, noise=0.5),
     Effect.PEELING_PAINT: Exposure(edges=1.0, up=0.2, drips=0.2, noise=0.6),
     Effect.MOSS: Exposure(cavities=0.6, up=0.9, ground=0.6, drips=0.2, noise=0.4),
@@ -77,7 +96,7 @@ DEFAULT_EXPOSURE: dict[Effect, Exposure] = {
     Effect.EROSION: Exposure(edges=0.9, up=0.5, ground=0.3, noise=0.6),
     Effect.GREYED_WOOD: Exposure(edges=0.3, up=0.8, noise=0.6),
 }
-DEFAULT_FEATURE_SIZE: dict[Effect, float] = {
+DEFAULT_FEATURE_SIZE: dict[Effect | TaughtEffect, float] = {
     Effect.RUST: 0.02,
     Effect.PEELING_PAINT: 0.03,
     Effect.MOSS: 0.02,
@@ -91,7 +110,7 @@ DEFAULT_FEATURE_SIZE: dict[Effect, float] = {
     Effect.GREYED_WOOD: 0.03,
 }
 # Metres that a layer's height map spans to each side of flush.
-DEFAULT_RELIEF: dict[Effect, float] = {
+DEFAULT_RELIEF: dict[Effect | TaughtEffect, float] = {
     Effect.RUST: 0.0006,
     Effect.PEELING_PAINT: 0.0005,
     Effect.MOSS: 0.004,
@@ -104,6 +123,10 @@ DEFAULT_RELIEF: dict[Effect, float] = {
     Effect.EROSION: 0.003,
     Effect.GREYED_WOOD: 0.0005,
 }
+# What else a painter was taught begins with these.
+TAUGHT_EXPOSURE = Exposure(edges=0.3, cavities=0.5, up=0.4, drips=0.2, noise=0.6)
+TAUGHT_FEATURE_SIZE = 0.02
+TAUGHT_RELIEF = 0.0006
 
 
 @dataclass(frozen=True)
@@ -116,7 +139,7 @@ class Layer:
     A `hidden` layer is kept and not painted.
     """
 
-    effect: Effect
+    effect: Effect | TaughtEffect  # or its name, of which it is made
     age: float = 0.5  # 0 new .. 1 as weathered as the effect gets
     seed: int = 0
     feature_size: float = None  # type: ignore[assignment]  # metres across one flake, tuft or stain; filled below
@@ -131,13 +154,13 @@ class Layer:
     def __post_init__(self) -> None:
         fill = object.__setattr__
         if not isinstance(self.effect, Effect):
-            raise BadRecipe(f"'{self.effect}' is not an effect.", f"Effects: {', '.join(e.value for e in Effect)}.")
+            fill(self, "effect", effect_named(getattr(self.effect, "value", self.effect)))
         if self.exposure is None:
-            fill(self, "exposure", DEFAULT_EXPOSURE[self.effect])
+            fill(self, "exposure", DEFAULT_EXPOSURE.get(self.effect, TAUGHT_EXPOSURE))
         if self.feature_size is None:
-            fill(self, "feature_size", DEFAULT_FEATURE_SIZE[self.effect])
+            fill(self, "feature_size", DEFAULT_FEATURE_SIZE.get(self.effect, TAUGHT_FEATURE_SIZE))
         if self.relief is None:
-            fill(self, "relief", DEFAULT_RELIEF[self.effect])
+            fill(self, "relief", DEFAULT_RELIEF.get(self.effect, TAUGHT_RELIEF))
         _check_number("age", self.age, 0, 1)
         _check_number("opacity", self.opacity, 0, 1)
         _check_number("feature size", self.feature_size, 1e-4, 1000)
@@ -294,7 +317,7 @@ def load_preset(name: str) -> Recipe:
 def _layer(data: object) -> Layer:
     if isinstance(data, dict) and isinstance(data.get("exposure"), dict):
         data = {**data, "exposure": _build(Exposure, data["exposure"], "exposure")}
-    return _build(Layer, data, "layer", effect=Effect, style=lambda s: tuple(s) if isinstance(s, list) else s)
+    return _build(Layer, data, "layer", effect=effect_named, style=lambda s: tuple(s) if isinstance(s, list) else s)
 
 
 def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:

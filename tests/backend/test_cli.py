@@ -327,6 +327,28 @@ def test_effects():
     assert preset_names()[0] in sabi("effects").stdout
 
 
+def test_an_effect_that_another_painter_was_taught(tmp_path, make_painter):
+    """Listed and painted where SABI_NETWORKS names its folder, refused by Sabi's own painter in one sentence."""
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    styles = {"rust": {"plain": [0.0] * 16}, "lichen": {"crust": [1.0] * 16}}
+    make_painter(folder / "painter.onnx", styles=styles, version="9.0")
+    data = json.loads(sabi("effects", "--json", SABI_NETWORKS=str(folder)).stdout)["effects"]
+    assert data["lichen"]["styles"] == ["crust"]
+    assert set(data) == {"lichen", *(e.value for e in Effect)}
+    path = steel(tmp_path / "steel.png")
+    sabi("weather", path, "--effect", "lichen", "--age", "0.8", SABI_NETWORKS=str(folder))
+    side = json.loads((tmp_path / "steel_weathered.png.sabi.json").read_text())
+    assert side["recipe"]["layers"][0]["effect"] == "lichen"
+    assert (read_image(path)[0] != read_image(tmp_path / "steel_weathered.png")[0]).any()
+    done = sabi("weather", path, "--effect", "lichen", "--overwrite", "--json", status=1)
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "bad_recipe"
+    assert error["message"] == "The painter has no style for lichen."
+    assert "moss, patina" in error["hint"]
+    assert "is not an effect" in sabi("weather", path, "--effect", "Red & Blue", status=1).stderr
+
+
 def test_licences_name_every_training_image():
     painter = json.loads(sabi("licences", "--json").stdout)["networks"]["painter"]
     assert len(painter["images"]) > 30

@@ -7,12 +7,14 @@ import pytest
 from sabi.backend.protocol.errors import BadRecipe
 from sabi.backend.protocol.recipe import (
     SCHEMA_VERSION,
+    TAUGHT_EXPOSURE,
     Effect,
     Exposure,
     Frame,
     FrameMode,
     Layer,
     Recipe,
+    effect_named,
     load_preset,
     preset_names,
 )
@@ -53,7 +55,10 @@ def test_missing_fields_take_the_effects_defaults() -> None:
         ('{"sabi_recipe": 1, "layers": []}', "layers"),
         ('{"sabi_recipe": 1, "layers": [7]}', "layer"),
         (json.dumps({"sabi_recipe": SCHEMA_VERSION + 1, "layers": []}), "version"),
-        (changed(effect="dragon"), "dragon"),
+        (changed(effect="Red Dragon"), "Red Dragon"),
+        (changed(effect="a" * 41), "not an effect"),
+        (changed(effect=7), "7 is not an effect"),
+        (changed(effect=["rust"]), "effect"),
         (changed(age=1.01), "age"),
         (changed(age="old"), "age"),
         (changed(age=float("nan")), "age"),
@@ -71,6 +76,15 @@ def test_what_is_wrong_is_named(text: str, names: str) -> None:
     with pytest.raises(BadRecipe) as caught:
         Recipe.from_json(text)
     assert names in caught.value.for_artist
+
+
+def test_an_effect_that_a_painter_was_taught_is_a_name() -> None:
+    """It has defaults as the known ones have, and goes through JSON as they do."""
+    recipe = Recipe((Layer(effect_named("lichen"), 0.3), Layer(Effect.RUST)))
+    assert json.loads(recipe.to_json())["layers"][0]["effect"] == "lichen"
+    assert Recipe.from_json(recipe.to_json()) == recipe == Recipe((Layer("lichen", 0.3), Layer("rust")))
+    assert recipe.layers[0].exposure == TAUGHT_EXPOSURE
+    assert effect_named("rust") is Effect.RUST
 
 
 def test_every_effect_has_two_presets() -> None:

@@ -102,7 +102,7 @@ def test_a_job_comes_back_as_it_was() -> None:
     [
         (lambda d: d.pop("surface"), BadMessage),
         (lambda d: d["surface"]["maps"]["albedo"].update(digest="../../etc/passwd"), BadMessage),
-        (lambda d: d["recipe"]["layers"][0].update(effect="dragon"), BadRecipe),
+        (lambda d: d["recipe"]["layers"][0].update(effect="No Dragon"), BadRecipe),
     ],
 )
 def test_a_job_described_wrongly_is_refused(change, error) -> None:

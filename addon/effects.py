@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,28 @@ def in_words(name: str) -> str:
 
 # Files keep an effect by its place in this list: a new one is added to the end.
 EFFECTS = [(effect.value, in_words(effect.value), _SAID.get(effect.value, "")) for effect in Effect]
-EFFECT_NAMES = {identifier: name for identifier, name, _ in EFFECTS}
+KNOWN = frozenset(identifier for identifier, _, _ in EFFECTS)
+_TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
 _shipped: dict[Path, Mapping[str, tuple[str, ...]]] = {}
+_kept: dict[tuple[str, ...], list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
+
+
+def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, str, str, str, int]]:
+    """Effects to choose from: those that Sabi knows, those that the painter in use was taught besides, and `also`.
+
+    Files keep an effect by its number: by the place in the list of those that are known, and by the name of those that are not.
+    """
+    painted = list(_painted(health))
+    taught = tuple(sorted({*painted, also} - KNOWN - {""}))
+    strange = also if also not in painted else ""
+    if (key := (*taught, strange)) not in _kept:
+        found = [(*item, "NONE", number) for number, item in enumerate(EFFECTS)]
+        for name in taught:
+            about = "The painter in use has no such effect" if name == strange else "What the painter in use was taught"
+            number = _TAUGHT_FROM + zlib.crc32(name.encode()) % _TAUGHT_NUMBERS
+            found.append((name, in_words(name), about, "NONE", number))
+        _kept[key] = found
+    return _kept[key]
 
 
 def styles(effect: str, health: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -45,13 +66,18 @@ def styles(effect: str, health: Mapping[str, Any] | None = None) -> tuple[str, .
 
     Empty where the painter does not paint the effect, or cannot be read. Reads a file at its first call, and asks nobody.
     """
+    return tuple(_painted(health).get(effect, ()))
+
+
+def _painted(health: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The styles by effect of the painter in use."""
     cards = [n.get("card", {}) for n in (health or {}).get("networks", ()) if isinstance(n, Mapping)]
     if painters := [card for card in cards if _is_painter(card)]:
-        return tuple(max(painters, key=_version).get("styles", {}).get(effect, ()))
+        return max(painters, key=_version).get("styles", {})
     folder = Path(os.environ.get("SABI_NETWORKS") or NETWORKS)
     if folder not in _shipped:
         _shipped[folder] = _read(folder)
-    return _shipped[folder].get(effect, ())
+    return _shipped[folder]
 
 
 def _read(folder: Path) -> Mapping[str, tuple[str, ...]]:

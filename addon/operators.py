@@ -18,10 +18,9 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..backend.protocol.errors import SabiError
-from ..backend.protocol.recipe import Effect, Layer, Recipe, load_preset
-from . import on_object, work
+from ..backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
+from . import on_object, styles, work
 from .capture_settings import LARGEST
-from .effects import EFFECTS
 from .progress import unforeseen
 from .properties import frame_of, plain, recipe_of
 
@@ -97,7 +96,9 @@ class _Working:
 class _WithRecipe:
     """What a script may give in place of the scene's recipe: `bpy.ops.sabi.weather(effect="rust", age=0.7)`."""
 
-    effect: EnumProperty(name="Effect", description="One layer of this effect", items=EFFECTS, options={"SKIP_SAVE"})
+    effect: EnumProperty(
+        name="Effect", description="One layer of this effect", items=styles.effect_items, options={"SKIP_SAVE"}
+    )
     preset: StringProperty(name="Preset", description="A preset that ships with Sabi", options={"SKIP_SAVE"})
     recipe_json: StringProperty(name="Recipe", description="A recipe as JSON", options={"SKIP_SAVE"})
     age: FloatProperty(
@@ -130,7 +131,7 @@ class _WithRecipe:
         elif given("preset"):
             recipe = load_preset(self.preset)
         elif given("effect"):
-            recipe = Recipe((Layer(Effect(self.effect)),), frame_of(context.scene.sabi))
+            recipe = Recipe((Layer(effect_named(self.effect)),), frame_of(context.scene.sabi))
         else:
             recipe = recipe_of(context.scene.sabi)
         if given("age"):

@@ -22,7 +22,7 @@ from bpy.props import (
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
 from . import mask_kinds, presets, styles
-from .effects import EFFECT_NAMES, EFFECTS
+from .effects import KNOWN, in_words
 
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
@@ -45,7 +45,8 @@ MODES = [
 def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
     """Another effect starts from its own defaults; age, seed and opacity stay."""
     kept = {name: plain(getattr(layer, name)) for name in ("age", "opacity")}
-    fill_layer(layer, words.Layer(words.Effect(layer.effect), seed=layer.seed % 2**32, **kept))
+    layer.taught = "" if layer.effect in KNOWN else layer.effect
+    fill_layer(layer, words.Layer(words.effect_named(layer.effect), seed=layer.seed % 2**32, **kept))
 
 
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
@@ -60,7 +61,7 @@ def _below_items(layer: SABI_PG_layer, _context: bpy.types.Context) -> list[tupl
     below = list(layer.id_data.sabi.layers)[: _place(layer)]
     key = tuple(other.effect for other in below)
     if key not in _kept:
-        names = [f"{number} {EFFECT_NAMES[effect]}" for number, effect in enumerate(key, start=1)]
+        names = [f"{number} {in_words(effect)}" for number, effect in enumerate(key, start=1)]
         found = [("NONE", "Everywhere"), *((str(number), name) for number, name in enumerate(names, start=1))]
         _kept[key] = [(*item, "", "NONE", number) for number, item in enumerate(found)]
     return _kept[key]
@@ -109,7 +110,10 @@ class SABI_PG_exposure(bpy.types.PropertyGroup):
 class SABI_PG_layer(bpy.types.PropertyGroup):
     """One effect of the recipe"""
 
-    effect: EnumProperty(name="Effect", description="Kind of weathering", items=EFFECTS, update=_effect_changed)
+    effect: EnumProperty(
+        name="Effect", description="Kind of weathering", items=styles.effect_items, update=_effect_changed
+    )
+    taught: StringProperty(options={"HIDDEN"})  # the effect's name, where it is none of those that Sabi knows
     age: FloatProperty(
         name="Age", description="How long the surface has weathered", min=0, max=1, default=0.5, subtype="FACTOR"
     )
@@ -265,7 +269,7 @@ def layer_of(layer: SABI_PG_layer) -> words.Layer:
     rest = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief", "invert_mask")}
     seed = layer.seed % 2**32  # Blender's integers are signed
     return words.Layer(
-        words.Effect(layer.effect),
+        words.effect_named(layer.effect),
         exposure=words.Exposure(**weights),
         style=styles.parse(layer.style),
         seed=seed,
@@ -294,6 +298,7 @@ def fill_frame(settings: SABI_PG_scene, frame: words.Frame) -> None:
 
 def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     if target.effect != layer.effect.value:
+        target.taught = "" if layer.effect.value in KNOWN else layer.effect.value  # else it could not be chosen
         target.effect = layer.effect.value  # fills in the effect's defaults first
     for name in ("age", "feature_size", "opacity", "relief", "invert_mask", "hidden"):
         setattr(target, name, getattr(layer, name))

@@ -13,9 +13,8 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
-from ..backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe
-from . import on_object, presets
-from .effects import EFFECTS
+from ..backend.protocol.recipe import MAX_LAYERS, Layer, Recipe, effect_named
+from . import on_object, presets, styles
 from .operators import reporting
 from .properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
 
@@ -27,7 +26,7 @@ class SABI_OT_layer_add(bpy.types.Operator):
     bl_label = "Add Layer"
     bl_options = {"REGISTER", "UNDO"}
 
-    effect: EnumProperty(name="Effect", description="Kind of weathering", items=EFFECTS)
+    effect: EnumProperty(name="Effect", description="Kind of weathering", items=styles.effect_items)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -38,7 +37,7 @@ class SABI_OT_layer_add(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.sabi
-        fill_layer(settings.layers.add(), Layer(Effect(self.effect), seed=len(settings.layers) - 1))
+        fill_layer(settings.layers.add(), Layer(effect_named(self.effect), seed=len(settings.layers) - 1))
         settings.active_layer = len(settings.layers) - 1
         return {"FINISHED"}
 

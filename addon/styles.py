@@ -75,6 +75,11 @@ def choose(layer, wanted: Chosen) -> None:  # type: ignore[no-untyped-def]
         layer.style = as_text({wanted.first: round(1 - share, 4), wanted.second: round(share, 4)})
 
 
+def effect_items(owner, _context: object) -> list[Item]:  # type: ignore[no-untyped-def]
+    """The effects that a layer or an operator may have: see effects.items."""
+    return effects.items(service.health, getattr(owner, "taught", ""))
+
+
 def first_items(layer, _context: object) -> list[Item]:  # type: ignore[no-untyped-def]
     """The effect's styles, the custom one where there is one, and a name that the painter in use does not know."""
     names, now = _known(layer), chosen(layer)

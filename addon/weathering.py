@@ -25,13 +25,13 @@ from ..backend.protocol.surface import ColorSpace
 from . import images, masks, material, reading, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
+from .effects import in_words
 from .growth_nodes import PaintedImages
 from .jobs import PaintedFiles, PaintJob
 from .kept import Kept
 from .mask_kinds import parts
 from .preferences import service, service_settings
 from .progress import Progress
-from .properties import EFFECT_NAMES
 
 T = TypeVar("T")
 _painting = timing.Rate(12.0)  # seconds for a million texels of one layer; two cores
@@ -241,7 +241,7 @@ def _image_names(ready: Ready) -> list[str]:
     """`Door 1 Rust thin` and so on, in the order in which images are loaded."""
     layers = enumerate(ready.painted.recipe.shown.layers, start=1)
     painted = [
-        f"{ready.target.name} {number} {EFFECT_NAMES[layer.effect.value]} {name}"
+        f"{ready.target.name} {number} {in_words(layer.effect.value)} {name}"
         for number, layer in layers
         for name in CHANNELS
     ]
@@ -259,7 +259,7 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
-            EFFECT_NAMES[layer.effect.value],
+            in_words(layer.effect.value),
             layer.age,
             layer.opacity,
             layer.relief,

@@ -123,7 +123,7 @@ def test_an_emptied_recipe_says_what_it_needs(backend, clean_scene):
     [
         ({"recipe_json": "{"}, "not valid JSON"),
         ({"recipe_json": '{"sabi_recipe": 99, "layers": []}'}, "schema version 99"),
-        ({"recipe_json": '{"sabi_recipe": 1, "layers": [{"effect": "frost"}]}'}, "frost"),
+        ({"recipe_json": '{"sabi_recipe": 1, "layers": [{"effect": "Frost"}]}'}, "Frost"),
         (
             {"recipe_json": '{"sabi_recipe": 1, "layers": [{"effect": "rust", "age": 1.5}]}'},
             "age must be a number from 0 to 1",

@@ -6,9 +6,10 @@ import json
 import bpy
 import pytest
 from bl_ext.user_default.sabi.addon import effects, styles
+from bl_ext.user_default.sabi.addon.effects import EFFECTS
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.properties import EFFECTS, fill, recipe_of
-from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, effect_named
 
 CODE = tuple(round(0.1 * n, 2) for n in range(16))
 LATER = {"version": "3.0", "name": "painter", "styles": {"rust": {"a": [], "b": [], "c": []}, "moss": {"d": []}}}
@@ -46,6 +47,38 @@ def test_every_effect_of_a_recipe_can_be_chosen():
     assert all(name and description for _, name, description in EFFECTS)
     first = ["rust", "peeling_paint", "moss", "dirt"]  # files hold an effect's place: new ones are added behind
     assert [item[0] for item in EFFECTS][:4] == first
+
+
+def test_what_the_painter_was_taught_besides_can_be_chosen(layer, health):
+    """Behind those that Sabi knows; a layer keeps its name and its number where another painter does not know it."""
+    assert [item[0] for item in styles.effect_items(layer(), None)] == [item[0] for item in EFFECTS]
+    health({**LATER, "styles": {**LATER["styles"], "lichen": {"crust": []}}})
+    lichen = layer()
+    before = len(lichen.exposure.keys())
+    lichen.effect = "lichen"
+    assert recipe_of(lichen.id_data.sabi).layers[0] == Layer(effect_named("lichen"))
+    assert (lichen.style_first, len(lichen.exposure.keys()) >= before) == ("crust", True)
+    health(LATER)
+    assert lichen.effect == "lichen"
+    assert recipe_of(lichen.id_data.sabi).layers[0].effect == effect_named("lichen")
+    assert "no such effect" in styles.effect_items(lichen, None)[-1][2]
+    lichen.effect = "moss"
+    assert "lichen" not in [item[0] for item in styles.effect_items(lichen, None)]
+    loaded = layer(effect=effect_named("soot"))
+    assert recipe_of(loaded.id_data.sabi).layers[0].effect == effect_named("soot")
+
+
+def test_operators_and_files_take_what_a_painter_was_taught(clean_scene, health, tmp_path):
+    health({**LATER, "styles": {**LATER["styles"], "lichen": {"crust": []}}})
+    bpy.ops.sabi.layer_add(effect="lichen")
+    assert clean_scene.sabi.layers[-1].effect == "lichen"
+    bpy.ops.sabi.recipe_save(filepath=str(tmp_path / "lichen.json"))
+    health(LATER)
+    clean_scene.sabi.layers.clear()
+    bpy.ops.sabi.recipe_load(filepath=str(tmp_path / "lichen.json"))
+    assert clean_scene.sabi.layers[-1].effect == "lichen"
+    with pytest.raises(TypeError, match="lichen"):
+        bpy.ops.sabi.layer_add(effect="lichen")
 
 
 def test_styles_are_those_of_sabi_effects(layer):
@@ -127,9 +160,10 @@ def test_another_effect_has_its_own_styles(layer, health):
     assert (rust.style, rust.style_first, names(rust)) == ("", "d", ["d"])
 
 
-def test_the_operators_take_every_effect():
-    known = bpy.ops.sabi.weather.get_rna_type().properties["effect"].enum_items
-    assert {item.identifier for item in known} == {effect.value for effect in Effect}
+@pytest.mark.parametrize("effect", list(Effect))
+def test_the_operators_take_every_effect(clean_scene, effect):
+    bpy.ops.sabi.layer_add(effect=effect.value)
+    assert recipe_of(clean_scene.sabi).layers[-1].effect is effect
 
 
 def test_text_that_is_no_style_is_custom_and_stays(layer):

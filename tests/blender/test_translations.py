@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 from bl_ext.user_default.sabi import addon
-from bl_ext.user_default.sabi.addon import mask_kinds, preferences, presets, properties, translations
+from bl_ext.user_default.sabi.addon import effects, mask_kinds, preferences, presets, properties, translations
 
 FOLDER = Path(addon.__file__).parent
 PROPER = {"Sabi", "CUDA", "TensorRT", "DirectML", "Core ML", "Python", "512", "1024", "2048", "4096", "8192"}
@@ -46,7 +46,7 @@ def registered() -> set[str]:
             found |= {kind.bl_label, rna.description} | of_properties(rna)
     for group in GROUPS:
         found |= of_properties(group.bl_rna)
-    items = [*mask_kinds.KINDS, *presets.items(), *properties.EFFECTS]
+    items = [*mask_kinds.KINDS, *presets.items(), *effects.EFFECTS]
     return found | {text for item in items for text in item[1:3]}
 
 

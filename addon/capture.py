@@ -49,6 +49,18 @@ class _Unwrapped:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What can be told of a capture without baking: what names it, and its maps where they are cached."""
+
+    size: tuple[int, int]
+    shape: str
+    materials: Sequence[bpy.types.Material]
+    look: list[object]
+    unwrapped: _Unwrapped | None
+    baked: bake_cache.Baked | None
+
+
 _unwrapped: dict[str, _Unwrapped] = {}  # by shape
 _Step = bake.Bake | reading.Step
 _Steps = Generator[_Step, object, CapturedObject]
@@ -183,20 +195,26 @@ class Capture:
 
     def _capture(self) -> _Steps:
         """What there is to do, one bake or one piece of numpy at a time."""
-        obj, settings = self._obj, self.settings
-        began = time.monotonic()
-        shape = rest.digest(obj, self._layer.depsgraph)
-        materials = channels.check(obj)
-        size = output_size(obj, settings)
+        return (yield from self._finish((yield from self._find(output_size(self._obj, self.settings)))))
+
+    def _find(self, size: tuple[int, int]) -> Generator[_Step, object, _Found]:
+        """What is known of a capture of this size without baking."""
+        shape = rest.digest(self._obj, self._layer.depsgraph)
+        materials = channels.check(self._obj)
         look = yield from self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
         baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
+        return _Found(size, shape, materials, look, unwrapped, baked)
+
+    def _finish(self, found: _Found) -> _Steps:
+        obj, settings, size, shape = self._obj, self.settings, found.size, found.shape
+        began, unwrapped, baked = time.monotonic(), found.unwrapped, found.baked
         if baked is None:
             scene_mode = settings.mode is FrameMode.SCENE
             with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
                 if unwrapped is None:
                     unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj)
-                key = _key(shape, look, unwrapped)
+                key = _key(shape, found.look, unwrapped)
                 baked = bake_cache.load(key)
                 if baked is None:
                     self.stage = "Baking"
@@ -206,10 +224,10 @@ class Capture:
         masks = (yield from self._masks(unwrapped, size)) if settings.masks else {}
         pose = rest.place_of(obj).pose
         surface = Surface({**baked.maps, **masks}, pose=pose, height_scale=baked.height_scale, name=obj.name)
-        key = _key(shape, look, unwrapped)
-        names = tuple(material.name for material in materials)
-        warnings = (*unwrapped.warnings, *(note for material in materials for note in channels.notes(material)))
-        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, warnings)
+        key = _key(shape, found.look, unwrapped)
+        names = tuple(material.name for material in found.materials)
+        notes = (note for material in found.materials for note in channels.notes(material))
+        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, (*unwrapped.warnings, *notes))
 
     def _bake(
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]

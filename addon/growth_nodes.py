@@ -15,7 +15,8 @@ from enum import Enum
 import bpy
 
 from ..backend.protocol import growth
-from .on_object import GROUP_KEY
+from ..backend.protocol.painted import CHANNELS
+from .on_object import GROUP_KEY, PAINTED
 
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
 COVERED = {
@@ -123,9 +124,11 @@ class _Wiring:
         height = covered = 0.0
         sockets = _by_panel(tree_of=self.tree, entry=entry)
         coverages: list[bpy.types.NodeSocket] = []
-        for layer, controls in zip(layers, sockets, strict=True):
+        for number, (layer, controls) in enumerate(zip(layers, sockets, strict=True), start=1):
             self.column += 1
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
+            for name, node in zip(CHANNELS, (thin, thick, grown), strict=True):
+                node[PAINTED] = f"{number} {name}"
             coverage, position = self.coverage(grown, controls, self.inside(layer, coverages, uv, wrap))
             coverages.append(coverage)
             self.column += 1

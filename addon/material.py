@@ -81,9 +81,7 @@ def apply(
     stale: list[bpy.types.NodeTree | None] = []
     for painting in paintings:
         for material in dict.fromkeys(obj.material_slots[slot].material for slot in painting.slots):
-            own = (
-                _copy_for(obj, material, painting.slots) if material in done or _is_shared(material, obj) else material
-            )
+            own = _copy_for(obj, material, painting.slots) if material in done or is_shared(material, obj) else material
             stale.append(part(own))
             node = join(own, painting.layers, painting.uv_map, painting.wrap)
             node.node_tree[RECIPE] = recipe_json
@@ -97,7 +95,7 @@ def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
     had = touched(obj)
     _put_back(obj)
-    for material in [m for m in materials(obj) if group_node(m) and _is_shared(m, obj)]:
+    for material in [m for m in materials(obj) if group_node(m) and is_shared(m, obj)]:
         copy = material.copy()  # others keep the weathered one
         for slot in [slot for slot in obj.material_slots if slot.material == material]:
             give(obj, slot, copy)
@@ -134,7 +132,7 @@ def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequen
     return copy
 
 
-def _is_shared(material: bpy.types.Material, obj: bpy.types.Object) -> bool:
+def is_shared(material: bpy.types.Material, obj: bpy.types.Object) -> bool:
     """Whether anything but this object (and a mesh that is its alone) uses the material."""
     own = {obj} | ({obj.data} if obj.data.users == 1 else set())
     return bool(bpy.data.user_map(subset=[material])[material] - own)

@@ -9,6 +9,7 @@ import bpy
 
 GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
 LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
+PAINTED = "sabi_painted"  # on a group's image nodes: which painted image they show, as `1 thin`
 SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
@@ -58,6 +59,11 @@ def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:
 def layer_labels(node: bpy.types.Node) -> list[str]:
     """The layers' names, in the order of `layer_inputs`."""
     return [item.name for item in node.node_tree.interface.items_tree if item.item_type == "PANEL"]
+
+
+def painted_nodes(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
+    """The nodes of a group that show painted images, by `1 thin` and so on; empty for groups of older versions."""
+    return {node[PAINTED]: node for node in tree.nodes if PAINTED in node}
 
 
 def find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:

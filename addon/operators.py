@@ -214,7 +214,7 @@ class SABI_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        if not work.busy():
+        if not work.running():
             cls.poll_message_set("Sabi is not at work")
             return False
         return True

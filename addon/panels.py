@@ -252,7 +252,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     if now is not None and not now.ended:
         layout.progress(factor=now.progress.fraction, text=_in_short(now.progress))
         layout.operator("sabi.cancel", icon="X")
-        return
+        if not now.gives_way:
+            return
     found = list(problems.problems(context))
     for problem in found:
         row = layout.box().row()
@@ -262,9 +263,10 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column.scale_y = 1.5
     column.operator(operator, icon="SHADERFX")
     layout.prop(context.scene.sabi, "size")
+    layout.prop(context.scene.sabi, "live_preview")
     if not found and (seconds := _estimated(context)):
         layout.label(text=said("Takes about {}").format(in_words(seconds)), icon="TIME", translate=False)
-    if now is None:
+    if now is None or not now.ended:
         return
     if now.error is not None and now.error.code != "cancelled":
         box = layout.box()

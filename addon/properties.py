@@ -21,7 +21,7 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
-from . import mask_kinds, presets, styles
+from . import live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
@@ -78,13 +78,29 @@ def _set_below(layer: SABI_PG_layer, number: int) -> None:
 class SABI_PG_exposure(bpy.types.PropertyGroup):
     """How readily a texel weathers"""
 
-    edges: FloatProperty(name="Edges", description="Convex edges, bolts and scratches", min=0, soft_max=1, max=100)
-    cavities: FloatProperty(name="Cavities", description="Crevices and sheltered places", min=0, soft_max=1, max=100)
-    up: FloatProperty(name="Upward Faces", description="Faces that look upward", min=0, soft_max=1, max=100)
-    drips: FloatProperty(name="Drips", description="Lines that water draws downward", min=0, soft_max=1, max=100)
-    ground: FloatProperty(name="Near Ground", description="Nearness to the ground", min=0, soft_max=1, max=100)
+    edges: FloatProperty(
+        name="Edges", description="Convex edges, bolts and scratches", min=0, soft_max=1, max=100, update=live.changed
+    )
+    cavities: FloatProperty(
+        name="Cavities", description="Crevices and sheltered places", min=0, soft_max=1, max=100, update=live.changed
+    )
+    up: FloatProperty(
+        name="Upward Faces", description="Faces that look upward", min=0, soft_max=1, max=100, update=live.changed
+    )
+    drips: FloatProperty(
+        name="Drips", description="Lines that water draws downward", min=0, soft_max=1, max=100, update=live.changed
+    )
+    ground: FloatProperty(
+        name="Near Ground", description="Nearness to the ground", min=0, soft_max=1, max=100, update=live.changed
+    )
     noise: FloatProperty(
-        name="Patches", description="Patches that nothing explains", min=0, soft_max=1, max=100, default=0.3
+        name="Patches",
+        description="Patches that nothing explains",
+        min=0,
+        soft_max=1,
+        max=100,
+        default=0.3,
+        update=live.changed,
     )
     contrast: FloatProperty(
         name="Contrast",
@@ -93,6 +109,7 @@ class SABI_PG_exposure(bpy.types.PropertyGroup):
         soft_max=3,
         max=10,
         default=1,
+        update=live.changed,
     )
     amount: FloatProperty(
         name="Amount",
@@ -101,6 +118,7 @@ class SABI_PG_exposure(bpy.types.PropertyGroup):
         max=1,
         default=0.5,
         subtype="FACTOR",
+        update=live.changed,
     )
     strict: BoolProperty(
         name="Strict", description="Fail where the surface lacks a map that a weight needs, instead of warning"
@@ -115,9 +133,15 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
     )
     taught: StringProperty(options={"HIDDEN"})  # the effect's name, where it is none of those that Sabi knows
     age: FloatProperty(
-        name="Age", description="How long the surface has weathered", min=0, max=1, default=0.5, subtype="FACTOR"
+        name="Age",
+        description="How long the surface has weathered",
+        min=0,
+        max=1,
+        default=0.5,
+        subtype="FACTOR",
+        update=live.changed,
     )
-    seed: IntProperty(name="Seed", description="Another number gives another pattern")
+    seed: IntProperty(name="Seed", description="Another number gives another pattern", update=live.changed)
     feature_size: FloatProperty(
         name="Feature Size",
         description="Across one flake, tuft or stain",
@@ -127,6 +151,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         default=0.03,
         precision=4,
         subtype="DISTANCE",
+        update=live.changed,
     )
     opacity: FloatProperty(
         name="Opacity",
@@ -135,6 +160,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         max=1,
         default=1,
         subtype="FACTOR",
+        update=live.changed,
     )
     relief: FloatProperty(
         name="Height",
@@ -145,10 +171,12 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         default=6e-4,
         precision=5,
         subtype="DISTANCE",
+        update=live.changed,
     )
     style: StringProperty(
         name="Style Code",
         description="A style's name, or as JSON a blend of names by weight or a code; empty for the first",
+        update=live.changed,
     )
     custom_style: StringProperty(options={"HIDDEN"})  # what was custom before another style was chosen
     style_first: EnumProperty(
@@ -211,14 +239,24 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     degree_invert: BoolProperty(name="Invert", description="The other way round")
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)
-    mode: EnumProperty(name="Mode", description="Whether the object's place in the scene matters", items=MODES)
+    live_preview: BoolProperty(
+        name="Live Preview",
+        description="A weathered object follows the recipe as it is changed: small at first, whole when the recipe rests",
+    )
+    mode: EnumProperty(
+        name="Mode", description="Whether the object's place in the scene matters", items=MODES, update=live.changed
+    )
     gravity: FloatVectorProperty(
-        name="Gravity", description="Which way water runs", default=(0, 0, -1), subtype="DIRECTION"
+        name="Gravity", description="Which way water runs", default=(0, 0, -1), subtype="DIRECTION", update=live.changed
     )
     use_ground: BoolProperty(
-        name="Set Ground", description="Give the ground's height instead of taking the lowest point"
+        name="Set Ground",
+        description="Give the ground's height instead of taking the lowest point",
+        update=live.changed,
     )
-    ground: FloatProperty(name="Ground", description="Height of the ground against gravity", subtype="DISTANCE")
+    ground: FloatProperty(
+        name="Ground", description="Height of the ground against gravity", subtype="DISTANCE", update=live.changed
+    )
 
 
 def untouched(settings: SABI_PG_scene) -> bool:

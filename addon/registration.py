@@ -11,6 +11,7 @@ from importlib import import_module
 _MODULES = (
     "translations",
     "presets",
+    "live",
     "properties",
     "preferences",
     "stage",

@@ -102,7 +102,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
     failed: list[SabiError] = []
-    loaded: list[Kept] = []
+    keeping: list[Kept] = []
     try:
         for index, target in enumerate(targets):
             begin, span = index / len(targets), 1 / len(targets)
@@ -115,11 +115,11 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
             except SabiError as error:
                 failed.append(error)
         for result in ready:
-            loaded.append(Kept())
-            yield from _load(result, loaded[-1])
-            yield from _load_masks(result, loaded[-1])
+            keeping.append(Kept())
+            yield from load(result, keeping[-1])
+            yield from _load_masks(result, keeping[-1])
         applied = []
-        for result, kept in zip(ready, loaded, strict=True):
+        for result, kept in zip(ready, keeping, strict=True):
             try:
                 _apply(result, kept.blocks)
                 applied.append(result)
@@ -131,7 +131,7 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
         work.undo_step("Weather")
         return _outcome(applied, failed)
     finally:
-        for kept in loaded:
+        for kept in keeping:
             kept.discard()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -141,7 +141,12 @@ def _weather_one(
 ) -> Generator[Progress, None, Ready]:
     yield from _reading(lambda: _textures(target.find()))
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
-    folder.mkdir()
+    return (yield from share(paint(target, captured, recipe, folder), CAPTURE_SHARE, 1.0))
+
+
+def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path) -> Generator[Progress, None, Ready]:
+    """The backend's part: images of the recipe's layers in a new folder. Cancelled where it is closed."""
+    folder.mkdir(parents=True)
     more, sent = {}, masks.without(recipe, ["IMAGE"])
     if captured.second_uv is None:  # else they lie in another UV map, and only the nodes know them
         more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
@@ -149,7 +154,7 @@ def _weather_one(
     job, began = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more), time.monotonic()
     try:
         while not job.wait(0.0):
-            yield replace(job.progress, fraction=CAPTURE_SHARE + (1 - CAPTURE_SHARE) * job.progress.fraction)
+            yield job.progress
         painted = job.result()
         megatexels = timing.megatexels(captured.surface.size)
         if megatexels >= timing.TELLING:
@@ -207,9 +212,9 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
         capture.cancel()
 
 
-def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
+def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """Loads an object's images, one a step, and reads each in a step of its own: both are on the main thread."""
-    names = iter(_image_names(ready))
+    names = iter(image_names(ready))
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
@@ -217,7 +222,7 @@ def _load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
             kept.image(image)
             yield Progress("Loading the images", 1.0)
             yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))
-            images.read_texels(_loaded(kept.blocks[-1], ready.target.name))
+            images.read_texels(loaded(kept.blocks[-1], ready.target.name))
             yield Progress("Loading the images", 1.0)
 
 
@@ -230,14 +235,15 @@ def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
         yield Progress("Loading the images", 1.0)
 
 
-def _loaded(session_uid: int, owner: str) -> bpy.types.Image:
+def loaded(session_uid: int, owner: str) -> bpy.types.Image:
+    """An image that was loaded for an object. Raises SceneError when it is gone."""
     for image in bpy.data.images:
         if image.session_uid == session_uid:
             return image
     raise SceneError(f"The images of '{owner}' were removed while Sabi loaded them.", "Weather it again.")
 
 
-def _image_names(ready: Ready) -> list[str]:
+def image_names(ready: Ready) -> list[str]:
     """`Door 1 Rust thin` and so on, in the order in which images are loaded."""
     layers = enumerate(ready.painted.recipe.shown.layers, start=1)
     painted = [
@@ -248,12 +254,12 @@ def _image_names(ready: Ready) -> list[str]:
     return painted + [f"{ready.target.name} {parts(mask)[1]}" for mask in masks.captured(ready.painted.recipe)]
 
 
-def _apply(ready: Ready, loaded: Sequence[int]) -> None:
+def _apply(ready: Ready, blocks: Sequence[int]) -> None:
     """Wires one object's layers, with these images. Raises SceneError, with nothing changed, where it is not what it was."""
     obj, captured = ready.target.find(), ready.captured
     if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
-    there = {uid: _loaded(uid, obj.name) for uid in loaded}
+    there = {uid: loaded(uid, obj.name) for uid in blocks}
     found, own = iter(there.values()), masks.captured(ready.painted.recipe)
     maps = dict(zip(own, list(there.values())[len(there) - len(own) :], strict=True))
     layers = [
@@ -272,7 +278,7 @@ def _apply(ready: Ready, loaded: Sequence[int]) -> None:
     ]
     painting = material.Painting(material.used_slots(obj), layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
-    for uid, name in zip(loaded, _image_names(ready), strict=True):
+    for uid, name in zip(blocks, image_names(ready), strict=True):
         there[uid].name = name  # free now that what it replaces is gone
 
 

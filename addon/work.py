@@ -2,15 +2,16 @@
 """What Sabi is doing in this Blender: one piece of work at a time, stepped by a timer, or run to its end without a window.
 
 A piece of work is a generator on the main thread that yields Progress often, raises SabiError to fail, and returns what to
-tell the artist. Closing it cancels it: its `finally` clauses put back what it had touched.
+tell the artist. Closing it cancels it: its `finally` clauses put back what it had touched. Work that nobody has asked for, such
+as a preview, gives way: it is cancelled where other work begins.
 """
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -42,6 +43,7 @@ class Work:
     outcome: Outcome | None = None
     error: SabiError | None = None
     ended: bool = False
+    gives_way: bool = False
 
     def __post_init__(self) -> None:
         self._estimate = Estimate()
@@ -87,8 +89,26 @@ def current() -> Work | None:
     return _current
 
 
-def busy() -> bool:
+def running() -> bool:
     return _current is not None and not _current.ended
+
+
+def busy() -> bool:
+    """Whether other work has to wait."""
+    return running() and not _current.gives_way
+
+
+@contextmanager
+def holding() -> Iterator[None]:
+    """Within, the work in flight does not give way: Blender is baking for it."""
+    now, gave = _current, _current is not None and _current.gives_way
+    if gave:
+        now.gives_way = False
+    try:
+        yield
+    finally:
+        if gave:
+            now.gives_way = True
 
 
 def in_window() -> bool:
@@ -112,10 +132,12 @@ def failure() -> SabiError | None:
     return _failure
 
 
-def start(title: str, steps: Steps) -> Work:
-    """Begins work that a timer steps. Raises Busy while another is in flight."""
+def start(title: str, steps: Steps, gives_way: bool = False) -> Work:
+    """Begins work that a timer steps. Raises Busy while another is in flight that does not give way."""
     work = _begin(title, steps)
-    bpy.app.timers.register(_tick, first_interval=INTERVAL, persistent=True)
+    work.gives_way = gives_way
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=0.0 if gives_way else INTERVAL, persistent=True)
     return work
 
 
@@ -144,7 +166,7 @@ def run(title: str, steps: Steps) -> Outcome:
 
 def cancel() -> bool:
     """Ends the work in flight, with nothing changed; False where there is none."""
-    if not busy():
+    if not running():
         return False
     _current.cancel()
     _redraw()
@@ -164,16 +186,19 @@ def _begin(title: str, steps: Steps) -> Work:
     if busy():
         steps.close()
         raise Busy("Sabi is at work already.", "Wait for it to end, or cancel it.")
+    if running():
+        _current.cancel()
+        note(None)
     _current = Work(title, steps)
     return _current
 
 
 def _tick() -> float | None:
-    if not busy():
+    if not running():
         return None
     _current.step()
     _redraw()
-    return INTERVAL if busy() else None
+    return INTERVAL if running() else None
 
 
 def _redraw() -> None:

@@ -8,7 +8,7 @@ import zlib
 from contextlib import contextmanager
 
 import numpy as np
-from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon import preview, weathering
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.service import Service
 from bl_ext.user_default.sabi.backend.protocol import client
@@ -24,6 +24,7 @@ class PlayedBackend:
     def __init__(self) -> None:
         self.client, self.process, self.pid, self.alive, self.log = self, self, 1, True, ""
         self.held, self.go, self.cancelled = False, threading.Event(), threading.Event()
+        self.gone: set[str] = set()  # the jobs that were cancelled
         self.fails_with: Exception | None = None
         self.recipes: list = []
         self.surfaces: list = []
@@ -48,7 +49,7 @@ class PlayedBackend:
     def events(self, job):
         yield client.Progress("paint rust", 0.5, 1, 9.0)
         while self.held and not self.go.wait(0.01):
-            if self.cancelled.is_set():
+            if job in self.gone:
                 raise Cancelled
         if self.fails_with is not None:
             raise self.fails_with
@@ -64,6 +65,7 @@ class PlayedBackend:
         return client.JobResult(surface, (), ("played",), {"painter": "0" * 64}, pngs)
 
     def cancel(self, job):
+        self.gone.add(job)
         self.cancelled.set()
 
 
@@ -73,7 +75,8 @@ def played(monkeypatch):
     backend = PlayedBackend()
     service = Service(backend)
     monkeypatch.setattr(weathering, "service", service)
-    monkeypatch.setattr(weathering, "Capture", PlayedCapture)
+    for module, name in ((weathering, "Capture"), (preview, "Capture"), (preview, "PreviewCapture")):
+        monkeypatch.setattr(module, name, PlayedCapture)
     try:
         yield backend
     finally:
@@ -81,7 +84,9 @@ def played(monkeypatch):
 
 
 class PlayedCapture:
-    """Stands for capture.Capture, its checks included."""
+    """Stands for capture.Capture, its checks included, and for PreviewCapture."""
+
+    whole = True
 
     def __init__(self, _context, obj, _settings) -> None:
         weathering.material.surface_materials(obj)

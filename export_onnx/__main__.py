@@ -2,7 +2,8 @@
 """python -m sabi.export_onnx data | train | evaluate | export painter
 
 data      writes a picture of every training plate: photograph, weathered area, degrees, base, maps
-train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
+train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --add-effect it
+          adds an effect to a painter from a folder of photographs: OUT/painter.onnx paints it besides what it painted before
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
 evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet
 """
@@ -11,14 +12,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
-from . import evaluation, export, plate_sheet, sheet, training
+from ..backend.protocol.errors import SabiError
+from . import adding, evaluation, export, plate_sheet, sheet, training
 from .data import textures
 from .painting import Brush
 
 RUNS = Path("out/painter")
+WITHOUT_DATA = (
+    "That is no hindrance: photographs without a mask are laid over made-up surfaces, and pictures are compared as raw patches. "
+    "With clean textures and the features of MobileNetV2 (README, The painter) structure is told better."
+)
 SHIPPED = Path(__file__).resolve().parents[1] / "backend" / "networks" / "painter.onnx"
 
 
@@ -33,6 +40,17 @@ def main() -> None:
         command.add_argument("--out", type=Path, default=RUNS, help=f"checkpoint, log, pictures ({RUNS})")
     for option in fields(training.Options):
         train.add_argument(f"--{option.name.replace('_', '-')}", type=type(option.default), default=option.default)
+    train.add_argument(
+        "--add-effect",
+        nargs=2,
+        metavar=("EFFECT", "FOLDER"),
+        help="add this effect to the painter named by --start (Sabi's own), from photographs or texture sets, with masks or "
+        "without, that lie in FOLDER (one style) or in folders in it (a style each)",
+    )
+    train.add_argument(
+        "--runs", action="store_true", help="the photographs stand upright and show runs: with --add-effect"
+    )
+    train.add_argument("--licence", default="not said", help="of the photographs, for the card: with --add-effect")
     evaluate.add_argument("--patches", type=int, default=512, help="crops a set that the score is taken from")
     for command in (evaluate, write):
         command.add_argument("--onnx", type=Path, default=SHIPPED, help="the exported painter")
@@ -42,16 +60,41 @@ def main() -> None:
         export.export_checkpoint(args.out / "checkpoint.pt", args.onnx)
         print(args.onnx)
         return
+    if args.command == "train" and args.add_effect:
+        add_effect(args)
+        return
     folder = textures.data_folder(args.data)
     if args.command == "data":
         print(plate_sheet.draw(folder, args.out / "plates.png"))
     elif args.command == "train":
-        options = training.Options(**{f.name: getattr(args, f.name) for f in fields(training.Options)})
-        print(training.train(options, folder, args.out))
+        print(training.train(options_of(args), folder, args.out))
     else:
         figures = evaluation.evaluate(args.onnx, folder, patches=args.patches)
         sheet.draw(Brush(args.onnx), folder, args.out / "sheet.png")
         print(json.dumps(figures))
+
+
+def options_of(args: argparse.Namespace) -> training.Options:
+    return training.Options(**{f.name: getattr(args, f.name) for f in fields(training.Options)})
+
+
+def add_effect(args: argparse.Namespace) -> None:
+    """Prints what is missing, one line of JSON now and then, and how the new effect is used; ends with 2 where it cannot be."""
+    effect, folder = args.add_effect
+    try:
+        data: Path | None = textures.data_folder(args.data)
+    except FileNotFoundError as missing:
+        if args.data:
+            raise
+        data = None
+        print(f"{missing}. {WITHOUT_DATA}", file=sys.stderr)
+    options = replace(options_of(args), start=args.start or str(SHIPPED))
+    try:
+        path = adding.add_effect(effect, Path(folder), options, args.out, data, runs=args.runs, licence=args.licence)
+    except SabiError as error:
+        print(error.for_artist, file=sys.stderr)
+        raise SystemExit(2) from None
+    print(f"{path} paints {effect}: SABI_NETWORKS={path.parent} sabi weather steel.png --effect {effect}")
 
 
 if __name__ == "__main__":

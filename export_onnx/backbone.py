@@ -6,7 +6,18 @@ from __future__ import annotations
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RawPatches(nn.Module):
+    """What stands in for the backbone where there is none: every 4x4 patch as it is, at four scales.
+
+    images [N,3,H,W] -> [N,48,h,w] each at strides 4, 8, 16, 32. It holds colours and grain, and of structure what patches do.
+    """
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [F.pixel_unshuffle(F.avg_pool2d(images, scale), 4) for scale in (1, 2, 4, 8)]
 
 
 def tool(folder: Path, name: str) -> Path:
@@ -21,3 +32,11 @@ def load(folder: Path) -> nn.Module:
     """The frozen backbone: images [N,3,H,W] sRGB in 0..1 -> feature maps at strides 2, 4, 8, 16, 16."""
     module = SourceFileLoader("perceptual", str(tool(folder, "perceptual"))).load_module()
     return module.load(folder / "backbone" / "mobilenet_v2.npz")
+
+
+def load_or_patches(folder: Path | None) -> nn.Module:
+    """The backbone of a data folder; RawPatches where there is no such folder or none in it."""
+    try:
+        return load(folder) if folder else RawPatches()
+    except FileNotFoundError:
+        return RawPatches()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,18 @@ class ExportError(RuntimeError):
     """The exported file is not what was trained, or not what may ship."""
 
 
-def painter_card(styles: dict, texels_per_feature: dict, training: dict) -> Card:
-    """The card of a painter with these style codes (effect -> name -> code) and feature sizes."""
+def painter_card(
+    styles: dict, texels_per_feature: dict, training: dict, *, own: Sequence[str] = (), version: str = VERSION
+) -> Card:
+    """The card of a painter with these style codes (effect -> name -> code) and feature sizes.
+
+    `own`: the effects that were added later, each with a number of its own at the end of the code.
+    """
     noise = {name: [f"{name}_{i}" for i in range(lattice.channels)] for name, lattice in painters.NOISE.items()}
-    inputs = {name: (CHANNELS | noise)[name] for name in painters.INPUTS}
+    inputs = {name: (CHANNELS | noise)[name] for name in painters.INPUTS} | {"style": [*CHANNELS["style"], *own]}
     return Card(
         name="painter",
-        version=VERSION,
+        version=version,
         inputs=inputs,
         outputs={"painted": list(painters.PAINTED)},
         multiple=painters.MULTIPLE,
@@ -66,7 +72,7 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
 def export_painter(painter: painters.Painter, card: Card, path: Path) -> None:
     """Writes `path` whole or not at all. Raises ExportError when opset, size or agreement with torch are not as they must be."""
     painter = painter.eval().float()
-    example = painters.inputs_of(1, 64, 96)
+    example = inputs_of(painter, 1, 64, 96)
     axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in painters.INPUTS if name != "style"}
     axes |= {"style": {0: "n"}, "painted": {0: "n", 2: "painted_h", 3: "painted_w"}}
     temporary = path.with_suffix(".tmp.onnx")
@@ -91,6 +97,13 @@ def export_painter(painter: painters.Painter, card: Card, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def inputs_of(painter: painters.Painter, count: int, height: int, width: int) -> dict[str, torch.Tensor]:
+    """Random inputs for this painter, whose style code may be longer than the sixteen numbers that all have."""
+    generator = torch.Generator().manual_seed(height)
+    style = torch.randn(count, painter.tint.in_features, generator=generator)
+    return painters.inputs_of(count, height, width, generator) | {"style": style}
+
+
 def check(painter: painters.Painter, path: Path) -> None:
     """Opset, size, card, and the same picture as torch at two sizes that were not traced."""
     model = onnx.load(path)
@@ -102,7 +115,7 @@ def check(painter: painters.Painter, path: Path) -> None:
     Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY])
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for count, height, width in ((1, 160, 128), (2, 96, 224)):
-        inputs = painters.inputs_of(count, height, width, torch.Generator().manual_seed(height))
+        inputs = inputs_of(painter, count, height, width)
         with torch.no_grad():
             expected = painter(**inputs).numpy()
         (got,) = session.run(None, {n: v.numpy() for n, v in inputs.items()})

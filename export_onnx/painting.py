@@ -41,7 +41,7 @@ class Brush:
     ) -> Tensor:
         """base [1,6,S,S], exposure [1,1,S,S], noise as `noise` draws it -> painted [1,11,S,S]."""
         pad = self.card.overlap
-        painted = self._run(self._padded(base, exposure, noise, down), style)
+        painted = self.run(self._padded(base, exposure, noise, down), style)
         return painted[:, :, pad:-pad, pad:-pad]
 
     def paint_tile(self, base: Tensor, exposure: Tensor, style: Tensor, noise: dict[str, Tensor], tile: int) -> Tensor:
@@ -50,7 +50,7 @@ class Brush:
         padded = self._padded(base, exposure, noise, (0, 1))
         part = (tile + 2 * pad) / (side + 2 * pad)
         cut = {n: v[:, :, : round(part * v.shape[2]), : round(part * v.shape[3])] for n, v in padded.items()}
-        painted = self._run({n: np.ascontiguousarray(v) for n, v in cut.items()}, style)
+        painted = self.run({n: np.ascontiguousarray(v) for n, v in cut.items()}, style)
         return painted[:, :, pad:-pad, pad:-pad]
 
     def _padded(
@@ -64,7 +64,8 @@ class Brush:
             padded[name] = np.pad(value.numpy(), ((0, 0), (0, 0), (edge, edge), (edge, edge)), mode="wrap")
         return padded
 
-    def _run(self, inputs: dict[str, np.ndarray], style: Tensor) -> Tensor:
+    def run(self, inputs: dict[str, np.ndarray], style: Tensor) -> Tensor:
+        """As the network is fed and as it answers, without any padding."""
         return torch.from_numpy(self.session.run(None, inputs | {"style": style.numpy()})[0])
 
 

@@ -200,7 +200,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
         meeting = f"file://{(out / 'rendezvous').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=options.workers)
     path = out / "checkpoint.pt"
-    plates, network = Plates(folder, options.seed), backbone.load(folder)
+    plates, network = Plates.of_textures(folder, options.seed), backbone.load(folder)
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
     had = begin_from(model, Path(options.start)) if options.start else []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +34,29 @@ class Batch:
 
 
 class Plates:
-    """All plates in memory, as float16 tensors, and the drawing of batches from them. Same seed, same batches."""
+    """All plates in memory, as float16 tensors, and the drawing of batches from them. Same seed, same batches.
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        at = folder / "textures"
-        self.styles = effects.styles()
-        self.plates: list[list[textures.Plate]] = []
-        for _, photograph in self.styles:
-            count = VARIANTS if photograph.area in effects.DRAWN - {effects.Area.STREAKS} else 1
-            self.plates.append([textures.plate(photograph, at / photograph.folder, seed + i) for i in range(count)])
-        self.clean = {name: torch.from_numpy(textures.surface_of(at / name)).half() for name in effects.CLEAN}
+    `styles`: (effect, photograph) of each; `plates`: those of each style; `clean`: name -> base maps to lay them on.
+    """
+
+    def __init__(
+        self,
+        styles: list[tuple[str, effects.Photograph]],
+        plates: list[list[textures.Plate]],
+        clean: Mapping[str, np.ndarray],
+    ) -> None:
+        self.styles, self.plates = styles, plates
+        self.clean = {name: torch.from_numpy(maps).half() for name, maps in clean.items()}
         self.stacks = [[self._stack(p) for p in plates] for plates in self.plates]
+
+    @staticmethod
+    def of_textures(folder: Path, seed: int = 0) -> Plates:
+        """Those of the table in effects.py, from the data folder."""
+        at, plates = folder / "textures", []
+        for _, photograph in effects.styles():
+            count = variants(photograph)
+            plates.append([textures.plate(photograph, at / photograph.folder, seed + i) for i in range(count)])
+        return Plates(effects.styles(), plates, clean_surfaces(folder))
 
     @staticmethod
     def _stack(plate: textures.Plate) -> Tensor:
@@ -60,7 +73,7 @@ class Plates:
         which = rng.integers(len(self.stacks[style]))
         plate = self.plates[style][which]
         matrix = random_turn(rng)
-        stack = turned(self.stacks[style][which], matrix, size, rng)
+        stack = turned(self.stacks[style][which], matrix, size, rng, plate.wraps)
         photograph, base, area = stack[:6], stack[6:12], stack[12:13]
         degree = stack[13 + rng.integers(len(stack) - 13)][None]
         kind = rng.random()
@@ -76,6 +89,16 @@ class Plates:
         return photograph, area, degree, base, down_of(matrix, plate.runs, size, rng)
 
 
+def variants(photograph: effects.Photograph) -> int:
+    """How many plates are made of a texture."""
+    return VARIANTS if photograph.area in effects.DRAWN - {effects.Area.STREAKS} else 1
+
+
+def clean_surfaces(folder: Path) -> dict[str, np.ndarray]:
+    """Name -> base maps of the clean textures in the data folder."""
+    return {name: textures.surface_of(folder / "textures" / name) for name in effects.CLEAN}
+
+
 def random_turn(rng: np.random.Generator) -> np.ndarray:
     """2x2: a crop's texel offset -> the plate's. Quarter turns keep texels sharp, so every other one is a quarter turn."""
     angle = rng.integers(4) * math.pi / 2 if rng.random() < 0.5 else rng.random() * 2 * math.pi
@@ -83,12 +106,17 @@ def random_turn(rng: np.random.Generator) -> np.ndarray:
     return turn @ np.diag([rng.choice((-1.0, 1.0)), 1.0])
 
 
-def turned(stack: Tensor, matrix: np.ndarray, size: int, rng: np.random.Generator) -> Tensor:
-    """A crop [C, size, size] of a wrapping stack [C, S, S], turned about a random place; bicubic."""
+def turned(stack: Tensor, matrix: np.ndarray, size: int, rng: np.random.Generator, wraps: bool = True) -> Tensor:
+    """A crop [C, size, size] of a stack [C, S, S], turned about a random place; bicubic. One that does not wrap is mirrored."""
     side = stack.shape[-1]
-    stack = torch.roll(stack, tuple(int(i) for i in rng.integers(0, side, 2)), (1, 2)).float()
-    scale = size / side
-    theta = torch.tensor(np.concatenate([matrix * scale, np.zeros((2, 1))], 1), dtype=torch.float32)[None]
+    place = rng.integers(0, side, 2)
+    scale, shift = size / side, np.zeros((2, 1))
+    if wraps:
+        stack = torch.roll(stack, tuple(int(i) for i in place), (1, 2))
+    else:
+        shift = ((2 * place / side - 1) * (1 - scale))[:, None]
+    stack = stack.float()
+    theta = torch.tensor(np.concatenate([matrix * scale, shift], 1), dtype=torch.float32)[None]
     grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
     return F.grid_sample(stack[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)[0].clamp(
         0, 1

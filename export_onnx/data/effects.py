@@ -15,6 +15,7 @@ class Area(Enum):
     METALLIC = "metallic"  # its metallic map: weathered is not metallic
     BARE = "bare"  # its metallic map: weathered is bare metal
     ROUGHNESS = "roughness"  # its roughness map: weathered is rough
+    MASK = "mask"  # a mask beside it, white where it is weathered
     MARKS = "marks"  # colours of clean and weathered places, as a person would mark them
     GROWN = "grown"  # weathered all over: laid procedurally over clean bases, its area grown from noise and luminance
     STREAKS = "streaks"  # the photograph is of a mask, bright where it is weathered; laid over clean bases

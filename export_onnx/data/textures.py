@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,8 @@ BACKBONE = {
 class Plate:
     """Arrays [C, SIZE, SIZE] float32 in 0..1. photograph and base have `MAPS` channels, area 1, degrees one a width.
 
-    `over_own_base`: whether the photograph shows its base; a grown one shows nothing but the weathering.
+    `over_own_base`: whether the photograph shows its base; a grown one shows nothing but the weathering. `wraps`: whether
+    opposite borders continue each other.
     """
 
     photograph: np.ndarray
@@ -46,6 +47,7 @@ class Plate:
     over_own_base: bool
     runs: bool
     look: Look
+    wraps: bool = True
 
 
 def data_folder(given: str | None = None) -> Path:
@@ -63,6 +65,12 @@ def needed(folder: Path, name: str) -> np.ndarray:
     if values is None:
         raise FileNotFoundError(f"{folder} has no {name} map")
     return values
+
+
+def read_all(folder: Path) -> dict[str, np.ndarray]:
+    """The maps of a texture folder that plates are made of, as `read`; raises FileNotFoundError where it has no albedo."""
+    found = {name: read(folder, name) for name in ("roughness", "metallic", "height")}
+    return {"albedo": needed(folder, "albedo")} | {name: values for name, values in found.items() if values is not None}
 
 
 def read(folder: Path, name: str) -> np.ndarray | None:
@@ -98,14 +106,17 @@ def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def weathered_area(photograph: Photograph, folder: Path, albedo: np.ndarray, seed: int) -> np.ndarray:
-    """[SIZE, SIZE] in 0..1: 1 where it is weathered."""
+def weathered_area(photograph: Photograph, maps: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+    """[SIZE, SIZE] in 0..1: 1 where it is weathered. Raises KeyError where the set lacks the map that tells."""
+    albedo = maps["albedo"]
+    if photograph.area is Area.MASK:
+        return smoothstep(0.25, 0.75, maps["mask"])
     if photograph.area is Area.METALLIC:
-        return 1 - smoothstep(0.35, 0.65, needed(folder, "metallic"))
+        return 1 - smoothstep(0.35, 0.65, maps["metallic"])
     if photograph.area is Area.BARE:
-        return smoothstep(0.35, 0.65, needed(folder, "metallic"))
+        return smoothstep(0.35, 0.65, maps["metallic"])
     if photograph.area is Area.ROUGHNESS:
-        return smoothstep(0.48, 0.62, needed(folder, "roughness"))
+        return smoothstep(0.48, 0.62, maps["roughness"])
     if photograph.area is Area.MARKS:
         lab = smooth(np.moveaxis(color.rgb2lab(albedo), -1, 0), 0.7)
         to_clean, to_weathered = (distance_to(marks, lab) for marks in (photograph.clean, photograph.weathered))
@@ -164,9 +175,14 @@ def standard(values: np.ndarray) -> np.ndarray:
 
 def plate(photograph: Photograph, folder: Path, seed: int = 0) -> Plate:
     """The plate of one texture folder. `seed` matters to grown ones alone."""
-    albedo = needed(folder, "albedo")
-    area = weathered_area(photograph, folder, albedo, seed).astype(np.float32)
-    roughness, metallic, height = (read(folder, n) for n in ("roughness", "metallic", "height"))
+    return plate_of(photograph, read_all(folder), seed)
+
+
+def plate_of(photograph: Photograph, maps: Mapping[str, np.ndarray], seed: int = 0, wraps: bool = True) -> Plate:
+    """The plate of one set of maps [SIZE, SIZE] in 0..1, albedo [SIZE, SIZE, 3]. What it lacks is assumed as the table says."""
+    albedo = maps["albedo"]
+    area = weathered_area(photograph, maps, seed).astype(np.float32)
+    roughness, metallic, height = (maps.get(n) for n in ("roughness", "metallic", "height"))
     own_base = photograph.area not in DRAWN
     clean = area < 0.1 if own_base else np.ones(area.shape, bool)
     flat = lambda value: np.full((SIZE, SIZE), value, np.float32)  # noqa: E731
@@ -180,10 +196,10 @@ def plate(photograph: Photograph, folder: Path, seed: int = 0) -> Plate:
     relief = height if photograph.height_map and height is not None else albedo.mean(-1)
     level = relief[clean].mean() if photograph.height_map and own_base else relief[area > 0.5].mean()
     relief = 0.5 + (1 if photograph.height_map else area) * (offset * area + gain * (relief - level))
-    maps = np.stack([*np.moveaxis(albedo, -1, 0), roughness, metallic, relief]).astype(np.float32).clip(0, 1)
+    stack = np.stack([*np.moveaxis(albedo, -1, 0), roughness, metallic, relief]).astype(np.float32).clip(0, 1)
     degrees = np.stack([smooth(area, w) for w in photograph.widths]) / photograph.full
-    base = filled_in(maps, area) if own_base else maps
-    return Plate(maps, area[None], degrees.clip(0, 1), base, own_base, photograph.runs, photograph.look)
+    base = filled_in(stack, area) if own_base else stack
+    return Plate(stack, area[None], degrees.clip(0, 1), base, own_base, photograph.runs, photograph.look, wraps)
 
 
 def filled_in(maps: np.ndarray, area: np.ndarray, width: float = 10.0) -> np.ndarray:

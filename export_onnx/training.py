@@ -68,12 +68,15 @@ class Trainee(nn.Module):
 def begin_from(model: Trainee, path: Path) -> list[int]:
     """Takes weights and style codes from an exported painter; returns the styles that it had. What has grown begins with zeros.
 
+    Effects that were added to it (adding.py) are left out, and what they have of a code's numbers.
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
     """
     weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
     own = model.painter.state_dict()
     for name in own:
         had = weights.get(name)
+        if had is not None and had.ndim == 2:
+            had = had[:, :STYLE]
         if (
             had is None
             or had.ndim != own[name].ndim
@@ -87,7 +90,7 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     for i, (effect, photograph) in enumerate(effects.styles()):
         code = known.get(effect, {}).get(photograph.style)
         if code is not None:
-            model.codes.weight.data[i] = torch.tensor(code)
+            model.codes.weight.data[i] = torch.tensor(code[:STYLE])
             styles.append(i)
     return styles
 

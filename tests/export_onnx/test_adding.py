@@ -18,7 +18,7 @@ from sabi.backend.networks.registry import examine
 from sabi.backend.protocol.errors import BadFile, NetworkError
 from sabi.export_onnx import adding, export, training
 from sabi.export_onnx.backbone import RawPatches
-from sabi.export_onnx.data import photographs, textures
+from sabi.export_onnx.data import effects, photographs, textures
 from sabi.export_onnx.data.effects import Area
 from sabi.export_onnx.networks import painter as painters
 from sabi.export_onnx.painting import Brush
@@ -95,6 +95,14 @@ def test_an_effect_is_added_to_what_was_added_to(added, folder, tmp_path):
     assert {len(code) for named in card.styles.values() for code in named.values()} == {painters.STYLE + 2}
     assert [code[-2:] for code in card.styles["lichen"].values()] == [[1.0, 0.0]] * 2
     assert adding.farthest(Brush(added), Brush(twice)) <= 1e-4
+
+
+def test_training_of_all_goes_on_without_what_was_added(start, added):
+    models = [training.Trainee(len(effects.styles())) for _ in range(2)]
+    for model, path in zip(models, (start, added), strict=True):
+        assert training.begin_from(model, path) == []
+    for name, weight in models[0].painter.state_dict().items():
+        torch.testing.assert_close(models[1].painter.state_dict()[name], weight)
 
 
 def test_learning_comes_closer_to_the_photograph(start, folder):

@@ -37,10 +37,11 @@ def in_words(name: str) -> str:
 
 # Files keep an effect by its place in this list: a new one is added to the end.
 EFFECTS = [(effect.value, in_words(effect.value), _SAID.get(effect.value, "")) for effect in Effect]
+TAUGHT, UNPAINTED = "What the painter in use was taught", "The painter in use does not paint this effect"
 KNOWN = frozenset(identifier for identifier, _, _ in EFFECTS)
 _TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
 _shipped: dict[Path, Mapping[str, tuple[str, ...]]] = {}
-_kept: dict[tuple[str, ...], list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
+_kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
 
 
 def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, str, str, str, int]]:
@@ -48,16 +49,18 @@ def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, s
 
     Files keep an effect by its number: by the place in the list of those that are known, and by the name of those that are not.
     """
-    painted = list(_painted(health))
+    painted = frozenset(_painted(health))
     taught = tuple(sorted({*painted, also} - KNOWN - {""}))
-    strange = also if also not in painted else ""
-    if (key := (*taught, strange)) not in _kept:
-        found = [(*item, "NONE", number) for number, item in enumerate(EFFECTS)]
-        for name in taught:
-            about = "The painter in use has no such effect" if name == strange else "What the painter in use was taught"
-            number = _TAUGHT_FROM + zlib.crc32(name.encode()) % _TAUGHT_NUMBERS
-            found.append((name, in_words(name), about, "NONE", number))
-        _kept[key] = found
+    if (key := (taught, painted)) not in _kept:
+        found = [(*item, number) for number, item in enumerate(EFFECTS)]
+        numbers = (_TAUGHT_FROM + zlib.crc32(name.encode()) % _TAUGHT_NUMBERS for name in taught)
+        found += [(name, in_words(name), TAUGHT, number) for name, number in zip(taught, numbers, strict=True)]
+        _kept[key] = [
+            (name, said, about, "NONE", number)
+            if name in painted or not painted
+            else (name, said, UNPAINTED, "ERROR", number)
+            for name, said, about, number in found
+        ]
     return _kept[key]
 
 

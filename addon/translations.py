@@ -143,6 +143,7 @@ JAPANESE = {
     "No other style is blended in": "ほかのスタイルを混ぜません",
     "Custom": "カスタム",
     "A code from an exemplar, or a blend of several styles": "手本から得たコード、または複数のスタイルの混合",
+    "What the painter in use was taught": "使用中のペインターに追加で教えた効果",
     "The painter in use has no such style": "使用中のペインターにこのスタイルはありません",
     "Blooming": "浮き錆",
     "Flaking": "剥離",

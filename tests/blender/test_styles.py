@@ -61,7 +61,8 @@ def test_what_the_painter_was_taught_besides_can_be_chosen(layer, health):
     health(LATER)
     assert lichen.effect == "lichen"
     assert recipe_of(lichen.id_data.sabi).layers[0].effect == effect_named("lichen")
-    assert "no such effect" in styles.effect_items(lichen, None)[-1][2]
+    marked = [item[0] for item in styles.effect_items(lichen, None) if item[2] == effects.UNPAINTED]
+    assert marked == [*(effect.value for effect in Effect if effect.value not in LATER["styles"]), "lichen"]
     lichen.effect = "moss"
     assert "lichen" not in [item[0] for item in styles.effect_items(lichen, None)]
     loaded = layer(effect=effect_named("soot"))

@@ -47,7 +47,7 @@ def registered() -> set[str]:
     for group in GROUPS:
         found |= of_properties(group.bl_rna)
     items = [*mask_kinds.KINDS, *presets.items(), *effects.EFFECTS]
-    return found | {text for item in items for text in item[1:3]}
+    return found | {text for item in items for text in item[1:3]} | {effects.TAUGHT, effects.UNPAINTED}
 
 
 def literal(node: ast.AST) -> list[str]:

@@ -20,7 +20,9 @@ import numpy as np
 from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Map, Surface
+from ..backend.protocol.tiles import Tile, to_text
 from . import bake, bake_cache, channels, joins, looks, mesh_masks, reading, rest, stage, timing, upstream, uvs
+from .atlas import Atlas, atlas, image_tiles
 from .channels import UVs
 from .passes import Passes, Subject
 from .sizes import DEFAULT, LARGEST, CaptureSettings, estimate, output_size
@@ -38,6 +40,7 @@ class CapturedObject:
     second_uv: np.ndarray | None
     materials: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    tiles: tuple[Tile, ...] = ()  # of `uv_map`, where the surface is an atlas of them
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class _Unwrapped:
     uv_map: str
     second: np.ndarray | None
     warnings: tuple[str, ...]
+    tiles: tuple[Tile, ...] = ()  # `second` is an atlas of the artist's tiles, for the capture alone
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class _Found:
     look: list[object]
     unwrapped: _Unwrapped | None
     baked: bake_cache.Baked | None
+    tiles: Atlas | None
 
 
 _unwrapped: dict[str, _Unwrapped] = {}  # by shape
@@ -195,16 +200,22 @@ class Capture:
 
     def _capture(self) -> _Steps:
         """What there is to do, one bake or one piece of numpy at a time."""
-        return (yield from self._finish((yield from self._find(output_size(self._obj, self.settings)))))
+        tiles = atlas(self._obj, image_tiles(channels.check(self._obj)), self.settings.size)
+        if tiles is not None and (yield tiles.overlaps):
+            tiles = None
+        size = output_size(self._obj, self.settings) if tiles is None else tiles.size
+        return (yield from self._finish((yield from self._find(size, tiles))))
 
-    def _find(self, size: tuple[int, int]) -> Generator[_Step, object, _Found]:
+    def _find(self, size: tuple[int, int], tiles: Atlas | None = None) -> Generator[_Step, object, _Found]:
         """What is known of a capture of this size without baking."""
         shape = rest.digest(self._obj, self._layer.depsgraph)
+        if tiles is not None:
+            shape += to_text(tiles.tiles)
         materials = channels.check(self._obj)
         look = yield from self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
         baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
-        return _Found(size, shape, materials, look, unwrapped, baked)
+        return _Found(size, shape, materials, look, unwrapped, baked, tiles)
 
     def _finish(self, found: _Found) -> _Steps:
         obj, settings, size, shape = self._obj, self.settings, found.size, found.shape
@@ -213,7 +224,7 @@ class Capture:
             scene_mode = settings.mode is FrameMode.SCENE
             with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
                 if unwrapped is None:
-                    unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj)
+                    unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj, found.tiles)
                 key = _key(shape, found.look, unwrapped)
                 baked = bake_cache.load(key)
                 if baked is None:
@@ -227,7 +238,11 @@ class Capture:
         key = _key(shape, found.look, unwrapped)
         names = tuple(material.name for material in found.materials)
         notes = (note for material in found.materials for note in channels.notes(material))
-        return CapturedObject(surface, key, unwrapped.uv_map, unwrapped.second, names, (*unwrapped.warnings, *notes))
+        uv_map, second = unwrapped.uv_map, unwrapped.second
+        if unwrapped.tiles:
+            uv_map, second = uvs.render_uv(obj.data), None
+        warnings = (*unwrapped.warnings, *notes)
+        return CapturedObject(surface, key, uv_map, second, names, warnings, unwrapped.tiles)
 
     def _bake(
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
@@ -296,9 +311,12 @@ def check(obj: bpy.types.Object) -> None:
         joins.check(material)
 
 
-def _unwrap(place: stage.Stage, obj: bpy.types.Object) -> Generator[_Step, object, _Unwrapped]:
-    """The artist's UV map where it can carry a texture; else Sabi's, found on the object or made."""
+def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> Generator[_Step, object, _Unwrapped]:
+    """The artist's UV map where it can carry a texture, or tiles of it; else Sabi's, found on the object or made."""
     own = uvs.render_uv(obj.data)
+    if tiles is not None:
+        warnings = (_SHRUNK.format(name=obj.name),) if tiles.shrunk else ()
+        return _Unwrapped(uvs.SECOND_UV, tiles.corners, warnings, tiles.tiles)
     trouble = yield from _trouble(rest.still_copy(place, obj), own)
     if not trouble:
         return _Unwrapped(own, None, ())
@@ -316,6 +334,9 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object) -> Generator[_Step, objec
     if base.data.uv_layers.get(uvs.SECOND_UV) is not None and not (yield from _trouble(base, uvs.SECOND_UV)):
         return _Unwrapped(uvs.SECOND_UV, uvs.coordinates(base.data, uvs.SECOND_UV), warnings)
     return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base), warnings)
+
+
+_SHRUNK = "The tiles of '{name}' together are more texels than Sabi paints at once: it paints them smaller."
 
 
 def _trouble(obj: bpy.types.Object, uv_map: str) -> Generator[_Step, object, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 
 from ..backend.protocol.errors import BadFile, SceneError, TooLarge
 from ..backend.protocol.surface import ColorSpace, Map, Surface
+from ..backend.protocol.tiles import Tile
 from . import capture, geometry_maps, images, material, on_object, rest, stage, uvs, work
+from .atlas import Atlas, atlas
 from .channels import UVs
 from .kept import Kept
 from .passes import Passes, Subject
@@ -26,33 +29,44 @@ MARGIN = 8  # texels around islands
 LOST = {"Emission Strength": "light of its own", "Transmission Weight": "transmission", "Coat Weight": "coat"}
 
 
+@dataclass(frozen=True)
+class PaintedOn:
+    """What an object's painted images fit: the UV map, width and height, and where they lie in it if they are tiles."""
+
+    uv_map: str
+    size: tuple[int, int]
+    atlas: Atlas | None = None
+
+
 class ShownCapture(capture.Capture):
     """A capture of an object's material as it looks now, Sabi's layers included; never cached."""
 
-    def __init__(self, context: bpy.types.Context, obj: bpy.types.Object, uv_map: str, size: tuple[int, int]) -> None:
-        super().__init__(context, obj, capture.CaptureSettings(size=max(size)))
-        self._uv_map, self._size = uv_map, size
+    def __init__(self, context: bpy.types.Context, obj: bpy.types.Object, painted: PaintedOn) -> None:
+        super().__init__(context, obj, capture.CaptureSettings(size=min(max(painted.size), LARGEST)))
+        self._painted = painted
 
     def _capture(self):  # type: ignore[no-untyped-def]
-        obj = self._obj
+        obj, painted = self._obj, self._painted
+        tiles = painted.atlas
         with stage.stage(self._scene, None, obj) as place:
             self.stage = "Baking"
             subject = Subject(
                 place,
-                rest.still_copy(place, obj),
+                rest.still_copy(place, obj, tiles.corners if tiles else None),
                 rest.place_of(obj),
-                self._uv_map,
+                uvs.SECOND_UV if tiles else painted.uv_map,
                 UVs("", uvs.render_uv(obj.data)),  # everything is baked
-                self._size,
+                painted.size,
                 others_occlude=False,
                 weathered=True,
             )
             passes = Passes(subject, [slot.material for slot in obj.material_slots])
-            normals = yield from passes.geometric(passes.geometry.normal(), self._size)
+            normals = yield from passes.geometric(passes.geometry.normal(), painted.size)
             inside = yield lambda: geometry_maps.covered(normals)
             maps = yield from passes.material(inside)
             maps = yield lambda: {n: Map(bleed(_bytes(m), inside[::-1]), m.color_space) for n, m in maps.items()}
-        return capture.CapturedObject(Surface(maps, name=obj.name), "", self._uv_map, None, ())
+        surface, cut = Surface(maps, name=obj.name), tiles.tiles if tiles else ()
+        return capture.CapturedObject(surface, "", painted.uv_map, None, (), tiles=cut)
 
 
 def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0) -> work.Steps:
@@ -63,9 +77,8 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0) -> work.
     targets = [Target.of(obj) for obj in objects]
     painted = [_painted_on(obj, size) for obj in objects]
     captured = []
-    for index, (target, (uv_map, texels)) in enumerate(zip(targets, painted, strict=True)):
-        obj = target.find()
-        steps = capturing(ShownCapture(bpy.context, obj, uv_map, texels))
+    for index, (target, on) in enumerate(zip(targets, painted, strict=True)):
+        steps = capturing(ShownCapture(bpy.context, target.find(), on))
         captured.append((yield from share(steps, index / len(targets), (index + 1) / len(targets))))
     kept, made = Kept(), []
     try:
@@ -114,8 +127,8 @@ def _bytes(map_: Map) -> np.ndarray:
     return map_.array if map_.array.dtype == np.uint8 else np.rint(np.clip(map_.floats(), 0, 1) * 255).astype(np.uint8)
 
 
-def _painted_on(obj: bpy.types.Object, size: int) -> tuple[str, tuple[int, int]]:
-    """The UV map, and the size of the painted images or their shape at `size` texels a side.
+def _painted_on(obj: bpy.types.Object, size: int) -> PaintedOn:
+    """The size is that of the painted images, or their shape at `size` texels a side, of the largest tile.
 
     Raises SceneError where the object is not weathered, TooLarge where its images would be.
     """
@@ -124,6 +137,12 @@ def _painted_on(obj: bpy.types.Object, size: int) -> tuple[str, tuple[int, int]]
         raise SceneError(f"'{obj.name}' is not weathered.", "Weather it first.")
     tree = on_object.group_node(applied.materials[0]).node_tree
     image = next(node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
+    uv_map = next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap")
+    if image.source == "TILED":
+        tiles = atlas(obj, {tile.number: tuple(tile.size) for tile in image.tiles}, size)
+        if tiles is None:
+            raise SceneError(f"The UVs of '{obj.name}' no longer lie on its painted tiles.", "Weather it again.")
+        return PaintedOn(uv_map, tiles.size, tiles)
     longest = size or max(image.size)
     if longest > LARGEST:
         raise TooLarge(
@@ -132,7 +151,7 @@ def _painted_on(obj: bpy.types.Object, size: int) -> tuple[str, tuple[int, int]]
         )
     scale = longest / max(image.size)
     texels = tuple(max(round(side * scale), 1) for side in image.size)
-    return next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"), texels
+    return PaintedOn(uv_map, texels)
 
 
 def _losses(obj: bpy.types.Object) -> list[str]:
@@ -182,26 +201,22 @@ def _texture(
     space: ColorSpace,
 ) -> bpy.types.Node:
     map_ = Map(np.concatenate([map_.array for map_ in maps], -1), space)
-    image = _image(map_, f"{captured.surface.name} {name}", kept)
+    image = _image(map_, captured.tiles, f"{captured.surface.name} {name}", kept)
     node, uv = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeUVMap")
     node.image, uv.uv_map = image, captured.uv_map
     tree.links.new(uv.outputs[0], node.inputs["Vector"])
     return node
 
 
-def _image(map_: Map, name: str, kept: Kept) -> bpy.types.Image:
+def _image(map_: Map, tiles: Sequence[Tile], name: str, kept: Kept) -> bpy.types.Image:
     """A new image kept as the preference says; it goes through a file, because packed pixels cannot move beside the .blend."""
-    drawn = images.write(map_, ".sabi flat")
     with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-        path = Path(folder) / "map.png"
         try:
-            drawn.save(filepath=str(path))
+            path = images.save(map_, tiles, Path(folder))
             image = images.load_png(path, name, map_.color_space, channel_packed=False)
             kept.image(image)
         except RuntimeError as error:
             raise BadFile(f"The image '{name}' could not be written.", "Free some space and try again.") from error
-        finally:
-            bpy.data.images.remove(drawn)
     image.name = name
     return image
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from mathutils import Color
 
 from ..backend.protocol.errors import BadFile, BadSurface, DiskFull, is_disk_full
 from ..backend.protocol.surface import ColorSpace, Map
+from ..backend.protocol.tiles import Tile
 from . import reading
 from .reading import Read, Step, file_of
 
+UDIM = "<UDIM>"  # in a path: the place of the tiles' numbers
 INTEGER_FORMATS = ("PNG", "TIFF", "JPEG2000", "DPX")  # a float image of these holds 16-bit integers
 
 
@@ -230,12 +233,17 @@ def load_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_p
 def open_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
     """A new image of Blender's from a file the backend wrote, never one that is loaded already; its texels are not read yet.
 
-    With `channel_packed` alpha is a channel of its own and does not touch the colours. Raises BadFile when it is missing.
+    With `channel_packed` alpha is a channel of its own and does not touch the colours. A path with <UDIM> gives a tiled image.
+    Raises BadFile when it is missing.
     """
     path = Path(path)
-    if not path.is_file():
+    tiled = UDIM in path.name
+    files = files_of(path)
+    if not files or not files[0].is_file():
         raise BadFile(f"The image {path.name} is missing on disk.", "The backend may have been stopped: weather again.")
-    image = bpy.data.images.load(str(path), check_existing=False)
+    image = bpy.data.images.load(str(files[0]), check_existing=False)
+    if tiled:
+        image.source = "TILED"  # finds the other tiles
     image.name = name
     set_color_space(image, space)
     image.alpha_mode = "CHANNEL_PACKED" if channel_packed else "STRAIGHT"
@@ -268,12 +276,11 @@ def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
     try:
         target_folder.mkdir(parents=True, exist_ok=True)
         target = _free_name(target_folder, bpy.path.clean_name(image.name), source.suffix)
-        partial = target.with_name(target.name + ".part")
-        try:
-            shutil.copyfile(source, partial)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        numbers = [str(tile.number) for tile in image.tiles] if image.source == "TILED" else []
+        if numbers:
+            target = target.with_name(f"{target.stem}.{UDIM}{target.suffix}")
+        for number in numbers or [""]:
+            _copy(Path(str(source).replace(UDIM, number)), Path(str(target).replace(UDIM, number)))
     except OSError as error:
         said = f"The image '{image.name}' could not be saved in {target_folder}: {error.strerror}."
         hint = "choose in the preferences to pack the images."
@@ -287,9 +294,26 @@ def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
     return target
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all."""
+    partial = target.with_name(target.name + ".part")
+    try:
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _free_name(folder: Path, stem: str, suffix: str) -> Path:
-    numbered = (folder / f"{stem}{number}{suffix}" for number in ("", *(f"_{n}" for n in range(2, 10000))))
-    return next(path for path in numbered if not path.exists())
+    """A name under which there is neither a file nor a set of tiles."""
+    stems = (f"{stem}{number}" for number in ("", *(f"_{n}" for n in range(2, 10000))))
+    free = (s for s in stems if not (folder / f"{s}{suffix}").exists() and not any(folder.glob(f"{s}.[12]???{suffix}")))
+    return folder / f"{next(free)}{suffix}"
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, or those of the tiles where the path has <UDIM>."""
+    return sorted(path.parent.glob(path.name.replace(UDIM, "[12]???"))) if UDIM in path.name else [path]
 
 
 def write(map_: Map, name: str) -> bpy.types.Image:
@@ -317,6 +341,28 @@ def write(map_: Map, name: str) -> bpy.types.Image:
     image.update()
     image.pack()
     return image
+
+
+def write_tiles(map_: Map, parts: Sequence[Tile], name: str) -> bpy.types.Image:
+    """As `write`, where the map is an atlas of tiles: a packed image of them, of bytes."""
+    if not parts:
+        return write(map_, name)
+    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+        image = load_png(save(map_, parts, Path(folder)), name, map_.color_space)
+        pack(image)
+    return image
+
+
+def save(map_: Map, parts: Sequence[Tile], folder: Path) -> Path:
+    """Writes a map of bytes as PNG, or its tiles, and returns the path, then with <UDIM>. Raises RuntimeError on a full disk."""
+    files = {f".{part.number}": map_.array[part.window] for part in parts} or {"": map_.array}
+    for number, array in files.items():
+        drawn = write(Map(np.ascontiguousarray(array), map_.color_space), ".sabi flat")
+        try:
+            drawn.save(filepath=str(folder / f"map{number}.png"))
+        finally:
+            bpy.data.images.remove(drawn)
+    return folder / (f"map.{UDIM}.png" if parts else "map.png")
 
 
 def tiles(image: bpy.types.Image) -> dict[int, Path]:

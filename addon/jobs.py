@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,6 +22,7 @@ from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, 
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Map, Surface
+from ..backend.protocol.tiles import Tile
 from .progress import Progress, stage_in_words, unforeseen
 
 Answer = TypeVar("Answer")
@@ -126,7 +127,10 @@ class Job(Generic[Answer]):
 
 
 class PaintJob(Job[PaintedFiles]):
-    """One surface on its way through the backend; the images come as files in `folder`. `more` makes further maps of it."""
+    """One surface on its way through the backend; the images come as files in `folder`. `more` makes further maps of it.
+
+    With `tiles` each image is a set of files, and its path has <UDIM> in their numbers' place.
+    """
 
     def __init__(
         self,
@@ -135,8 +139,10 @@ class PaintJob(Job[PaintedFiles]):
         recipe: Recipe,
         folder: Path,
         more: Mapping[str, Callable[[], Map]] = EMPTY,
+        tiles: Sequence[Tile] = (),
     ) -> None:
         self._surface, self._recipe, self._folder, self._more = surface, recipe, folder, more
+        self._tiles = tiles
         self._sent: tuple[Client, str] | None = None
         super().__init__(connect)
 
@@ -145,7 +151,8 @@ class PaintJob(Job[PaintedFiles]):
         self._check_stop()
         self._tell(Progress("Sending the surface"))
         self._surface = self._surface.with_maps({name: make() for name, make in self._more.items()})
-        job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending)
+        cut = {"tiles": self._tiles} if self._tiles else {}
+        job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending, **cut)
         self._sent = (client, job)
         try:
             for event in client.events(job):
@@ -164,10 +171,12 @@ class PaintJob(Job[PaintedFiles]):
         self._tell(Progress(f"Sending the surface, {fraction:.0%}"))
 
     def _keep(self, index: int, pngs: Mapping[str, memoryview]) -> dict[str, Path]:
-        paths = {name: self._folder / f"{index}-{name}.png" for name in CHANNELS}
+        ending = ".<UDIM>" if self._tiles else ""
+        paths = {name: self._folder / f"{index}-{name}{ending}.png" for name in CHANNELS}
         try:
-            for name, path in paths.items():
-                path.write_bytes(pngs[f"layer{index}.{name}"])
+            for name in paths:
+                for tail in [f".{tile.number}" for tile in self._tiles] or [""]:
+                    (self._folder / f"{index}-{name}{tail}.png").write_bytes(pngs[f"layer{index}.{name}{tail}"])
         except KeyError:
             raise BadMessage(f"The result lacks an image of layer {index + 1}.") from None
         except OSError as error:

@@ -42,7 +42,7 @@ class Kept:
 
     def discard(self) -> None:
         let_go(set(self.blocks))
-        for path in self.files:
+        for path in [file for kept in self.files for file in images.files_of(kept)]:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         self.stays()

@@ -19,7 +19,7 @@ import bpy
 
 from ..backend.protocol.errors import Cancelled, SabiError, SceneError
 from ..backend.protocol.painted import CHANNELS, IS_DATA
-from ..backend.protocol.recipe import DEFAULT_RELIEF, Layer, Recipe
+from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ColorSpace
 from . import images, masks, material, on_object, work
 from .capture import Capture, CapturedObject
@@ -43,14 +43,15 @@ class Shown:
 
     @staticmethod
     def of(obj: bpy.types.Object) -> Shown | None:
-        """None where that cannot be told: it is not weathered, or by an older Sabi."""
+        """None where that cannot be told: it is not weathered, or by an older Sabi, or in tiles."""
         applied = on_object.weathered(obj)
         if applied is None:
             return None
         found: dict[str, int] = {}
         for tree in _trees(obj):
             nodes = on_object.painted_nodes(tree)
-            if len(nodes) != len(CHANNELS) * len(applied.layers) or not all(node.image for node in nodes.values()):
+            one = all(node.image is not None and node.image.source != "TILED" for node in nodes.values())
+            if not one or len(nodes) != len(CHANNELS) * len(applied.layers):
                 return None
             found |= {mark: node.image.session_uid for mark, node in nodes.items()}
         try:
@@ -248,7 +249,7 @@ def _painting(recipe: Recipe) -> tuple[object, ...]:
     """All that painted images hang on."""
 
     def still(layer: Layer) -> Layer:
-        return replace(layer, age=0.5, opacity=1.0, relief=DEFAULT_RELIEF[layer.effect])
+        return replace(layer, age=0.5, opacity=1.0, relief=0.0)
 
     return recipe.frame, tuple(map(still, recipe.shown.layers))
 

@@ -148,10 +148,15 @@ def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path
     """The backend's part: images of the recipe's layers in a new folder. Cancelled where it is closed."""
     folder.mkdir(parents=True)
     more, sent = {}, masks.without(recipe, ["IMAGE"])
-    if captured.second_uv is None:  # else they lie in another UV map, and only the nodes know them
+    if (
+        captured.second_uv is None and not captured.tiles
+    ):  # else they lie in another UV map, and only the nodes know them
         more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
     chosen, sent = service_settings(), sent.shown
-    job, began = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more), time.monotonic()
+    job, began = (
+        PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more, captured.tiles),
+        time.monotonic(),
+    )
     try:
         while not job.wait(0.0):
             yield job.progress
@@ -229,7 +234,8 @@ def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
 def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """What was captured of the mesh as masks: images too, behind the painted ones; packed, since no file was made of them."""
     for mask in masks.captured(ready.painted.recipe):
-        image = images.write(ready.captured.surface[mask], f"{ready.target.name} {parts(mask)[1]}")
+        name = f"{ready.target.name} {parts(mask)[1]}"
+        image = images.write_tiles(ready.captured.surface[mask], ready.captured.tiles, name)
         image[material.IMAGE] = True
         kept.block(image)
         yield Progress("Loading the images", 1.0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +20,7 @@ from .errors import BackendError, BackendGone, BadMessage, Cancelled, NotFound, 
 from .painted import PaintedLayer
 from .recipe import Recipe
 from .surface import ColorSpace, Map, Surface
+from .tiles import Tile, to_text
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,21 @@ class Client:
         encoding: str = "raw",
         part: str = "all",
         attended: bool = False,
+        tiles: Sequence[Tile] = (),
         digests: Mapping[str, str] | None = None,
         sent: Callable[[float], None] | None = None,
     ) -> str:
         """Start a job and return its id. Only maps that the backend lacks are sent; `sent` gets the fraction of them.
 
         `encoding` "png" asks for PNG files, `part` for "layers" or "surface" alone. An `attended` job is cancelled when nobody
-        follows its events any more. `digests` spares hashing maps whose digests are known. Raises Busy when the queue is full.
+        follows its events any more. `tiles` cuts painted layers, which are then PNG files such as `layer0.thin.1001`.
+        `digests` spares hashing maps whose digests are known. Raises Busy when the queue is full.
         """
         names = dict(digests) if digests else digests_of(surface)
         by_digest = {names[name]: map_.array for name, map_ in surface.maps.items()}
         job = wire.describe(surface, recipe, names).encode()
         path = f"/v1/jobs?encoding={encoding}&part={part}&attended={int(attended)}"
+        path += f"&tiles={quote(to_text(tiles))}" if tiles else ""
         for _ in range(3):  # a full cache may drop maps again before the job takes them
             status, answer = self._connection.exchange("POST", path, [job])
             missing = answer.get("missing") if status == 409 else None

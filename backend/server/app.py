@@ -4,7 +4,8 @@
     GET    /v1/health             versions, device, networks and their cards, memory, limits
     PUT    /v1/maps/{sha256}      one map: a message (wire) with one array, `map`; compared with its digest behind the answer
     POST   /v1/jobs               a job as JSON (wire.describe) -> 202 and its id; 409 names the maps that are missing;
-                                  ?attended=1 cancels it when nobody follows its events any more
+                                  ?attended=1 cancels it when nobody follows its events any more; ?tiles=[[1001,top,left,
+                                  height,width],...] cuts painted layers, sent as PNG, into UDIM tiles: layer0.thin.1001
     GET    /v1/jobs/{id}          where it stands
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
     GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
@@ -40,6 +41,7 @@ from ..protocol import wire
 from ..protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from ..protocol.recipe import Recipe
 from ..protocol.surface import MAX_TEXELS
+from ..protocol.tiles import from_text
 from ..weathering.pipeline import Weathered
 from ..weathering.pipeline import weather as pipeline_weather
 from .degree import degree_texels
@@ -150,8 +152,11 @@ class Service:
         surface = wire.build_surface(description, {name: kept.array for name, kept in maps.items()})
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)
         attended = self.limits.unattended if request.query_params.get("attended") == "1" else None
+        tiles = from_text(request.query_params.get("tiles", ""), *surface.size)
+        if tiles and encoding is not Encoding.PNG:
+            raise BadMessage("Tiles are sent as PNG files alone.")
         checks = tuple(kept.check for kept in maps.values())
-        job = Job(surface, recipe, encoding, part, checks, attended)
+        job = Job(surface, recipe, encoding, part, checks, attended, tiles)
         self.jobs.submit(job)
         return JSONResponse({"job": job.id}, 202)
 
@@ -227,7 +232,7 @@ class Service:
             cancelled=job.cancelled,
             allocate=self.spool.allocate,
         )
-        result = ResultArrays.of(weathered, surface).only(job.part)
+        result = ResultArrays.of(weathered, surface).only(job.part).cut(job.tiles)
         if job.encoding is Encoding.PNG:
             return replace(
                 result, pngs=result.encoded(lambda done: job.progress("encoding", share + (1 - share) * done))

@@ -18,6 +18,7 @@ from enum import Enum
 from ..protocol.errors import Busy, Cancelled, DiskFull, NotFound, OutOfMemory, SabiError, is_disk_full
 from ..protocol.recipe import Recipe
 from ..protocol.surface import Surface
+from ..protocol.tiles import Tile
 from .results import Encoding, Part, ResultArrays
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Job:
     part: Part = Part.ALL  # of the result that is kept
     checks: tuple[Callable[[], None], ...] = ()  # of the surface's maps, to be called before they are used
     attended: float | None = None
+    tiles: tuple[Tile, ...] = ()  # into which painted layers are cut
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: State = State.QUEUED
     stage: str = "waiting"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ import OpenImageIO
 from ..files.image import write_image
 from ..protocol import wire
 from ..protocol.surface import Surface
+from ..protocol.tiles import Tile
 from ..weathering.pipeline import Weathered
 
 PNG_FILTER_NONE = 8  # libpng's PNG_FILTER_NONE
@@ -66,6 +67,18 @@ class ResultArrays:
         start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface."}[part]
         return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})
 
+    def cut(self, tiles: Sequence[Tile]) -> ResultArrays:
+        """With painted layers in tiles: `layer0.thin.1001` and so on in place of `layer0.thin`; as it is where there are none."""
+        if not tiles:
+            return self
+        pieces = {
+            f"{name}.{tile.number}": array[tile.window]
+            for name, array in self.arrays.items()
+            if name.startswith("layer")
+            for tile in tiles
+        }
+        return replace(self, arrays={n: a for n, a in self.arrays.items() if not n.startswith("layer")} | pieces)
+
     def message(self, encoding: Encoding, part: Part) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Arrays and metadata to send; a PNG is a U8 array of its bytes, named in the metadata's `png`."""
         chosen = self.only(part)
@@ -95,5 +108,5 @@ def encode_png(array: np.ndarray) -> np.ndarray:
     plain.attribute("png:filter", PNG_FILTER_NONE)
     with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
         path = Path(folder, "map.png")
-        write_image(path, array, plain)
+        write_image(path, np.ascontiguousarray(array), plain)
         return np.fromfile(path, np.uint8)

@@ -15,7 +15,7 @@ from bl_ext.user_default.sabi.backend.protocol import client
 from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
 
-from .painted_images import synthetic_layer
+from .painted_images import covering_layer, synthetic_layer
 
 
 class PlayedBackend:
@@ -27,6 +27,7 @@ class PlayedBackend:
         self.gone: set[str] = set()  # the jobs that were cancelled
         self.fails_with: Exception | None = None
         self.recipes: list = []
+        self.tiles: tuple = ()
         self.surfaces: list = []
         self.starts = 0
 
@@ -40,8 +41,9 @@ class PlayedBackend:
     def stop(self) -> None:
         self.alive = False
 
-    def submit(self, surface, recipe, **_how):
+    def submit(self, surface, recipe, *, tiles=(), **_how):
         self.recipes.append(recipe)
+        self.tiles = tiles
         self.surfaces.append(surface)
         self.cancelled.clear()
         return f"{len(self.recipes)}"
@@ -57,10 +59,13 @@ class PlayedBackend:
 
     def result(self, job, surface, **_how):
         layers = [synthetic_layer(index, 16).images() for index in range(len(self.recipes[-1].layers))]
+        if self.tiles:
+            layers = [covering_layer(16).images() for _ in layers]
         pngs = {
-            f"layer{i}.{name}": memoryview(png(array))
+            f"layer{i}.{name}{ending}": memoryview(png(array if tile is None else of_tile(array, tile)))
             for i, layer in enumerate(layers)
             for name, array in layer.items()
+            for ending, tile in ({f".{tile.number}": tile for tile in self.tiles} or {"": None}).items()
         }
         return client.JobResult(surface, (), ("played",), {"painter": "0" * 64}, pngs)
 
@@ -95,6 +100,14 @@ class PlayedCapture:
     def run(self) -> CapturedObject:
         surface = Surface({"albedo": Map(np.zeros((16, 16, 3), np.uint8), ColorSpace.SRGB)}, name=self.obj.name)
         return CapturedObject(surface, "", "UVMap", None, (), ())
+
+
+def of_tile(array: np.ndarray, tile) -> np.ndarray:
+    """A covering layer's image for a tile: of its size, and its red tells its number."""
+    made = np.broadcast_to(array[:1, :1], (tile.height, tile.width, 4)).copy()
+    if made[0, 0, 0] != 255:  # not growth, whose red is the exposure
+        made[..., 0] = 10 * (tile.number - 1000)
+    return made
 
 
 def png(array: np.ndarray) -> bytes:

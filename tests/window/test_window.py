@@ -154,6 +154,17 @@ def test_applying_is_one_undo_step(report):
     assert report["undo"] == [1, 0, 1]
 
 
+def test_live_preview_ends_with_whole_images(report):
+    """What a slider's change itself takes is the time in which a hand would feel it stick."""
+    preview = report["live preview"]
+    assert preview["said"].startswith("Weathered "), preview
+    assert preview["as before"]
+    assert preview["left"] == []
+    assert preview["size"]
+    assert all(size == [1024, 1024] for size in preview["size"])
+    assert preview["setting_ms"] < 30
+
+
 def test_blender_stays_awake(report):
     """How long Sabi itself keeps the main thread: 100 ms, and as much again where the machine has other things to do."""
     entries = {stage: entry for stage, entry in report["entries_ms"].items() if stage != "baking"}

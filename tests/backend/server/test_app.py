@@ -3,6 +3,7 @@
 
 import json
 import time
+from urllib.parse import quote
 
 import numpy as np
 import OpenImageIO
@@ -11,6 +12,7 @@ import safetensors.numpy
 from serving import RECIPE, assert_refused, describe, events, serving_app, submit, surface
 
 from sabi.backend.protocol import wire
+from sabi.backend.protocol.tiles import Tile, to_text
 from sabi.backend.weathering import pipeline
 
 
@@ -105,6 +107,19 @@ def test_pngs_are_encoded_here(server, tmp_path, asked_at):
     read = OpenImageIO.ImageInput.open(str(path), config).read_image("uint8")
     assert read.shape == (64, 64, 4)
     assert (read == 9).all()
+
+
+def test_layers_are_cut_into_tiles(server, tmp_path):
+    tiles = [Tile(1001, 0, 0, 64, 32), Tile(1012, 16, 32, 8, 16)]
+    job = submit(server, query=f"?encoding=png&part=layers&tiles={quote(to_text(tiles))}")
+    events(server, job)
+    arrays, metadata = wire.loads(server.get(f"/v1/jobs/{job}/result?encoding=png&part=layers").content)
+    names = {f"layer0.{name}.{number}" for name in ("thin", "thick", "growth") for number in (1001, 1012)}
+    assert set(arrays) == names == set(json.loads(metadata["png"]))
+    for tile in tiles:
+        path = tmp_path / f"{tile.number}.png"
+        path.write_bytes(arrays[f"layer0.thin.{tile.number}"].tobytes())
+        assert OpenImageIO.ImageInput.open(str(path)).read_image("uint8").shape == (tile.height, tile.width, 4)
 
 
 def test_everything_in_one_call(server):

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -202,6 +203,38 @@ def test_maps_that_are_not_finite(server, bad):
 @pytest.mark.parametrize("query", ["?encoding=gif", "?part=half"])
 def test_choices_that_are_none(server, query):
     assert_refused(server.get(f"/v1/jobs/{submit(server)}/result{query}"), 400, "bad_message", "must be one of")
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [
+        "x",
+        "1",
+        "[1]",
+        "[[1001,0,0,64]]",
+        "[[1001,0,0,65,64]]",
+        "[[1001,-1,0,8,8]]",
+        "[[1001,0,0,0,8]]",
+        "[[7,0,0,8,8]]",
+        "[[1001,0,0,8,8],[1001,8,8,8,8]]",
+        "[[1001,0,0,8,true]]",
+        '[["1001",0,0,8,8]]',
+        "[[1001,0,0,8,1e99]]",
+        "[" * 5000,
+    ],
+)
+def test_tiles_that_are_none(server, tiles):
+    given = surface()
+    events(server, submit(server, given))  # its maps are there
+    answer = server.post(f"/v1/jobs?encoding=png&tiles={quote(tiles)}", content=describe(given))
+    assert_refused(answer, 400, "bad_message", "ile")
+
+
+def test_tiles_are_png_files(server):
+    given = surface()
+    events(server, submit(server, given))
+    answer = server.post("/v1/jobs?tiles=[[1001,0,0,8,8]]", content=describe(given))
+    assert_refused(answer, 400, "bad_message", "PNG")
 
 
 # Over a real socket, to a real process

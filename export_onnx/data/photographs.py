@@ -182,15 +182,16 @@ def files_in(folder: Path) -> Iterator[Path]:
 def made_up_bases(seed: int) -> dict[str, np.ndarray]:
     """Clean surfaces [6, SIZE, SIZE] without photographs: paint, stone and metal as colours with grain, for want of textures."""
     rng = np.random.default_rng((seed, 7))
+    fields = {width: noise(rng, width) for width in (1, 3, 9, 30, 50)}
+    field = lambda width: np.roll(fields[width], tuple(rng.integers(0, SIZE, 2)), (0, 1))  # noqa: E731
     bases = {}
     for i in range(BASES):
-        grain = np.mean([noise(rng, width) for width in (1, 3, 9, 30)], 0) * 2
+        grain = np.mean([field(width) for width in (1, 3, 9, 30)], 0) * 2
         colour = rng.uniform(0.1, 0.9, (3, 1, 1)) * (rng.random() * 0.6 + 0.4) + 0.2 * rng.random()
-        albedo = colour + rng.uniform(0.01, 0.07) * grain + 0.02 * rng.standard_normal((3, 1, 1)) * noise(rng, 50)
-        rest = np.stack(
-            [rng.uniform(0.3, 0.8) + 0.05 * noise(rng, 5), np.full(grain.shape, float(i % 3 == 2)), 0.5 + 0 * grain]
-        )
-        bases[f"made_up_{i}"] = np.concatenate([albedo, rest]).clip(0, 1).astype(np.float32)
+        albedo = colour + rng.uniform(0.01, 0.07) * grain + 0.02 * rng.standard_normal((3, 1, 1)) * field(50)
+        roughness, metal = rng.uniform(0.3, 0.8) + 0.05 * field(9), np.full(grain.shape, float(i % 3 == 2))
+        maps = np.concatenate([albedo, [roughness, metal, np.full(grain.shape, 0.5)]])
+        bases[f"made_up_{i}"] = maps.clip(0, 1).astype(np.float32)
     return bases
 
 

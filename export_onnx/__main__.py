@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..backend.protocol.errors import SabiError
 from . import adding, evaluation, export, plate_sheet, sheet, training
-from .data import textures
+from .data import photographs, textures
 from .painting import Brush
 
 RUNS = Path("out/painter")
@@ -90,6 +90,8 @@ def add_effect(args: argparse.Namespace) -> None:
         print(f"{missing}. {WITHOUT_DATA}", file=sys.stderr)
     options = replace(options_of(args), start=args.start or str(SHIPPED))
     try:
+        for sentence in photographs.assumptions(Path(folder)):
+            print(sentence, file=sys.stderr)
         path = adding.add_effect(effect, Path(folder), options, args.out, data, runs=args.runs, licence=args.licence)
     except SabiError as error:
         print(error.for_artist, file=sys.stderr)

@@ -35,7 +35,7 @@ ASSUMED = {
     "roughness": "roughness 0.85 where it is weathered",
     "metallic": "metallic 0",
     "height": "height from luminance",
-    "mask": "weathered all over, laid over clean surfaces by procedure",
+    "mask": "weathered all over, laid over clean surfaces by procedure (`sabi degree` makes masks)",
 }  # of a photograph that lacks the map
 
 

@@ -151,6 +151,8 @@ def test_what_cannot_be_added_is_said(start, folder, tmp_path):
         adding.add_effect("rust", folder, options, tmp_path)
     with pytest.raises(BadFile, match="no name"):
         adding.add_effect("Red Lichen", folder, options, tmp_path)
+    with pytest.raises(BadFile, match="not a folder"):
+        adding.add_effect("lichen", folder / "none", options, tmp_path)
     with pytest.raises(BadFile, match="no photographs"):
         adding.add_effect("lichen", tmp_path, options, tmp_path)
     Image.new("L", (8, 8)).save(tmp_path / "a_rough.png")
@@ -162,12 +164,16 @@ def test_what_cannot_be_added_is_said(start, folder, tmp_path):
 
 def test_the_command_says_what_is_missing(tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "sabi.export_onnx", "train", "painter", "--out", str(tmp_path)]
+    photograph(tmp_path / "rust" / "wall.jpg")
     done = subprocess.run(
-        [*command, "--add-effect", "lichen", str(tmp_path / "none")],
+        [*command, "--add-effect", "rust", str(tmp_path / "rust")],
         capture_output=True, text=True, env={**os.environ, "SABI_DATA": str(tmp_path)}, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert "made-up surfaces" in done.stderr
-    assert "is not a folder. Give a folder of photographs" in done.stderr
+    assert (
+        "weathered all over, laid over clean surfaces by procedure (`sabi degree` makes masks) (1 of 1)" in done.stderr
+    )
+    assert "paints rust already. Choose another name" in done.stderr
     assert "Traceback" not in done.stderr
     assert not json.dumps(done.stdout).count("step")

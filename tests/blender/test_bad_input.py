@@ -87,8 +87,8 @@ def weathering_steps():
 class PlayedFlat(capture.Capture):
     """Stands for a bake of what is shown."""
 
-    def __init__(self, _context, obj, uv_map, _size) -> None:
-        self.obj, self.uv_map = obj, uv_map
+    def __init__(self, _context, obj, painted) -> None:
+        self.obj, self.uv_map = obj, painted.uv_map
 
     def run(self):
         grey, colour = np.full((16, 16, 1), 99, np.uint8), np.full((16, 16, 3), 99, np.uint8)

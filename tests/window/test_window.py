@@ -184,6 +184,18 @@ def test_a_textured_object_is_weathered(report):
     assert report["unread"] == ["Metallic.png", "Roughness.png"]
 
 
+def test_tiles_are_weathered_into_tiles_and_are_not_pink(photograph, report):
+    tiled = report["tiled"]
+    assert tiled["said"] == "Weathered Tiles"
+    assert tiled["uv maps"] == ["UVMap"]
+    assert tiled["images"] >= 9
+    assert all(sizes == [[1001, 256, 256], [1002, 128, 128]] for sizes in tiled["sizes"]), tiled["sizes"]
+    seen = photograph("tiled", tiled["view"])
+    pink = (seen[..., 0] > 0.7) & (seen[..., 2] > 0.7) & (seen[..., 1] < 0.35)
+    assert pink.mean() < 0.001
+    assert (seen[..., 0] - seen[..., 2] > 0.08).mean() > 0.03, "there is hardly any rust"
+
+
 @pytest.mark.parametrize("when", ["Reading the textures", "Loading the images"])
 def test_escape_while_files_are_read_leaves_no_image(report, when):
     assert report[f"esc at {when}"] == {"error": "cancelled", "as before": True}

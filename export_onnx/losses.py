@@ -118,6 +118,19 @@ def popping_loss(painted: Tensor, base: Tensor, most: float) -> Tensor:
     return excess.sum() / ((excess > 0).sum() + 100)
 
 
+def colour_loss(layer: Tensor, cover: Tensor, photograph: Tensor, area: Tensor) -> Tensor:
+    """The layer's means, [N,6,H,W] where it covers [N,1,H,W] and everywhere, against the photograph's weathered texels'.
+
+    However few these are: where too little is weathered for `layer_loss` nothing else holds the colours.
+    """
+    inside = (area > 0.7).float()
+    if float(inside.sum()) < 64:
+        return layer.sum() * 0
+    wanted = (photograph * inside).sum((0, 2, 3)) / inside.sum()
+    covering = (layer * cover).sum((0, 2, 3)) / (cover.sum() + 1)
+    return ((covering - wanted).abs() + (layer.mean((0, 2, 3)) - wanted).abs()).mean()
+
+
 def calibration_loss(cover: Tensor, degree: Tensor, bins: int = 6) -> Tensor:
     """Where a degree is asked for, that much is covered in the mean over all crops; windows would forbid large shapes."""
     which = (degree.detach() * bins).long().clamp(max=bins - 1).flatten()

@@ -39,6 +39,7 @@ class Options:
     )
     threads: int = 1  # of each worker
     size: int = 256  # texels a side of a crop
+    often: str = ""  # effects whose styles are drawn twice as often, with commas between
     styles: int = 1  # styles a step
     crops: int = 2  # crops a style
     rate: float = 1.5e-3
@@ -54,6 +55,7 @@ class Options:
     spectrum: float = 0.1
     popping: float = 5.0
     thick: float = 0.05
+    colour: float = 0.5
 
 
 class Trainee(nn.Module):
@@ -93,6 +95,11 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
             model.codes.weight.data[i] = torch.tensor(code[:STYLE])
             styles.append(i)
     return styles
+
+
+def has_gate(path: Path) -> bool:
+    """Whether an exported painter has learnt which of its styles are lines."""
+    return any(weight.name == "gate.weight" for weight in onnx.load(path).graph.initializer)
 
 
 def card_of(path: Path) -> Card:
@@ -148,6 +155,9 @@ def step_losses(
         "patch": losses.patch_loss(fake, batch.photograph, degree, 5, (1, 2, 4)),
         "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
         "layer": losses.layer_loss(full, batch.photograph, batch.area),
+        "colour": losses.colour_loss(
+            full, composite.coverage(painted, torch.ones_like(degree)), batch.photograph, batch.area
+        ),
         "calibration": losses.calibration_loss(composite.coverage(painted, later), batch.full * later),
         "spectrum": losses.spectrum_loss(fake[:, :3], batch.photograph[:, :3]),
         "popping": losses.popping_loss(painted, batch.base, 0.065),
@@ -207,6 +217,9 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
     had = begin_from(model, Path(options.start)) if options.start else []
+    if not (options.start and has_gate(Path(options.start))):
+        lined = torch.tensor([photograph.area in effects.LINED for _, photograph in plates.styles])
+        model.painter.open_gate(model.codes.weight.detach(), lined)
     started = {"start": started_from(Path(options.start))} if options.start else {}
     lay_channels_last(model, network)
     average = copy.deepcopy(model)
@@ -222,6 +235,8 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     torch.manual_seed(int(rng.integers(2**31)))
     begun, saved = time.monotonic() - 60 * spent, time.monotonic()
+    often = options.often.split(",")
+    shares = [i for i, (e, _) in enumerate(plates.styles) for _ in range((1 + (i not in had)) * (1 + (e in often)))]
     order: list[int] = []
     sums: dict[str, list[float]] = {}
     done, parent = spent / options.minutes, os.getppid()
@@ -232,9 +247,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
             group["lr"] = options.rate * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
         for _ in range(options.styles):
-            order = order or list(
-                rng.permutation([i for i in range(len(plates.styles)) for _ in range(1 + (i not in had))])
-            )
+            order = order or list(rng.permutation(shares))
             style = int(order.pop())
             batch = plates.draw(style, options.crops, options.size, rng)
             parts = step_losses(model, network, batch, options, generator, done)

@@ -24,6 +24,7 @@ class Area(Enum):
 
 
 DRAWN = frozenset({Area.GROWN, Area.STREAKS, Area.NETWORK, Area.HAIRLINES})  # the photograph does not show its base
+LINED = frozenset({Area.NETWORK, Area.HAIRLINES})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ adds its own share to the picture, so that large shapes are made where they are 
 
 Runs come from streaks: noise whose lattice is stretched along gravity on the object itself, so that they stand upright across
 any seam, and a style only chooses how much of them it takes. Cracks and scratches come from veins: lines along which a sum of
-noises, the finer the weaker, is zero.
+noises, the finer the weaker, is zero. The threshold of styles for which a gate is open is made of these; the levels add detail.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ NOISE = {
     "streaks_4": Noise(4, 2, stretch=STRETCH),
     "grain": Noise(2, 4, spacing=1),  # independent from texel to texel: unfolded to one channel at full resolution
 }
-# Channels of |sum of noises|, two from the coarsest noise and two from the next: added at half the resolution.
-VEINS = 4
+# Channels of |sum of noises|, two from the coarsest noise, two from the next, two from both without the fine: added at half
+# the resolution.
+VEINS = 6
 FOLDED = frozenset({"grain"})  # four channels that stand for one at twice the resolution
 # As a level takes them.
 CHANNELS = {name: noise.channels for name, noise in NOISE.items()} | {"grain": 1, "veins": VEINS}
@@ -52,6 +53,7 @@ LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (3, 64, (48, 32), 1, ("noise_2", "veins")),
     (3, 32, (32,), 0, ("grain",)),
 )
+FADE = 0.85  # how far shapes that are no lines are suppressed in styles of lines
 SMOOTH = 3  # so many doublings, the first, smooth the picture twice: the finer ones would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
 PAINTED = (
@@ -110,6 +112,8 @@ class Painter(nn.Module):
             last = len(self.levels) == len(LEVELS)
             self.heads.append(nn.Conv2d(channels[-1], HEAD, 3 if last else 1, padding=int(last)))
         self.tint = nn.Linear(STYLE, HEAD)  # of the whole picture: added where it is cheapest
+        self.gate = nn.Linear(STYLE, 1)  # above 0 for styles that are lines
+        self.drawing = nn.Linear(STYLE, 1 + VEINS)  # an offset and how much of each vein, as far as it is open
         self.start()
 
     def start(self) -> None:
@@ -136,6 +140,10 @@ class Painter(nn.Module):
             if streaks:  # last among the inputs: a style that has runs asks for more of them soon enough
                 level.inject.weight.data[:, -streaks:] *= 0.5
         nn.init.zeros_(self.tint.weight)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, -1)
+        nn.init.zeros_(self.drawing.weight)
+        self.drawing.bias = nn.Parameter(torch.tensor([-3.0, 0, 0, 20, 0, 0, 0]))
         bias = torch.zeros(HEAD)
         bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
         self.heads[-1].bias = nn.Parameter(bias)
@@ -159,12 +167,13 @@ class Painter(nn.Module):
         pyramid = [torch.cat([base * 2 - 1, susceptibility, down], 1)]
         for _ in LEVELS[1:]:
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
+        lines = veins(noise_32, noise_16, noise_8, noise_4, noise_2)
         noises = (
             noise_32,
             torch.cat([noise_16, streaks_16], 1),
             torch.cat([noise_8, streaks_8], 1),
             torch.cat([noise_4, streaks_4], 1),
-            torch.cat([noise_2, veins(noise_32, noise_16, noise_8, noise_4, noise_2)], 1),
+            torch.cat([noise_2, lines], 1),
             F.pixel_shuffle(grain, 2),
         )
         x: Tensor | None = None
@@ -176,7 +185,28 @@ class Painter(nn.Module):
                     raw = smoothed(raw)
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
-        return final_values(raw[:, : len(PAINTED)])
+        return final_values(self.lined(raw[:, :1], lines, style), raw[:, 1 : len(PAINTED)])
+
+    def open_gate(self, codes: Tensor, lined: Tensor) -> None:
+        """Opens the gate wide for those of the styles' codes [S,16] that are `lined` [S], bool, and shuts it for the others.
+
+        Raises ValueError where no plane parts them.
+        """
+        weight = 1 + 9 * lined.float()[:, None]  # they are few
+        known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
+        answer = torch.linalg.lstsq(weight * known, weight * lined.float()[:, None], driver="gelsd").solution[:, 0]
+        least, most = (known[lined] @ answer).min(), (known[~lined] @ answer).max()
+        if least <= most:
+            raise ValueError("no gate can tell the styles of lines from the others")
+        self.gate.weight.data[0] = 2 * answer[:-1] / (least - most)
+        self.gate.bias.data[0] = 2 * (answer[-1] - most) / (least - most) - 0.5
+
+    def lined(self, threshold: Tensor, lines: Tensor, style: Tensor) -> Tensor:
+        """The threshold [N,1,H,W], raw, as far as the style is one of lines made of veins [N,6,H/2,W/2]."""
+        gate = self.gate(style).clamp(0, 1)[:, :, None, None]
+        offset, *shares = self.drawing(style)[:, :, None, None].split([1, VEINS], 1)
+        drawn = smoothed(twice((lines * shares[0]).sum(1, keepdim=True) + offset))
+        return threshold * (1 - FADE * gate) + gate * drawn
 
 
 def twice(x: Tensor) -> Tensor:
@@ -189,21 +219,23 @@ def smoothed(x: Tensor) -> Tensor:
 
 
 def veins(noise_32: Tensor, noise_16: Tensor, noise_8: Tensor, noise_4: Tensor, noise_2: Tensor) -> Tensor:
-    """[N,4,H/2,W/2] from the noises [N,C,H/s,W/s]: 0 on jagged lines, growing to both sides of them."""
-    wide = smoothed(twice(noise_32[:, :2])) + 0.5 * noise_16[:, :2]
-    both = smoothed(twice(torch.cat([wide, noise_16[:, 2:]], 1))) + torch.cat(
-        [0.25 * noise_8[:, :2], 0.5 * noise_8[:, 2:]], 1
-    )
+    """[N,6,H/2,W/2] from the noises [N,C,H/s,W/s]: 0 on lines, growing to both sides; jagged but for the last two."""
+    wide = smoothed(twice(noise_32)) + 0.5 * noise_16
+    curves, both = wide[:, 2:], torch.cat([wide[:, :2], noise_16[:, 2:]], 1)
+    both = smoothed(twice(both)) + torch.cat([0.25 * noise_8[:, :2], 0.5 * noise_8[:, 2:]], 1)
     both = smoothed(twice(both)) + 0.15 * torch.cat([noise_4, noise_4.flip(1)], 1)
-    return (smoothed(twice(both)) + 0.06 * torch.cat([noise_2, noise_2.flip(1)], 1)).abs()
+    both = smoothed(twice(both)) + 0.06 * torch.cat([noise_2, noise_2.flip(1)], 1)
+    for _ in range(3):
+        curves = smoothed(twice(curves))
+    return torch.cat([both, curves], 1).abs()
 
 
-def final_values(raw: Tensor) -> Tensor:
-    """The head's [N,11,H,W] as the painted maps: threshold and softness in growth's ranges, the others in 0..1."""
+def final_values(threshold: Tensor, rest: Tensor) -> Tensor:
+    """What the levels add up to, [N,1,H,W] and [N,10,H,W], as the painted maps: two in growth's ranges, the others in 0..1."""
     low, high = growth.THRESHOLD_MIN, growth.THRESHOLD_MAX
-    threshold = low + (high - low) * torch.sigmoid(raw[:, :1])
-    softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * torch.sigmoid(raw[:, 1:2] - 3)
-    return torch.cat([threshold, softness, torch.sigmoid(raw[:, 2:])], 1)
+    threshold = low + (high - low) * torch.sigmoid(threshold)
+    softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * torch.sigmoid(rest[:, :1] - 3)
+    return torch.cat([threshold, softness, torch.sigmoid(rest[:, 1:])], 1)
 
 
 def inputs_of(count: int, height: int, width: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:

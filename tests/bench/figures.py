@@ -75,6 +75,8 @@ def figures(path: Path) -> list[dict[str, object]]:
         finished |= benchmark["extra_info"].get("figures", {})
     for report in sorted((path.parent.parent / "window").glob("*/report.json")):
         window = json.loads(report.read_text())
+        if "entries_ms" not in window:
+            continue  # a run that was not finished
         worst = {
             "longest_stall_ms": [ms for stage, (ms, _, _) in window["entries_ms"].items() if stage != "baking"],
             "frame_with_sabi_ms": [ms for stage, ms in window["frames_ms"].items() if stage != "baking"],

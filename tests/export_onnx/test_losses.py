@@ -81,3 +81,13 @@ def test_what_pops_is_made_softer_and_keeps_its_colour():
     assert float(painted.grad[:, 1].sum()) < 0
     assert not painted.grad[:, 2:].any()
     assert not float(losses.popping_loss(painted.detach(), torch.full((1, 6, 32, 32), 0.8), 0.065))
+
+
+def test_colour_is_held_where_little_is_weathered():
+    photograph, area = torch.full((1, 6, 64, 64), 0.2), torch.zeros(1, 1, 64, 64)
+    area[..., 10:20, 10:20] = 1
+    photograph[..., 10:20, 10:20] = 0.7
+    right, cover = torch.full((1, 6, 64, 64), 0.7), torch.ones(1, 1, 64, 64)
+    assert float(losses.colour_loss(right, cover, photograph, area)) < 1e-3
+    assert float(losses.colour_loss(right - 0.3, cover, photograph, area)) > 0.5
+    assert not float(losses.colour_loss(right - 0.3, cover, photograph, area * 0))

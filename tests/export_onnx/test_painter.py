@@ -58,6 +58,22 @@ def test_coarse_noise_reaches_the_picture(network):
     assert moved["noise_32"] > moved["noise_2"]
 
 
+def test_a_style_of_lines_starts_along_them_and_no_other_does(network):
+    codes = torch.randn(24, painters.STYLE, generator=torch.Generator().manual_seed(1))
+    network.open_gate(codes, torch.arange(24) < 2)
+    gate = network.gate(codes)[:, 0]
+    assert (gate[:2] > 1).all()
+    assert (gate[2:] < 0).all()
+    shut = codes[2 + int(gate[2:].argmin())][None]
+    lines = torch.rand(1, painters.VEINS, 16, 16)
+    before = torch.randn(1, 1, 32, 32)
+    assert torch.equal(network.lined(before, lines, shut), before)
+    drawn = network.lined(before, lines, codes[:1])
+    drawn = torch.nn.functional.avg_pool2d(drawn, 2)
+    assert float(torch.corrcoef(torch.stack([drawn.flatten(), lines[:, 2].flatten()]))[0, 1]) > 0.9
+
+
+@torch.no_grad()
 def test_costs_what_may_be_spent(network, tmp_path):
     card = export.painter_card(STYLES, {}, {})
     export.export_painter(network, card, tmp_path / "painter.onnx")

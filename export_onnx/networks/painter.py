@@ -190,8 +190,10 @@ class Painter(nn.Module):
     def open_gate(self, codes: Tensor, lined: Tensor) -> None:
         """Opens the gate wide for those of the styles' codes [S,16] that are `lined` [S], bool, and shuts it for the others.
 
-        Raises ValueError where no plane parts them.
+        Where none is, or all are, it stays as it is. Raises ValueError where no plane parts them.
         """
+        if lined.all() or not lined.any():
+            return
         weight = 1 + 9 * lined.float()[:, None]  # they are few
         known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
         answer = torch.linalg.lstsq(weight * known, weight * lined.float()[:, None], driver="gelsd").solution[:, 0]

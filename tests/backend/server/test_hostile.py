@@ -161,7 +161,7 @@ def changed(change: Callable[[dict], object]) -> str:
         (lambda job: job.pop("recipe"), "bad_recipe", ""),
         (lambda job: job["recipe"].update(sabi_recipe=99), "bad_recipe", "99"),
         (lambda job: job["recipe"].update(layers=[]), "bad_recipe", "layers"),
-        (lambda job: job["recipe"]["layers"][0].update(effect="glitter"), "bad_recipe", "glitter"),
+        (lambda job: job["recipe"]["layers"][0].update(effect="Glitter!"), "bad_recipe", "Glitter!"),
         (lambda job: job["recipe"]["layers"][0].update(age=1.5), "bad_recipe", "age"),
         (lambda job: job["recipe"]["layers"][0].update(age=float("nan")), "bad_recipe", "age"),
         (lambda job: job["recipe"]["layers"][0].update(age="old"), "bad_recipe", "age"),

@@ -72,6 +72,20 @@ def test_a_style_of_lines_starts_along_them_and_no_other_does(network):
     drawn = torch.nn.functional.avg_pool2d(drawn, 2)
     assert float(torch.corrcoef(torch.stack([drawn.flatten(), lines[:, 2].flatten()]))[0, 1]) > 0.85
 
+    blots = network.lined(100 * before, lines * 0, codes[:1])
+    assert float(blots.std()) < 0.3 * float((100 * before).std())
+
+
+@torch.no_grad()
+def test_lines_run_where_the_veins_are_thin(network):
+    inputs = painters.inputs_of(1, 128, 128, torch.Generator().manual_seed(0))
+    network.gate.bias += 3
+    painted = network(**inputs)
+    veins = painters.veins(*(inputs[f"noise_{stride}"] for stride in (32, 16, 8, 4, 2)))
+    threshold = torch.nn.functional.avg_pool2d(painted[:, :1], 2)
+    along, beside = (threshold[:, 0][where].mean() for where in (veins[:, 2] < 0.1, veins[:, 2] > 0.5))
+    assert float(along) < 0.5 * float(beside)
+
 
 @torch.no_grad()
 def test_costs_what_may_be_spent(network, tmp_path):

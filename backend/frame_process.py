@@ -20,11 +20,11 @@ import numpy as np
 
 from .files import read_frame
 from .files.image import write_image
-from .files.whole import WholeFiles
 from .protocol.client import Client
 from .protocol.errors import Cancelled, SabiError
 from .protocol.recipe import Recipe
 from .protocol.surface import Surface
+from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
 
 

@@ -19,13 +19,13 @@ from typing import Protocol
 from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_frame
 from .files.frame import is_frame
 from .files.image import writable_suffix
-from .files.whole import WholeFiles
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
 from .protocol.client import Client
 from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.surface import Surface
+from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
 from .weathering.pipeline import weather
 

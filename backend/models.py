@@ -21,9 +21,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .files.whole import explain
 from .protocol.errors import BadFile, Cancelled, FileExists, SabiError, SceneError
 from .protocol.recipe import Recipe
+from .protocol.whole import explain
 
 MODEL_SUFFIXES = frozenset((".blend", ".gltf", ".glb", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj"))
 HEADLESS = "sabi.addon.headless"

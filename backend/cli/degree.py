@@ -11,11 +11,11 @@ import numpy as np
 import typer
 
 from ..files.image import IMAGE_SUFFIXES, writable_suffix, write_image
-from ..files.whole import WholeFiles
 from ..photographed.degree import Method, degree_of
 from ..photographed.files import photograph_in, read_maps, read_marks, read_photograph
 from ..photographed.maps import degree_by_maps
 from ..protocol.errors import BadRecipe, FileExists
+from ..protocol.whole import WholeFiles
 from . import options as o
 from .report import print_json, say, show_warning
 

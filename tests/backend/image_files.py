@@ -7,8 +7,8 @@ import numpy as np
 import OpenImageIO
 
 from sabi.backend.files import write_asset
-from sabi.backend.files.whole import WholeFiles
 from sabi.backend.protocol.surface import Map
+from sabi.backend.protocol.whole import WholeFiles
 
 
 def noise(height=24, width=32, channels=3, dtype=np.uint8, seed=0):

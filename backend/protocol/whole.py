@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from ..protocol.errors import BadFile, DiskFull, FileExists, is_disk_full
+from .errors import BadFile, DiskFull, FileExists, is_disk_full
 
 
 class WholeFiles:

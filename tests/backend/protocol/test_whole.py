@@ -13,9 +13,9 @@ from image_files import noise, save, weathered, write
 
 from sabi.backend.files import read_assets, read_surface, write_surface
 from sabi.backend.files.image import read_image
-from sabi.backend.files.whole import WholeFiles
 from sabi.backend.protocol.errors import BadFile, FileExists
 from sabi.backend.protocol.surface import Map
+from sabi.backend.protocol.whole import WholeFiles
 
 
 def test_existing_files_are_never_replaced_unasked(tmp_path):
@@ -63,7 +63,7 @@ import resource, signal, sys
 import numpy as np
 from pathlib import Path
 from sabi.backend.files.image import write_image
-from sabi.backend.files.whole import WholeFiles
+from sabi.backend.protocol.whole import WholeFiles
 from sabi.backend.protocol.errors import DiskFull
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

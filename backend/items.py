@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import Protocol
 
 from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_frame
+from .files.assets import title_of
+from .files.export import next_version, write_export
 from .files.frame import is_frame
-from .files.image import writable_suffix
+from .files.image import image_size, writable_suffix
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
 from .protocol.client import Client
 from .protocol.errors import BadFile, FileExists, SabiError
+from .protocol.file_names import Named, has_token
+from .protocol.map_files import MapExport
 from .protocol.recipe import Recipe, recipe_from_dict
-from .protocol.surface import Surface
+from .protocol.surface import CHANNELS, Surface
 from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
 from .weathering.pipeline import weather
@@ -48,12 +52,16 @@ class Settings:
     `out` is a folder (or, for one item that is an image, a file); None puts results beside their input. `suffix` asks for another
     image format. `width` is how many metres a texture spans on the object, `height` how many lie between
     black and white of a height map. `server` is the address of a Sabi server; without
-    one the networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have.
+    one the networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have. `export` writes
+    maps as engines want them in place of files like the input's. `directx` says how normal maps are, None to read it off their
+    names.
     """
 
     out: Path | None = None
     overwrite: bool = False
     suffix: str = ""
+    export: MapExport | None = None
+    directx: bool | None = None
     width: float = 2.0
     height: float = 0.02
     wrap: tuple[bool, bool] | None = None
@@ -138,17 +146,22 @@ def destination(path: Path, kind: Kind, settings: Settings) -> Path:
     else:
         suffix = path.suffix if kind is Kind.FRAME else settings.suffix or writable_suffix(path.suffix)
         stem, udim = re.subn(r"[._]?<UDIM>", "", path.stem)
-        name = f"{stem}_weathered{'' if udim else suffix}"
+        several = udim or (settings.export is not None and kind is Kind.IMAGE)
+        name = f"{stem}_weathered{'' if several else suffix}"
     if settings.out is None:
         return folder / name
     single = (
-        settings.out.suffix.lower() in IMAGE_SUFFIXES and kind in (Kind.IMAGE, Kind.FRAME) and not settings.out.is_dir()
+        settings.out.suffix.lower() in IMAGE_SUFFIXES
+        and (kind is Kind.FRAME or (kind is Kind.IMAGE and settings.export is None))
+        and not settings.out.is_dir()
     )
     return settings.out if single else settings.out / name
 
 
-def sidecar_of(target: Path) -> Path:
-    """`steel_weathered.png.sabi.json` beside a file, `sabi.json` inside a folder."""
+def sidecar_of(target: Path, version: int = 0) -> Path:
+    """`steel_weathered.png.sabi.json` beside a file, `sabi.json` inside a folder, `v2.sabi.json` of a version of an export."""
+    if version:
+        return target / f"v{version}{SIDECAR}"
     return target.with_name(target.name + SIDECAR) if target.suffix.lower() in IMAGE_SUFFIXES else target / SIDECAR[1:]
 
 
@@ -157,15 +170,19 @@ def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine,
     began = time.monotonic()
     kind = kind_of(path)
     target = destination(path, kind, settings)
-    sidecar = sidecar_of(target)
+    version = _next_version(path, kind, target, recipe, settings)
+    sidecar = sidecar_of(target, version)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
     with WholeFiles(settings.overwrite) as files:
         if kind is Kind.MODEL:
             paths, warnings, networks = _weather_model(path, target, recipe, settings, progress)
+        elif kind is Kind.FRAME:
+            paths, warnings, networks = _weather_frame(path, target, recipe, settings, engine, files, progress)
         else:
-            weather_one = _weather_frame if kind is Kind.FRAME else _weather_images
-            paths, warnings, networks = weather_one(path, target, recipe, settings, engine, files, progress)
+            paths, warnings, networks = _weather_images(
+                path, target, version, recipe, settings, engine, files, progress
+            )
         used = replace(recipe, networks=networks)
         report = {
             "sabi_item": SIDECAR_VERSION,
@@ -185,7 +202,8 @@ def already_done(path: Path, recipe: Recipe, settings: Settings) -> Written | No
     """What an earlier run wrote, when its sidecar tells of this very input and recipe and its files are still there."""
     try:
         target = destination(path, kind_of(path), settings)
-        sidecar = sidecar_of(target)
+        version = _next_version(path, kind_of(path), target, recipe, settings)
+        sidecar = sidecar_of(target, max(version - 1, 1) if version else 0)
         said = json.loads(sidecar.read_text(encoding="utf-8"))
         if said["settings"] != _remembered(settings):
             return None
@@ -210,7 +228,24 @@ def _remembered(settings: Settings) -> dict[str, object]:
         "object_index": settings.object_index,
         "view_layer": settings.view_layer,
         "texels": settings.texels,
+        "directx": settings.directx,
+        "maps": None if settings.export is None else settings.export.describe(CHANNELS),
     }
+
+
+def _next_version(path: Path, kind: Kind, target: Path, recipe: Recipe, settings: Settings) -> int:
+    """Of an export of images whose names have versions: the first that neither files nor sidecars have; else 0."""
+    export = settings.export
+    if export is None or kind not in (Kind.IMAGE, Kind.FOLDER) or not has_token(export.pattern, "version"):
+        return 0
+    sidecars = (re.fullmatch(r"v(\d+)" + re.escape(SIDECAR), found.name) for found in target.glob(f"v*{SIDECAR}"))
+    told = max((int(match[1]) for match in sidecars if match), default=0)
+    return max(told + 1, next_version(_named(path, recipe), export, target))
+
+
+def _named(path: Path, recipe: Recipe) -> Named:
+    """What the files of an export are called after."""
+    return Named(title_of(path), title_of(path), recipe.title, max(max(image_size(file)) for file in input_files(path)))
 
 
 def digest(path: Path) -> str:
@@ -236,17 +271,30 @@ def input_files(path: Path) -> Iterator[Path]:
 
 
 def _weather_images(
-    path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
+    path: Path,
+    target: Path,
+    version: int,
+    recipe: Recipe,
+    settings: Settings,
+    engine: Engine,
+    files: WholeFiles,
+    progress: Progress,
 ) -> tuple[list[Path], list[str], dict[str, str]]:
-    assets = read_assets(path, width_metres=settings.width, wrap=settings.wrap, height_scale=settings.height)
+    assets = read_assets(
+        path, width_metres=settings.width, wrap=settings.wrap, height_scale=settings.height, directx=settings.directx
+    )
     paths: list[Path] = []
     warnings: list[str] = []
     networks: dict[str, str] = {}
+    export, named = settings.export, _named(path, recipe)
     for number, asset in enumerate(assets):
         done, networks = engine(asset.surface, recipe, _part_of(progress, number, len(assets)))
-        paths += write_asset(asset, done.surface, target, files, suffix=settings.suffix, new_maps=settings.new_maps)
+        if export is not None:
+            paths += write_export(done.surface, named, export, target, files, version=version, tile=asset.tile)
+        else:
+            paths += write_asset(asset, done.surface, target, files, suffix=settings.suffix, new_maps=settings.new_maps)
         warnings += [w for w in (*asset.warnings, *done.warnings) if w not in warnings]
-    if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and not settings.suffix:
+    if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and not settings.suffix and export is None:
         warnings.append(
             f"Written as PNG: {path.suffix[1:].upper()} would change every texel, also those that are not weathered."
         )
@@ -260,6 +308,8 @@ def _part_of(progress: Progress, number: int, count: int) -> Progress:
 def _weather_frame(
     path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
 ) -> tuple[list[Path], list[str], dict[str, str]]:
+    if settings.export is not None:
+        raise BadFile(f"{path.name} is a rendered frame, which has no maps.", "Leave --maps out.")
     frame = read_frame(
         path, layer=settings.view_layer, object_name=settings.object_name, object_index=settings.object_index
     )
@@ -274,6 +324,12 @@ def _weather_model(
 ) -> tuple[list[Path], list[str], dict[str, str]]:
     options = ["--texels", str(settings.texels)] if settings.texels else []
     options += ["--object", settings.object_name] if settings.object_name else []
+    if settings.export is not None:
+        export = settings.export
+        options += ["--maps", export.layout.value, "--format", export.format.value, "--bits", str(export.bits)]
+        options += ["--name", export.pattern]
+    if settings.directx is not None:
+        options += ["--normals", "directx" if settings.directx else "opengl"]
     environment = {
         "SABI_SERVER": settings.server,
         "SABI_TOKEN": settings.token,

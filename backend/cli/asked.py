@@ -29,10 +29,14 @@ class Asked:
     out: o.OutOption = None
     overwrite: o.OverwriteOption = False
     format_: o.FormatOption = None
+    maps: o.MapsOption = None
+    bits: o.BitsOption = 0
+    pattern: o.NameOption = None
     texels: o.TexelsOption = 0
     width: o.WidthOption = Settings.width
     height: o.HeightOption = Settings.height
     wrap: o.WrapOption = "auto"
+    normals: o.NormalsOption = "auto"
     device: o.DeviceOption = None
     threads: o.ThreadsOption = None
     server: o.ServerOption = ""
@@ -54,6 +58,8 @@ class Asked:
             suffix=check_suffix(self.format_) if self.format_ else "",
             width=self.width,
             height=self.height,
+            export=o.parse_maps(self.maps, self.format_, self.bits, self.pattern),
+            directx=o.parse_normals(self.normals),
             wrap=o.parse_wrap(self.wrap),
             texels=self.texels,
             device=self.device,

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ..protocol.errors import BadFile, BadRecipe
+from ..protocol.file_names import DEFAULT_PATTERN
+from ..protocol.map_files import FileFormat, MapExport, format_named, layout_named
 from ..protocol.recipe import (
     Effect,
     Exposure,
@@ -113,6 +115,35 @@ FormatOption = Annotated[
     typer.Option(
         "--format", "-f", rich_help_panel=RESULT, metavar="png|tif|exr|...",
         help="Image format of the results. As the input when left out, but PNG for JPEG, which would change every texel.",
+    ),
+]  # fmt: skip
+MapsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--maps", rich_help_panel=RESULT, metavar="plain|unreal|unity|gltf",
+        help="Write maps as an engine wants them: unreal packs occlusion, roughness and metallic (ORM) and turns normals to "
+        "DirectX; unity packs HDRP's mask map; plain is a map a file.",
+    ),
+]  # fmt: skip
+BitsOption = Annotated[
+    int,
+    typer.Option(
+        "--bits", rich_help_panel=RESULT, help="With --maps: 8 or 16 bits a channel; what the format has first, else."
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name", rich_help_panel=RESULT, metavar="PATTERN",
+        help="With --maps: the files' names, of {object} {material} {map} {recipe} {size} {version}. As in "
+        "T_{object}_{map}_v{version:03}: versions go on from the highest that is there.",
+    ),
+]  # fmt: skip
+NormalsOption = Annotated[
+    str,
+    typer.Option(
+        "--normals", rich_help_panel=READING, metavar="auto|opengl|directx",
+        help="What the input's normal maps are. By their names (NormalDX, nor_gl) when nothing is said, else OpenGL.",
     ),
 ]  # fmt: skip
 WidthOption = Annotated[
@@ -288,6 +319,24 @@ def check_sizes(width: float, height: float, texels: int) -> None:
         raise BadRecipe(f"A height map cannot span {height:g} metres.", "Choose a --height from 0.000001 to 100.")
     if texels and not 512 <= texels <= 8192:
         raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
+
+
+def parse_maps(maps: str | None, form: str | None, bits: int, pattern: str | None) -> MapExport | None:
+    """The export that the options ask for; None where they ask for none. Raises BadFile."""
+    if maps is None:
+        if bits or pattern:
+            raise BadFile("--bits and --name are for --maps.", "Add --maps plain for a map a file.")
+        return None
+    given = format_named(form) if form else FileFormat.PNG
+    return MapExport(layout_named(maps), given, bits, DEFAULT_PATTERN if pattern is None else pattern)
+
+
+def parse_normals(text: str) -> bool | None:
+    """Whether normal maps are DirectX's; None to go by their names."""
+    choices = {"auto": None, "opengl": False, "directx": True}
+    if text.lower() not in choices:
+        raise BadFile(f"'{text}' is no kind of normal map.", f"Choose {', '.join(choices)}.")
+    return choices[text.lower()]
 
 
 def parse_wrap(text: str) -> tuple[bool, bool] | None:

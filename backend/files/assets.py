@@ -58,12 +58,18 @@ def read_surface(
 
 
 def read_assets(
-    path: Path | str, *, width_metres: float = 2.0, wrap: tuple[bool, bool] | None = None, height_scale: float = 0.02
+    path: Path | str,
+    *,
+    width_metres: float = 2.0,
+    wrap: tuple[bool, bool] | None = None,
+    height_scale: float = 0.02,
+    directx: bool | None = None,
 ) -> list[Asset]:
     """One asset a UDIM tile (a plain image or folder gives one), by tile number.
 
     `path` is an image, a folder, or a name with `<UDIM>` in it. `width_metres` is how wide one texture is on the object;
-    `wrap` whether rows and columns continue at the opposite border, seen from the albedo when None.
+    `wrap` whether rows and columns continue at the opposite border, seen from the albedo when None. `directx` says how all
+    normal maps are, whatever their names say; None believes the names (steel_NormalDX, steel_nor_gl), and no word means OpenGL.
     """
     path = Path(path)
     if "<UDIM>" in path.name:
@@ -80,12 +86,10 @@ def read_assets(
     tiles: dict[int | None, list[tuple[Path, NamedFile]]] = {}
     for file, name in named:
         tiles.setdefault(name.tile, []).append((file, name))
-    title = (path.resolve().name if path.is_dir() else Path(path.name.replace("<UDIM>", "")).stem).strip(
-        "._ "
-    ) or "surface"
+    title = title_of(path)
     assets = []
     for tile in sorted(tiles, key=lambda t: t or 0):
-        asset = _read_tile(tiles[tile], title, tile)
+        asset = _read_tile(tiles[tile], title, tile, directx)
         width = asset.surface.size[1]
         surface = asset.surface
         wraps = seems_to_wrap(surface["albedo"]) if wrap is None and tile is None else wrap or (False, False)
@@ -100,6 +104,13 @@ def read_assets(
         assets.append(Asset(surface, asset.files, tile, (*warnings, *asset.warnings)))
         warnings = ()
     return assets
+
+
+def title_of(path: Path) -> str:
+    """What the surface in a file, a folder or a set of tiles is called."""
+    return (path.resolve().name if path.is_dir() else Path(path.name.replace("<UDIM>", "")).stem).strip(
+        "._ "
+    ) or "surface"
 
 
 def seems_to_wrap(albedo: Map) -> tuple[bool, bool]:
@@ -154,7 +165,9 @@ def _in_folder(folder: Path) -> tuple[list[tuple[Path, NamedFile]], tuple[str, .
     return kept, tuple(warnings)
 
 
-def _read_tile(files: Iterable[tuple[Path, NamedFile]], name: str, tile: int | None) -> Asset:
+def _read_tile(
+    files: Iterable[tuple[Path, NamedFile]], name: str, tile: int | None, directx: bool | None = None
+) -> Asset:
     maps: dict[str, Map] = {}
     places: dict[str, Assignment] = {}
     warnings: list[str] = []
@@ -165,7 +178,7 @@ def _read_tile(files: Iterable[tuple[Path, NamedFile]], name: str, tile: int | N
             continue
         role = "normal" if named.maps[0] == "normal_dx" else named.maps[0]
         array, channels = _fit(path, pixels, role)
-        flip = named.maps[0] == "normal_dx"
+        flip = role == "normal" and (named.maps[0] == "normal_dx" if directx is None else directx)
         if flip:
             array = flip_green(array)
             warnings.append(

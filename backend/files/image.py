@@ -115,6 +115,15 @@ def read_image(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
         source.close()
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width, from the file's head alone. Raises as `open_image`."""
+    source = open_image(path)
+    try:
+        return source.spec().height, source.spec().width
+    finally:
+        source.close()
+
+
 def writable_suffix(suffix: str) -> str:
     """The suffix to write what was read from `suffix`: lossy formats become PNG, since they would change every texel."""
     return ".png" if suffix.lower() in LOSSY_SUFFIXES | _READ_ONLY_SUFFIXES else suffix

@@ -17,6 +17,7 @@ import numpy as np
 from . import wire
 from .connection import Broken, Connection
 from .errors import BackendError, BackendGone, BadMessage, Cancelled, NotFound, SabiError
+from .map_files import MapExport
 from .painted import PaintedLayer
 from .recipe import Recipe
 from .surface import ColorSpace, Map, Surface
@@ -193,6 +194,19 @@ class Client:
         if "degree" not in arrays:
             raise BadMessage("The answer holds no degree map.")
         return arrays["degree"]
+
+    def encoded(self, maps: Mapping[str, Map], file: str, export: MapExport) -> memoryview:
+        """The bytes of one image file of an export: that of the layout's files which is named `file`.
+
+        `maps` are of one size; those that the file does not hold need not be there. Raises BadMessage, MissingMap.
+        """
+        query = {"file": file, "layout": export.layout.value, "format": export.format.value, "bits": export.bits}
+        spaces = json.dumps({name: map_.color_space.value for name, map_ in maps.items()})
+        body = wire.parts({name: map_.array for name, map_ in maps.items()}, {"color_spaces": spaces})
+        arrays, _ = wire.loads(self._connection.message(f"/v1/encoded?{urlencode(query)}", body))
+        if "file" not in arrays:
+            raise BadMessage("The answer holds no file.")
+        return arrays["file"].data
 
     def _progress(self, now: dict[str, Any]) -> Progress:
         try:

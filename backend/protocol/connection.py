@@ -84,9 +84,9 @@ class Connection:
                     return
                 yield line.decode("utf-8", "replace").rstrip("\r\n")
 
-    def message(self, path: str) -> memoryview:
-        """A large answer, read into one buffer."""
-        with self._answer("GET", path) as response:
+    def message(self, path: str, body: Body | None = None) -> memoryview:
+        """A large answer, read into one buffer; to a POST where there is a body."""
+        with self._answer("GET" if body is None else "POST", path, body) as response:
             self._check(response)
             if response.length is None:
                 raise self.not_sabi()

@@ -255,6 +255,11 @@ class Recipe:
                 layers[index] = replace(layer, mask="", invert_mask=False)
         return replace(self, layers=tuple(layers))
 
+    @property
+    def title(self) -> str:
+        """Its name, or the effects that it paints: rust_moss."""
+        return self.name or "_".join(dict.fromkeys(layer.effect.value for layer in self.layers))
+
     def at_age(self, age: float) -> Recipe:
         """The recipe with every layer at this age."""
         return replace(self, layers=tuple(replace(layer, age=age) for layer in self.layers))

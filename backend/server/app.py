@@ -12,6 +12,8 @@
     DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
     GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
                                   &method=marks|manifold|rarity [&marks={sha256} &invert=1]
+    POST   /v1/encoded            a message with maps -> a message with `file`, the bytes of an image file of an export:
+                                  ?layout=plain|unreal|unity|gltf&file=ORM&format=png|tif|exr|webp&bits=0|8|16
     POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata
 
 Every failure is {"error": {"code", "message", "hint"}}.
@@ -45,6 +47,7 @@ from ..protocol.tiles import from_text
 from ..weathering.pipeline import Weathered
 from ..weathering.pipeline import weather as pipeline_weather
 from .degree import degree_texels
+from .encoding import encoded_file
 from .guard import Guard, failure
 from .jobs import Job, Jobs
 from .map_cache import KeptMap, MapCache
@@ -95,6 +98,7 @@ def app(
             Route("/v1/jobs/{id}", service.delete_job, methods=["DELETE"]),
             Route("/v1/jobs/{id}/events", service.get_events),
             Route("/v1/jobs/{id}/result", service.get_result),
+            Route("/v1/encoded", service.post_encoded, methods=["POST"]),
             Route("/v1/weather", service.post_weather, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, token=token)],
@@ -188,6 +192,13 @@ class Service:
             asked.get("invert") == "1",
         )
         return Response(wire.dumps({"degree": degree}), media_type="application/octet-stream")
+
+    async def post_encoded(self, request: Request) -> Response:
+        size = _declared_size(request, self.limits.surface_bytes)
+        with self.arrivals.one_more(size):
+            message = await receive(self._pieces(request, size), size, self.spool)
+        file = await run_in_threadpool(encoded_file, message, request.query_params)
+        return Response(b"".join(wire.parts({"file": file})), media_type="application/octet-stream")
 
     async def post_weather(self, request: Request) -> Response:
         encoding, part = _choice(request, "encoding", Encoding), _choice(request, "part", Part)

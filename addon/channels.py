@@ -12,6 +12,7 @@ import numpy as np
 from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace
 from . import images
+from .directx import unturned
 from .flows import Flow, Value, links_of, plug, read_flow, surface_output
 from .heights import FLAT as FLAT_HEIGHT
 from .heights import Height, moves_sideways, read_height
@@ -128,11 +129,18 @@ def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
 
 def notes(material: bpy.types.Material) -> list[str]:
     """What a capture of this material leaves out, in sentences."""
-    if not moves_sideways(material):
-        return []
-    return [
-        f"The material '{material.name}' uses Vector Displacement: Sabi reads how far it moves the surface outward, not sideways."
-    ]
+    found = []
+    if moves_sideways(material):
+        found.append(
+            f"The material '{material.name}' uses Vector Displacement: Sabi reads how far it moves the surface outward, "
+            "not sideways."
+        )
+    if (image := unturned(material)) is not None:
+        found.append(
+            f"'{image.name}' is a DirectX normal map by its name, and nothing turns its green: its bumps are dents in Blender. "
+            "Press Turn Normals, or turn it in the nodes."
+        )
+    return found
 
 
 def used_images(tree: bpy.types.NodeTree, seen: set[str] | None = None) -> Iterator[bpy.types.Image]:

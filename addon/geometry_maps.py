@@ -33,14 +33,15 @@ def integers(values: np.ndarray, dtype: type[np.uint8] | type[np.uint16]) -> np.
     return result
 
 
-def colour_map(baked: np.ndarray, to_rec709: np.ndarray) -> Map:
-    """Scene-linear RGB to 8-bit sRGB."""
-    result = np.empty((*baked.shape[:2], 3), np.uint8)
+def colour_map(baked: np.ndarray, to_rec709: np.ndarray, dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> Map:
+    """Scene-linear RGB to sRGB of integers."""
+    result = np.empty((*baked.shape[:2], 3), dtype)
+    top = np.float32(np.iinfo(dtype).max)
     same = np.array_equal(to_rec709, np.eye(3))
     for row in range(0, len(baked), BAND):
         band = np.nan_to_num(baked[row : row + BAND, :, :3], nan=0.0, posinf=1.0, neginf=0.0)
         band = band if same else band @ to_rec709.T.astype(np.float32)
-        result[row : row + BAND] = np.rint(encode_srgb(band) * np.float32(255))
+        result[row : row + BAND] = np.rint(encode_srgb(band) * top)
     return Map(turned(result), ColorSpace.SRGB)
 
 

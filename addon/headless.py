@@ -2,6 +2,7 @@
 """Weathers a model without a window, through the extension's own operators: what `sabi weather model.gltf` runs.
 
     python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]
+        [--normals auto|opengl|directx] [--maps LAYOUT --format FORMAT --bits N --name PATTERN]
 
 in a Python that has bpy. The package this file lies in is linked into a temporary user folder as an extension and enabled
 there, so the operators are the real ones and nobody's settings are touched. Standard output is JSON lines: {"stage",
@@ -23,6 +24,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..backend.protocol.errors import BadFile, SabiError, SceneError
+from ..backend.protocol.map_files import format_named
 
 PACKAGE = Path(__file__).resolve().parents[1]
 EXTENSION = "bl_ext.user_default.sabi"
@@ -84,17 +86,31 @@ def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
     objects = choose(bpy, given.object)
     for obj in bpy.context.view_layer.objects:
         obj.select_set(obj in objects)
+    turned = _turn_normals(bpy, given.normals)
     operate(bpy.ops.sabi.weather, recipe_json=given.recipe.read_text(encoding="utf-8"), size=given.texels)
     applied = [addon("on_object").weathered(obj) for obj in objects]
     networks = {name: digest for a in applied if a for name, digest in json.loads(a.recipe_json)["networks"].items()}
-    warnings = addon("work").current().outcome.warnings
+    warnings = turned + addon("work").current().outcome.warnings
     _save(bpy, blend)
+    if given.maps:
+        how = {"engine": given.maps.upper(), "depth": str(given.bits or "AUTO"), "pattern": given.name}
+        how["file_format"] = format_named(given.format).name
+        operate(bpy.ops.sabi.export_maps, directory=str(given.out / "maps"), **how)
     if given.model.suffix.lower() in EXPORTERS:
         operate(bpy.ops.sabi.flatten)
         warnings += addon("work").current().outcome.warnings
         _export(bpy, given.out / given.model.name)
     files = [str(path.relative_to(given.out)) for path in sorted(given.out.rglob("*")) if path.is_file()]
     return {"files": files, "warnings": list(warnings), "networks": networks}
+
+
+def _turn_normals(bpy: ModuleType, normals: str) -> tuple[str, ...]:
+    """Turns DirectX's normal maps of what is selected, those that names tell or all; returns what to say of it."""
+    if normals == "opengl" or not bpy.ops.sabi.turn_normals.poll():
+        return ()
+    before = {image for image in map(addon("directx").unturned, bpy.data.materials) if image is not None}
+    operate(bpy.ops.sabi.turn_normals, every=normals == "directx")
+    return tuple(f"'{image.name}' is read as a DirectX normal map: its green is turned." for image in before)
 
 
 def open_model(bpy: ModuleType, path: Path) -> None:
@@ -228,6 +244,13 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--object", action="append", default=[], help="a mesh object to weather; may be given again; default all"
     )
+    parser.add_argument("--normals", choices=("auto", "opengl", "directx"), default="auto", help="what normal maps are")
+    parser.add_argument(
+        "--maps", default="", help="also write maps, into the folder maps: plain, unreal, unity or gltf"
+    )
+    parser.add_argument("--format", default="png", help="with --maps: png, tif, exr or webp")
+    parser.add_argument("--bits", type=int, default=0, help="with --maps: 8 or 16; 0 for what the format has first")
+    parser.add_argument("--name", default="{object}_{map}", help="with --maps: a pattern of the files' names")
     given = parser.parse_args(words)
     given.model, given.out = given.model.resolve(), given.out.resolve()
     return given

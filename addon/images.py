@@ -224,13 +224,13 @@ def set_color_space(image: bpy.types.Image, space: ColorSpace) -> None:
 
 
 def load_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
-    """As `open_png`, with the texels read. Raises BadFile when they cannot be."""
-    image = open_png(path, name, space, channel_packed=channel_packed)
+    """As `open_file`, with the texels read. Raises BadFile when they cannot be."""
+    image = open_file(path, name, space, channel_packed=channel_packed)
     read_texels(image)
     return image
 
 
-def open_png(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
+def open_file(path: str | os.PathLike, name: str, space: ColorSpace, *, channel_packed: bool = True) -> bpy.types.Image:
     """A new image of Blender's from a file the backend wrote, never one that is loaded already; its texels are not read yet.
 
     With `channel_packed` alpha is a channel of its own and does not touch the colours. A path with <UDIM> gives a tiled image.

@@ -12,6 +12,7 @@ LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
 PAINTED = "sabi_painted"  # on a group's image nodes: which painted image they show, as `1 thin`
 SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
+INPUT = "sabi_input"  # beside it: a digest of the mesh, the UVs and the materials beneath, as they were captured
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
 

@@ -254,35 +254,10 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SABI_OT_flatten(_Working, _OnWeathered, bpy.types.Operator):
-    """Bake the selected weathered objects, at their present age, to plain image textures for glTF, FBX and USD"""
-
-    bl_idname = "sabi.flatten"
-    bl_label = "Flatten"
-    bl_options = {"REGISTER"}
-
-    size: IntProperty(
-        name="Size",
-        description="Texels a side; 0 for the size of the painted images",
-        min=0,
-        soft_max=LARGEST,
-        options={"SKIP_SAVE"},
-    )
-    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
-
-    @reporting
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        from .flatten import flatten_objects
-
-        objects = [obj for obj in selected_meshes(context) if on_object.weathered(obj)]
-        return self.begin("Flattening", flatten_objects(objects, self.size), self.wait)
-
-
 _CLASSES = (
     SABI_OT_weather,
     SABI_OT_weather_frame,
     SABI_OT_cancel,
     SABI_OT_revert,
-    SABI_OT_flatten,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

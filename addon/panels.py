@@ -217,6 +217,24 @@ class _Object(_Tab):
         row.operator("sabi.flatten", icon="TEXTURE")
 
 
+class _Export(_Tab):
+    """Maps of weathered objects as files"""
+
+    bl_label = "Export Maps"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and context.object is not None and on_object.touched(context.object)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.sabi.export
+        layout.use_property_split, layout.use_property_decorate = True, False
+        for name in ("engine", "file_format", "depth", "pattern", "directory"):
+            layout.prop(settings, name)
+        layout.operator("sabi.export_maps", icon="EXPORT")
+
+
 class SABI_PT_frame(_Tab, bpy.types.Panel):
     """Weathering what the camera sees"""
 
@@ -328,7 +346,7 @@ def _in_space(panel: type, space: str, ending: str) -> type:
     return type(f"SABI_PT{panel.__name__.lower()}{ending}", (panel, bpy.types.Panel), named)
 
 
-_SHARED = (_Weather, _Recipe, _Where, _Further, _Surroundings, _Object)
+_SHARED = (_Weather, _Recipe, _Where, _Further, _Surroundings, _Object, _Export)
 _CLASSES = (
     SABI_UL_layers,
     *(_in_space(panel, space, ending) for space, ending in SPACES.items() for panel in _SHARED),

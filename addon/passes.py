@@ -43,6 +43,7 @@ class Subject:
     size: tuple[int, int]  # width, height
     others_occlude: bool
     weathered: bool = False  # with Sabi's layers as they are now, for flattening; else what lies beneath them
+    deep: bool = False  # bakes of the material are kept in 16 bits
 
 
 class Passes:
@@ -174,6 +175,7 @@ class Passes:
         prepared = list(self.prepared.values())
         sources = {name: channels.shared_source(prepared, name) for name in channels.CHANNELS}
         maps: dict[str, Map] = {}
+        whole = np.uint16 if self.subject.deep else np.uint8
         for name, source in sources.items():
             map_ = yield from self.unbaked(name, source)
             if map_ is not None:
@@ -185,11 +187,13 @@ class Passes:
                 if wanted == ["albedo"]:
                     to_rec709 = images.scene_to_rec709()
                     maps["albedo"] = yield lambda baked=baked, to_rec709=to_rec709: geometry_maps.colour_map(
-                        baked, to_rec709
+                        baked, to_rec709, whole
                     )
                 else:
                     for index, name in enumerate(wanted):
-                        maps[name] = yield lambda baked=baked, index=index: geometry_maps.data_map(baked[..., index])
+                        maps[name] = yield lambda baked=baked, index=index: geometry_maps.data_map(
+                            baked[..., index], whole
+                        )
         if "normal" not in maps and sources["normal"] != FLAT:
             baked = yield from self.surface(Prepared.show_surface, "NORMAL")
             maps["normal"] = yield lambda: geometry_maps.data_map(

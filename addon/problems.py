@@ -11,8 +11,10 @@ from functools import cache
 import bpy
 
 from ..backend.protocol.errors import BackendError, DeviceError, SabiError, Unauthorized
+from .directx import unturned
 from .preferences import EXTENSION, preferences, service_settings
 
+FEW = 8  # of them whose nodes are looked at
 MOST = 64  # selected objects that are looked at: panels must not be slow
 
 
@@ -49,6 +51,12 @@ def problems(context: bpy.types.Context) -> Iterator[Problem]:
         yield Problem("'{}' has no UV map", Remedy("sabi.unwrap", "Unwrap"), flat.name)
     if hidden := next((obj for obj in objects if obj.hide_render), None):
         yield Problem("'{}' is hidden from renders", Remedy("sabi.show_in_renders", "Show"), hidden.name)
+    if (image := _directx(objects[:FEW])) is not None:
+        yield Problem(
+            "'{}' is a DirectX normal map, and nothing turns it",
+            Remedy("sabi.turn_normals", "Turn Normals"),
+            image.name,
+        )
     if preferences().storage == "FILES" and not bpy.data.filepath:
         yield Problem("Images go beside the .blend, which was never saved", SAVE)
     chosen = service_settings()
@@ -59,6 +67,11 @@ def problems(context: bpy.types.Context) -> Iterator[Problem]:
 def remedy(error: SabiError) -> Remedy | None:
     """What may mend an error that was met."""
     return PREFERENCES if isinstance(error, BackendError | DeviceError | Unauthorized) else None
+
+
+def _directx(objects: list[bpy.types.Object]) -> bpy.types.Image | None:
+    materials = dict.fromkeys(slot.material for obj in objects for slot in obj.material_slots)
+    return next((image for made in materials if (image := unturned(made)) is not None), None)
 
 
 @cache

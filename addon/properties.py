@@ -23,6 +23,7 @@ from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
 from . import live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
+from .export_settings import SABI_PG_export
 
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
@@ -257,6 +258,7 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     ground: FloatProperty(
         name="Ground", description="Height of the ground against gravity", subtype="DISTANCE", update=live.changed
     )
+    export: PointerProperty(name="Export", description="How maps are exported", type=SABI_PG_export)
 
 
 def untouched(settings: SABI_PG_scene) -> bool:

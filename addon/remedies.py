@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as said
+from bpy.props import BoolProperty
 
 from ..backend.protocol.errors import SceneError
-from . import work
+from . import directx, on_object, work
 from .operators import reporting, selected_meshes
 from .versions import enable_nodes
 
@@ -111,5 +113,30 @@ class SABI_OT_show_in_renders(_OnSelected, bpy.types.Operator):
         return {"FINISHED"}
 
 
-_CLASSES = (SABI_OT_unwrap, SABI_OT_material_add, SABI_OT_show_in_renders)
+class SABI_OT_turn_normals(_OnSelected, bpy.types.Operator):
+    """Turn the green of the selected objects' DirectX normal maps, by nodes: Blender wants OpenGL's"""
+
+    bl_idname = "sabi.turn_normals"
+    bl_label = "Turn Normals"
+    bl_options = {"REGISTER", "UNDO"}
+
+    every: BoolProperty(
+        name="Every One",
+        description="All normal maps that nothing turns are DirectX's, not only those whose names say so",
+        options={"SKIP_SAVE"},
+    )
+
+    @staticmethod
+    def wants(obj: bpy.types.Object) -> bool:
+        return any(made.node_tree and any(directx.straight(made.node_tree)) for made in on_object.materials(obj))
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        materials = {made for obj in self.objects(context) for made in on_object.materials(obj)}
+        turned = sum(len(directx.turn(made, self.every)) for made in materials)
+        self.report({"INFO"}, said("Turned {} normal map(s)").format(turned))
+        return {"FINISHED"}
+
+
+_CLASSES = (SABI_OT_unwrap, SABI_OT_material_add, SABI_OT_show_in_renders, SABI_OT_turn_normals)
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

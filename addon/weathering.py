@@ -22,7 +22,7 @@ from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, Sabi
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, masks, material, reading, timing, work
+from . import images, masks, material, on_object, reading, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
@@ -223,7 +223,7 @@ def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
-            image = images.open_png(files[name], next(names), space)
+            image = images.open_file(files[name], next(names), space)
             kept.image(image)
             yield Progress("Loading the images", 1.0)
             yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))
@@ -284,6 +284,8 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
     ]
     painting = material.Painting(material.used_slots(obj), layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
+    for worn in on_object.weathered(obj).materials:
+        on_object.group_node(worn).node_tree[on_object.INPUT] = captured.key
     for uid, name in zip(blocks, image_names(ready), strict=True):
         there[uid].name = name  # free now that what it replaces is gone
 

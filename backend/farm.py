@@ -13,11 +13,11 @@ from typing import Any
 
 from . import cluster
 from .files import IMAGE_SUFFIXES
-from .files.names import read_name
 from .items import SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
 from .models import MODEL_SUFFIXES
 from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
+from .protocol.texture_names import read_name
 
 # Codes of what would fail every other item as well. To go on after a server's restart, run the batch again.
 FATAL = (

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..protocol.errors import BadFile, BadSurface
 from ..protocol.surface import CHANNELS, ColorSpace, Map, Space, Surface
+from ..protocol.texture_names import NamedFile, read_name
 from .frame import is_frame, read_frame
 from .image import IMAGE_SUFFIXES, read_image
-from .names import NamedFile, read_name
 
 _WRAP_RATIO = 2.0  # how much opposite borders may differ, over what neighbouring rows do, for a texture that wraps
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..protocol.errors import BadFile
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from ..protocol.texture_names import read_name
 from ..protocol.whole import WholeFiles
 from ..weathering import colour
 from .assets import Asset, Assignment, flip_green
 from .image import IMAGE_SUFFIXES, read_image, writable_suffix, write_image
-from .names import read_name
 
 MATERIAL_MAPS = ("albedo", "roughness", "metallic", "normal", "height", "alpha")
 

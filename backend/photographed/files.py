@@ -11,8 +11,8 @@ import numpy as np
 import OpenImageIO
 
 from ..files.image import IMAGE_SUFFIXES, open_image, read_bands
-from ..files.names import read_name
 from ..protocol.errors import BadFile, BadSurface
+from ..protocol.texture_names import read_name
 from ..weathering.colour import to_srgb
 from .degree import Grid
 from .maps import TELLING

@@ -21,9 +21,9 @@ from scipy import ndimage
 
 from ...backend.files.assets import seems_to_wrap
 from ...backend.files.image import IMAGE_SUFFIXES, read_image
-from ...backend.files.names import read_name
 from ...backend.protocol.errors import BadFile
 from ...backend.protocol.surface import Map
+from ...backend.protocol.texture_names import read_name
 from ...backend.weathering.colour import to_srgb
 from .batches import Plates, variants
 from .effects import Area, Photograph

@@ -87,7 +87,7 @@ def weathering_steps():
 class PlayedFlat(capture.Capture):
     """Stands for a bake of what is shown."""
 
-    def __init__(self, _context, obj, painted) -> None:
+    def __init__(self, _context, obj, painted, **_how) -> None:
         self.obj, self.uv_map = obj, painted.uv_map
 
     def run(self):

@@ -6,7 +6,7 @@ import json
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import flatten, material, on_object, work
+from bl_ext.user_default.sabi.addon import material, on_object, shown, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.images import encode_srgb
 from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
@@ -121,7 +121,7 @@ def test_bleed_spreads_islands_and_keeps_them():
     values = np.zeros((9, 9, 1), np.uint8)
     inside = np.zeros((9, 9), bool)
     inside[4, 4], values[4, 4] = True, 7
-    spread = flatten.bleed(values, inside, 3)[..., 0]
+    spread = shown.bleed(values, inside, 3)[..., 0]
     distance = np.abs(np.arange(9)[:, None] - 4) + np.abs(np.arange(9) - 4)
     assert np.array_equal(spread, np.where(distance <= 3, 7, 0))
 

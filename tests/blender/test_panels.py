@@ -36,7 +36,7 @@ def shown(space):
 
 
 def test_the_same_panels_in_three_editors():
-    shared = {"Sabi", "Recipe", "Where", "More of This Layer", "Surroundings", "On This Object"}
+    shared = {"Sabi", "Recipe", "Where", "More of This Layer", "Surroundings", "On This Object", "Export Maps"}
     assert shown("VIEW_3D") == shown("NODE_EDITOR") == shared
     assert shown("IMAGE_EDITOR") == shared | {"Rendered Frame", "Degree of a Photograph"}
     for cls in OURS:

@@ -6,14 +6,43 @@ from pathlib import Path
 
 import bpy
 from bl_ext.user_default.sabi import addon
-from bl_ext.user_default.sabi.addon import effects, mask_kinds, preferences, presets, properties, translations
+from bl_ext.user_default.sabi.addon import (
+    effects,
+    export_settings,
+    mask_kinds,
+    preferences,
+    presets,
+    properties,
+    translations,
+)
 
 FOLDER = Path(addon.__file__).parent
-PROPER = {"Sabi", "CUDA", "TensorRT", "DirectML", "Core ML", "Python", "512", "1024", "2048", "4096", "8192"}
+PROPER = {
+    "Sabi",
+    "Blender",
+    "Unreal",
+    "Unity",
+    "glTF",
+    "PNG",
+    "TIFF",
+    "OpenEXR",
+    "WebP",
+    "CUDA",
+    "TensorRT",
+    "DirectML",
+    "Core ML",
+    "Python",
+    "512",
+    "1024",
+    "2048",
+    "4096",
+    "8192",
+}
 GROUPS = (
     properties.SABI_PG_exposure,
     properties.SABI_PG_layer,
     properties.SABI_PG_scene,
+    export_settings.SABI_PG_export,
     preferences.SABI_AP_preferences,
 )
 BLENDERS = (bpy.types.Operator, bpy.types.PropertyGroup, bpy.types.AddonPreferences)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sabi.backend.files.names import read_name
+from sabi.backend.protocol.texture_names import read_name
 
 
 @pytest.mark.parametrize(

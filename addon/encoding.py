@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Encoding as steps of a piece of work, by whichever backend is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from ..backend.protocol.errors import BackendGone
+from ..backend.protocol.map_files import FileFormat, Layout, MapExport
+from .encode_job import EncodeJob, Piece
+from .preferences import service, service_settings
+from .progress import Progress
+
+
+def export_of(engine: str, file_format: str, depth: str, pattern: str) -> MapExport:
+    """The export that properties of these names describe. Raises BadFile as MapExport does."""
+    return MapExport(Layout[engine], FileFormat[file_format], 0 if depth == "AUTO" else int(depth), pattern)
+
+
+def encoding(
+    pieces: Sequence[Piece], export: MapExport, overwrite: bool = False
+) -> Generator[Progress, None, list[dict[str, Path]]]:
+    """Steps that end with each piece's files by name. Raises what EncodeJob raises, with no file written."""
+    chosen = service_settings()
+    job = EncodeJob(lambda: service.connect(chosen), pieces, export, overwrite)
+    try:
+        while not job.wait(0.0):
+            yield job.progress
+        return job.result()
+    except BackendGone:
+        service.doubt()
+        raise
+    finally:
+        job.cancel()

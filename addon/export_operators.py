@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What leads out of Blender: plain materials for exporters, and maps for engines. Each operator calls one function."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, IntProperty
+
+from . import on_object, work
+from .capture_settings import LARGEST
+from .export_settings import (
+    depth_property,
+    engine_property,
+    folder_property,
+    format_property,
+    pattern_property,
+)
+from .operators import _OnWeathered, _Working, reporting, selected_meshes
+
+
+class _Sized:
+    size: IntProperty(
+        name="Size",
+        description="Texels a side; 0 for the size of the painted images",
+        min=0,
+        soft_max=LARGEST,
+        options={"SKIP_SAVE"},
+    )
+    wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
+
+
+class SABI_OT_flatten(_Working, _OnWeathered, _Sized, bpy.types.Operator):
+    """Bake the selected weathered objects, at their present age, to plain image textures for glTF, FBX and USD"""
+
+    bl_idname = "sabi.flatten"
+    bl_label = "Flatten"
+    bl_options = {"REGISTER"}
+
+    file_format: format_property()
+    depth: depth_property()
+    pattern: pattern_property()
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from .encoding import export_of
+        from .flatten import flatten_objects
+
+        objects = [obj for obj in selected_meshes(context) if on_object.weathered(obj)]
+        export = export_of("PLAIN", self.file_format, self.depth, self.pattern)
+        return self.begin("Flattening", flatten_objects(objects, self.size, export), self.wait)
+
+
+class SABI_OT_export_maps(_Working, _Sized, bpy.types.Operator):
+    """Write maps of the selected weathered objects, at their present age, as the chosen program wants them"""
+
+    bl_idname = "sabi.export_maps"
+    bl_label = "Export Maps"
+    bl_options = {"REGISTER"}
+
+    engine: engine_property()
+    file_format: format_property()
+    depth: depth_property()
+    pattern: pattern_property()
+    directory: folder_property()
+    overwrite: BoolProperty(
+        name="Overwrite", description="Replace files of the same names; else they are refused", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if work.busy():
+            cls.poll_message_set("Sabi is at work already")
+            return False
+        if not any(on_object.touched(obj) for obj in selected_meshes(context)):
+            cls.poll_message_set("Select an object that Sabi has weathered")
+            return False
+        return True
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from .encoding import export_of
+        from .map_export import Destination, export_objects
+
+        given, scene = self.properties.is_property_set, context.scene.sabi.export
+        engine, file_format, depth, pattern, directory = (
+            getattr(self if given(name) else scene, name)
+            for name in ("engine", "file_format", "depth", "pattern", "directory")
+        )
+        to = Destination(directory, export_of(engine, file_format, depth, pattern), self.overwrite)
+        objects = [obj for obj in selected_meshes(context) if on_object.touched(obj)]
+        return self.begin("Exporting the maps", export_objects(objects, to, self.size), self.wait)
+
+
+register, unregister = bpy.utils.register_classes_factory((SABI_OT_flatten, SABI_OT_export_maps))

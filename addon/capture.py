@@ -302,7 +302,13 @@ def check(obj: bpy.types.Object) -> None:
     if obj.mode == "EDIT":
         obj.update_from_editmode()
     if not obj.data.polygons:
-        raise SceneError(f"'{obj.name}' has no faces.", "Its mesh is empty.")
+        made = any(modifier.type == "NODES" for modifier in obj.modifiers)
+        hint = (
+            "Its faces are made by nodes alone: apply them with Object > Convert > Mesh."
+            if made
+            else "Its mesh is empty."
+        )
+        raise SceneError(f"'{obj.name}' has no faces.", hint)
     if not obj.data.uv_layers:
         raise SceneError(f"'{obj.name}' has no UV map.", "Unwrap it: in Edit Mode choose UV > Smart UV Project.")
     rest.place_of(obj)
@@ -315,6 +321,7 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> G
     """The artist's UV map where it can carry a texture, or tiles of it; else Sabi's, found on the object or made."""
     own = uvs.render_uv(obj.data)
     if tiles is not None:
+        uvs.check_room(obj)
         warnings = (_SHRUNK.format(name=obj.name),) if tiles.shrunk else ()
         return _Unwrapped(uvs.SECOND_UV, tiles.corners, warnings, tiles.tiles)
     trouble = yield from _trouble(rest.still_copy(place, obj), own)
@@ -329,11 +336,12 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> G
         trouble = yield from _trouble(rest.base_copy(place, obj), own)
         if not trouble:
             return _Unwrapped(own, None, warnings)
+    uvs.check_room(obj)
     warnings = (f"The UVs of '{obj.name}' {trouble}: it gets a second UV map, '{uvs.SECOND_UV}'.", *warnings)
     base = rest.base_copy(place, obj)
     if base.data.uv_layers.get(uvs.SECOND_UV) is not None and not (yield from _trouble(base, uvs.SECOND_UV)):
         return _Unwrapped(uvs.SECOND_UV, uvs.coordinates(base.data, uvs.SECOND_UV), warnings)
-    return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base), warnings)
+    return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base, obj.name), warnings)
 
 
 _SHRUNK = "The tiles of '{name}' together are more texels than Sabi paints at once: it paints them smaller."

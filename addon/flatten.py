@@ -46,6 +46,8 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0, export: 
 
     The export's layout is plain; its pattern names the images. Revert leads back to the original material.
     """
+    if not objects:
+        raise SceneError("None of the selected objects has layers to flatten.", "Revert leads back from what is flat.")
     targets, sources = [Target.of(obj) for obj in objects], [provenance(obj) for obj in objects]
     painted = [painted_on(obj, size) for obj in objects]
     flat: list[_Flat] = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -32,9 +33,7 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     anything is rendered.
     """
     masked = masks.without(recipe) != recipe
-    target = Path(bpy.path.abspath(filepath)).with_suffix(".exr") if filepath else None
-    if target is not None and target.exists():
-        raise FileExists(f"{target} exists already.")
+    target = _target(filepath) if filepath else None
     scene_name = context.scene.name
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     try:
@@ -50,6 +49,19 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
         return work.Outcome(f"Weathered the view of {scene_name}: {image.name}", warnings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _target(filepath: str) -> Path:
+    """Where to keep the frame. Raises BadFile where that names no file, FileExists."""
+    if filepath.startswith("//") and not bpy.data.filepath:
+        raise BadFile("The .blend has no folder yet.", "Save it first, or give a whole path.")
+    path = Path(bpy.path.abspath(filepath))
+    if path.is_dir() or filepath.endswith(("/", os.sep)):
+        raise BadFile(f"{path} is a folder.", "Give the frame a name in it.")
+    target = path if path.suffix.lower() == ".exr" else path.with_name(f"{path.name}.exr")
+    if target.exists():
+        raise FileExists(f"{target} exists already.")
+    return target
 
 
 def replace_mode(recipe: Recipe) -> Recipe:
@@ -102,12 +114,15 @@ def _load(frame: WeatheredFrame, scene_name: str) -> bpy.types.Image:
 
 
 def _copy_whole(source: Path, target: Path) -> None:
-    partial = target.with_name(f".{target.name}.part")
+    partial = target.with_name(f".{target.stem[:80]}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, partial)
+        if target.exists():  # it has come while Blender rendered
+            raise FileExists(f"{target} exists already.")
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         said = f"The frame cannot be written to {target}: {error.strerror}."
         raise (DiskFull(said) if is_disk_full(error) else BadFile(said, "Choose another place.")) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -166,6 +166,11 @@ def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarra
 
 def check(image: bpy.types.Image) -> None:
     """Raises BadFile when the image has no pixels to read, saying why."""
+    if image.source in ("SEQUENCE", "MOVIE"):
+        raise BadFile(
+            f"The image '{image.name}' is a sequence of pictures.",
+            "Sabi weathers stills: choose Single Image in the node's Source, or remove it from the material.",
+        )
     if min(reading.facts(image).size) > 0:
         return
     path = file_of(image)

@@ -193,6 +193,8 @@ def _bypass(tree: bpy.types.NodeTree) -> list[tuple[str, str, str, str]]:
     """Links around Sabi's nodes; returns the ends (node, socket, node, socket) of the links that led out, by name."""
     mix, group = find(tree, "mix"), find(tree, "group")
     outgoing = []
+    if mix is None and group.node_tree is None:  # deleted, and with it the sockets that led around it
+        return outgoing
     for link in [link for link in tree.links if link.from_node == (mix or group) and GROUP_KEY not in link.to_node]:
         source, target = link.from_socket, link.to_socket
         outgoing.append((source.node.name, source.identifier, target.node.name, target.identifier))

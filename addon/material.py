@@ -7,7 +7,7 @@ property SLOTS and put back by `revert`, unless the artist has changed the copy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -21,6 +21,7 @@ from .joins import find_site, join, part
 from .on_object import LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
+ORIGINAL = "sabi_original"  # on a copy: the material that it was made of
 IMAGE = "sabi_image"  # on images that Sabi made
 
 
@@ -125,7 +126,7 @@ def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequen
     keep_slots(obj)
     copy = material.copy()
     _discard([part(copy)])
-    copy[COPY] = fingerprint(copy)
+    copy[COPY], copy[ORIGINAL] = fingerprint(copy), material
     for slot in [obj.material_slots[index] for index in slots]:
         if slot.material == material:
             give(obj, slot, copy)
@@ -144,16 +145,17 @@ def _put_back(obj: bpy.types.Object) -> None:
         return
     changed = False
     for index, slot in enumerate(obj.material_slots):
-        record, now = kept.get(str(index)), slot.material
-        if record is None or now is None or COPY not in now:
+        now = slot.material
+        record = _record(kept, index, now) if now is not None and COPY in now else None
+        if record is None:
             continue
-        if now[COPY] != fingerprint(now):
-            changed = True  # the artist has worked on the copy: it is theirs now
+        gone = now.get(ORIGINAL, ...) is None or record.get("material", ...) is None  # what is deleted stays as None
+        if gone or now[COPY] != fingerprint(now):
+            changed = True  # its original was deleted, or the artist has worked on the copy: it is theirs now
             continue
-        original = record.get("material")
         slot.material = None  # the object's own entry would keep the copy in use behind the mesh's
         slot.link = record["link"]
-        slot.material = original
+        slot.material = record.get("material")
         if now.users == 0:
             group = part(now)
             ours = [node.image for node in now.node_tree.nodes if IMAGE in (getattr(node, "image", None) or ())]
@@ -163,7 +165,19 @@ def _put_back(obj: bpy.types.Object) -> None:
     del obj[SLOTS]
     if changed:
         for material in materials(obj):
-            material.pop(COPY, None)
+            for key in (COPY, ORIGINAL):
+                material.pop(key, None)
+
+
+def _record(
+    kept: Mapping[str, Mapping[str, object]], index: int, now: bpy.types.Material
+) -> Mapping[str, object] | None:
+    """What is noted of the slot that a copy of Sabi's is in; the artist may have moved or removed slots since."""
+    here = kept.get(str(index))
+    if ORIGINAL not in now or (here is not None and here.get("material") == now[ORIGINAL]):
+        return here
+    others = [record for record in kept.values() if record.get("material") == now[ORIGINAL]]
+    return others[0] if others else None
 
 
 def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:

@@ -28,7 +28,7 @@ class Applied:
 
 def weathered(obj: bpy.types.Object | None) -> Applied | None:
     """What `apply` has put on an object, or None."""
-    found = tuple(m for m in materials(obj) if group_node(m)) if obj is not None else ()
+    found = tuple(m for m in materials(obj) if whole(group_node(m))) if obj is not None else ()
     if not found:
         return None
     node = group_node(found[0])
@@ -37,12 +37,17 @@ def weathered(obj: bpy.types.Object | None) -> Applied | None:
 
 def touched(obj: bpy.types.Object) -> bool:
     """Whether `revert` would find anything of Sabi's."""
-    return SLOTS in obj or UV_MAP in obj or weathered(obj) is not None
+    return SLOTS in obj or UV_MAP in obj or any(map(group_node, materials(obj)))
 
 
 def group_node(material: bpy.types.Material | None) -> bpy.types.Node | None:
     """Sabi's node in a material, found by its mark, never by its name."""
     return find(material.node_tree, "group") if material is not None and material.node_tree is not None else None
+
+
+def whole(node: bpy.types.Node | None) -> bool:
+    """Whether a group node of Sabi's still has its tree: Blender lets anybody delete that."""
+    return node is not None and node.node_tree is not None
 
 
 def layer_inputs(node: bpy.types.Node) -> list[dict[str, bpy.types.NodeSocket]]:

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from ..backend.protocol.errors import SceneError
 from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import channels, geometry_maps, images, mesh_masks, reading, rest, versions
 from .bake import Bake, aim
@@ -74,6 +75,11 @@ class Passes:
         """The surface's maps; all of one size, top row first."""
         normals = yield from self.geometric(self.geometry.normal(), self.subject.size)
         inside = yield lambda: geometry_maps.covered(normals)
+        if not inside.any():
+            raise SceneError(
+                f"None of the {self.subject.size[0]} x {self.subject.size[1]} texels shows the object.",
+                "Its faces may be too small in their UV map: unwrap it anew, or choose larger images.",
+            )
         position = yield from self.geometric(self.geometry.position(), self.subject.size)
         outside = ~inside[..., None]
         normals, position = normals[..., :3], position[..., :3]

@@ -271,7 +271,7 @@ def _find(target: Target) -> bpy.types.Object | None:
 
 def _trees(obj: bpy.types.Object) -> Iterator[bpy.types.NodeTree]:
     nodes = (on_object.group_node(made) for made in on_object.materials(obj))
-    yield from dict.fromkeys(node.node_tree for node in nodes if node is not None)
+    yield from dict.fromkeys(node.node_tree for node in nodes if on_object.whole(node))
 
 
 def _remove(session_uids) -> None:  # type: ignore[no-untyped-def]

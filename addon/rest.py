@@ -88,6 +88,8 @@ def _bare_copy(stage: Stage, obj: bpy.types.Object) -> bpy.types.Object:
     copy.parent = None
     copy.constraints.clear()
     copy.hide_render = copy.hide_viewport = False
+    copy.is_holdout = copy.is_shadow_catcher = False
+    copy.instance_type = "NONE"
     if copy.data.shape_keys is not None:
         basis = _coordinates(copy.data.shape_keys.reference_key.data)
         copy.shape_key_clear()

@@ -81,11 +81,18 @@ def painted_on(obj: bpy.types.Object, size: int = 0) -> PaintedOn:
     """Where a weathered or flattened object's images lie.
 
     The size is theirs, or their shape at `size` texels, of the largest tile.
-    Raises SceneError where the object is neither, TooLarge where its images would be.
+    Raises SceneError where the object is neither, or what that hangs on is gone, TooLarge where its images would be.
     """
     tree = _tree(obj)
-    image = next(node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage" and node.image)
-    uv_map = next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap")
+    found = [node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"]
+    uv_map = next((node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"), "")
+    if not any(found) or (on_object.RECIPE in tree and None in found):
+        raise SceneError(f"Painted images of '{obj.name}' were removed.", "Weather it again.")
+    if uv_map not in obj.data.uv_layers:
+        raise SceneError(
+            f"The UV map '{uv_map}', which the painted images of '{obj.name}' fit, is gone.", "Weather it again."
+        )
+    image = next(image for image in found if image is not None)
     if image.source == "TILED":
         tiles = atlas(obj, {tile.number: tuple(tile.size) for tile in image.tiles}, size)
         if tiles is None:

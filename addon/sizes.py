@@ -11,11 +11,14 @@ import numpy as np
 from . import channels, reading, timing, uvs
 from .capture_settings import DEFAULT, LARGEST, SMALLEST, CaptureSettings
 
+NARROWEST = 8  # times as long as wide
+
 
 def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> tuple[int, int]:
     """Width and height of the maps: the size asked for, else that of the materials' largest image, else by texels a metre.
 
-    Without a size asked for, the longest side lies between 512 and 8192.
+    Without a size asked for, the longest side lies between 512 and 8192. They have the shape of the largest image, but are no
+    strips: what is a strip is a ramp or palette of colours, and no picture of the surface.
     """
     materials = channels.check(obj)
     found = [_extent(image) for material in materials for image in channels.used_images(material.node_tree)]
@@ -25,7 +28,8 @@ def output_size(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> t
     width, height = max(found, key=lambda size: (size[0] * size[1], size))
     longest = settings.size or min(max(width, height, SMALLEST), LARGEST)
     scale = longest / max(width, height)
-    return max(round(width * scale), 1), max(round(height * scale), 1)
+    least = longest // NARROWEST
+    return max(round(width * scale), least, 1), max(round(height * scale), least, 1)
 
 
 def _extent(image: bpy.types.Image) -> tuple[int, int]:

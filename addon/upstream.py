@@ -9,6 +9,7 @@ import bpy
 
 from ..backend.protocol.errors import SceneError
 from .flows import Place, Socket, links_of, surface_output
+from .on_object import RECIPE
 
 TEXTURES = ("ShaderNodeTexImage", "ShaderNodeTexEnvironment")
 
@@ -23,9 +24,12 @@ def shown(material: bpy.types.Material) -> Iterator[bpy.types.Node]:
 
 
 def check_textures(material: bpy.types.Material) -> None:
-    """Raises SceneError where a texture that is shown has no image: Blender would show magenta, and so would the result."""
+    """Raises SceneError where a texture that is shown has no image: Blender would show magenta, and so would the result.
+
+    Sabi's own groups are passed over: what they showed is painted again.
+    """
     for node in shown(material):
-        if node.bl_idname in TEXTURES and node.image is None:
+        if node.bl_idname in TEXTURES and node.image is None and RECIPE not in node.id_data:
             raise SceneError(
                 f"The node '{node.label or node.name}' of the material '{material.name}' has no image.",
                 "Choose one in the Shader Editor, or remove or mute the node; until then it is magenta.",

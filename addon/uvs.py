@@ -19,6 +19,9 @@ from .rest import SECOND_UV
 GRID = 512  # texels a side of the picture in which overlaps are looked for
 OVERLAP_SHARE = 0.002  # of the covered texels: less is rounding at borders
 RANGE_SLACK = 1e-4  # of the square: rounding; less than a texel of the largest maps
+SHRUNK = 1e-4  # of the texels that a face would have, were all shared out evenly: 20 across where there should be 2000
+SHRUNK_SHARE = 0.01  # of the area: less is a cap or a sliver
+MOST_MAPS = 8  # UV maps of a mesh, Blender's limit
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Layout:
     overlapping: float
     mirrored: float  # the part of `overlapping` where faces lie on faces of the other winding
     out_of_range: float  # share of triangles
+    shrunk: float  # share of the area that has next to no texels
     covered: dict[int, np.ndarray]  # slot -> [GRID, GRID] bool
     uv_area: float
 
@@ -46,6 +50,8 @@ class Layout:
         """Why these UVs cannot carry a texture of their own, as half a sentence; empty when they can."""
         if self.out_of_range > 0:
             return "reach outside the 0 to 1 square"
+        if self.shrunk > SHRUNK_SHARE:
+            return "have next to no texels for some faces"
         if self.overlapping > OVERLAP_SHARE:
             return "are mirrored onto each other" if self.mirrored > self.overlapping / 2 else "overlap"
         return ""
@@ -81,11 +87,11 @@ def coordinates(mesh: bpy.types.Mesh, uv_map: str) -> np.ndarray:
 def inspect(mesh: Loops, *, grid: int = GRID) -> Layout:
     """How these UVs lie. numpy alone: may run in any thread."""
     uv = mesh.triangles
-    outside = ((uv < -RANGE_SLACK) | (uv > 1 + RANGE_SLACK)).any(axis=(1, 2))
+    outside = ~((uv >= -RANGE_SLACK) & (uv <= 1 + RANGE_SLACK)).all(axis=(1, 2))  # NaN is outside too
     winding = signed_areas(uv)
-    flat = np.abs(winding) < 1e-12
-    texels, owners = rasterise(uv[~flat], grid)
-    owners = np.flatnonzero(~flat)[owners]
+    shown = np.abs(winding) >= 1e-12
+    texels, owners = rasterise(uv[shown], grid)
+    owners = np.flatnonzero(shown)[owners]
     up = np.bincount(texels[winding[owners] > 0], minlength=grid * grid)
     down = np.bincount(texels[winding[owners] <= 0], minlength=grid * grid)
     count = up + down
@@ -99,9 +105,16 @@ def inspect(mesh: Loops, *, grid: int = GRID) -> Layout:
         overlapping=float((count > 1).sum() / total),
         mirrored=float(((up > 0) & (down > 0)).sum() / total),
         out_of_range=float(outside.mean()) if len(outside) else 0.0,
+        shrunk=_shrunk(mesh.areas, np.abs(winding)),
         covered=covered,
         uv_area=float(np.abs(winding).sum()),
     )
+
+
+def _shrunk(areas: np.ndarray, uv_areas: np.ndarray) -> float:
+    """The share of the area whose faces lie on points, lines or specks of their UV square, as on a palette of colours."""
+    total = float(areas.sum())
+    return float(areas[uv_areas * total < SHRUNK * areas].sum()) / total if total > 0 else 0.0
 
 
 def signed_areas(uv: np.ndarray) -> np.ndarray:
@@ -164,7 +177,16 @@ def group_slots(layout: Layout, alone: set[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted([*own, *(tuple(members) for members, _ in groups)]))
 
 
-def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
+def check_room(obj: bpy.types.Object) -> None:
+    """Raises SceneError where a mesh has as many UV maps as it may and none of them is Sabi's."""
+    if len(obj.data.uv_layers) >= MOST_MAPS and SECOND_UV not in obj.data.uv_layers:
+        raise SceneError(
+            f"'{obj.name}' has no room for a second UV map.",
+            f"Remove one of its {MOST_MAPS} UV maps, or unwrap it anew.",
+        )
+
+
+def unwrap(obj: bpy.types.Object, owner: str, margin: float = 0.003) -> np.ndarray:
     """New UVs for a temporary object's base mesh, [loops, 2]: smart projection, islands apart, none mirrored or overlapping.
 
     It happens in a scene of its own, since Blender unwraps whatever else is in edit mode in the same one. Raises SceneError when
@@ -191,7 +213,7 @@ def unwrap(obj: bpy.types.Object, margin: float = 0.003) -> np.ndarray:
                 bpy.ops.object.mode_set(mode="OBJECT")
     except RuntimeError as error:
         raise SceneError(
-            f"'{obj.name}' could not be given a second UV map.",
+            f"'{owner}' could not be given a second UV map.",
             "Unwrap it by hand: in Edit Mode choose UV > Smart UV Project.",
         ) from error
     finally:
@@ -211,9 +233,8 @@ def attach(obj: bpy.types.Object, uv: np.ndarray) -> None:
     if len(mesh.loops) != len(uv):
         raise SceneError(f"'{obj.name}' was changed while it was weathered.", "Weather it again.")
     active = mesh.uv_layers.active_index
+    check_room(obj)
     layer = mesh.uv_layers.get(SECOND_UV) or mesh.uv_layers.new(name=SECOND_UV, do_init=False)
-    if layer is None:
-        raise SceneError(f"'{obj.name}' has no room for a second UV map.", "Remove one of its eight UV maps.")
     layer.uv.foreach_set("vector", np.ascontiguousarray(uv, np.float32).reshape(-1))
     mesh.uv_layers.active_index = active
     mesh.update()

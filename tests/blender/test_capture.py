@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import capture
 from bl_ext.user_default.sabi.addon.capture import CaptureSettings
+from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
 from blender import trees
 from blender.captures import SIZE, captured, cube, inside, plane, textured
@@ -98,6 +99,35 @@ def test_modifiers_that_model_are_part_of_the_object():
     assert captured(obj).surface["position"].array[..., 2].mean() == pytest.approx(0.125, abs=1e-3)
 
 
+HIDING = {
+    "holdout": lambda obj: setattr(obj, "is_holdout", True),
+    "shadow catcher": lambda obj: setattr(obj, "is_shadow_catcher", True),
+    "instancer": lambda obj: setattr(obj, "instance_type", "FACES") or setattr(obj, "show_instancer_for_render", False),
+}
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_how_renders_show_it_is_no_part_of_the_object(hide):
+    room = cube()
+    room.data.flip_normals()
+    shown = captured(room).surface
+    capture.forget()
+    hide(room)
+    surface = captured(room).surface
+    for name in ("island_mask", "albedo", "ambient_occlusion"):
+        np.testing.assert_allclose(surface[name].array, shown[name].array, atol=24)  # occlusion is sampled
+    assert inside(surface).mean() > 0.3
+
+
+def test_an_object_of_which_no_texel_shows_anything_is_refused():
+    obj = plane()
+    for corner in obj.data.uv_layers[0].uv:
+        corner.vector = 0.4945 + 0.0115 * np.array(corner.vector)  # between the centres of texels
+    with pytest.raises(SabiError, match="None of the 64 x 64 texels shows the object") as caught:
+        captured(obj)
+    assert "unwrap" in caught.value.hint
+
+
 def test_an_object_in_edit_mode_is_captured_as_it_is_edited():
     obj = plane()
     bpy.ops.object.mode_set(mode="EDIT")
@@ -125,6 +155,10 @@ def test_the_size_is_the_largest_image_or_what_is_asked_or_by_texels_a_metre():
     assert capture.output_size(obj, CaptureSettings(size=2048)) == (2048, 2048)
     small = plane(textured(trees.checks(16), Base_Color="Color"))
     assert capture.output_size(small) == (512, 512)
+    trim = plane(textured(bpy.data.images.new("trim", 1024, 256), Base_Color="Color"))
+    assert capture.output_size(trim) == (1024, 256)
+    ramp = plane(textured(bpy.data.images.new("ramp", 2, 256), Base_Color="Color"))
+    assert capture.output_size(ramp) == (64, 512)
     plain = plane(size=4.0)
     assert capture.output_size(plain, CaptureSettings(density=256)) == (1024, 1024)
     assert capture.output_size(plain, CaptureSettings(density=1e6)) == (8192, 8192)

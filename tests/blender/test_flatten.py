@@ -6,7 +6,7 @@ import json
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object, shown, work
+from bl_ext.user_default.sabi.addon import material, on_object, shown, upstream, work
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.images import encode_srgb
 from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
@@ -133,6 +133,28 @@ def test_more_than_8192_texels_a_side_are_refused_before_anything_is_baked():
         bpy.ops.sabi.flatten(size=16384)
     assert obj.material_slots[0].material == worn
     assert on_object.weathered(obj) is not None
+
+
+def test_what_is_flat_already_is_said():
+    obj = weathered_plane(NO_TEXTURES, covering_layer())
+    bpy.ops.sabi.flatten(size=16)
+    flat = obj.material_slots[0].material
+    with pytest.raises(RuntimeError, match="has layers to flatten"):
+        bpy.ops.sabi.flatten(size=16)
+    assert obj.material_slots[0].material == flat
+
+
+def test_painted_images_or_uvs_that_were_removed_are_said():
+    obj = weathered_plane(NO_TEXTURES, covering_layer())
+    worn = obj.material_slots[0].material
+    obj.data.uv_layers[0].name = "other"
+    with pytest.raises(RuntimeError, match=r"The UV map 'UVMap', .* is gone"):
+        bpy.ops.sabi.flatten(size=16)
+    bpy.data.images.remove(bpy.data.images[0])
+    with pytest.raises(RuntimeError, match=f"Painted images of '{obj.name}' were removed"):
+        bpy.ops.sabi.flatten(size=16)
+    assert obj.material_slots[0].material == worn
+    upstream.check_textures(worn)  # it may be weathered again
 
 
 def test_what_is_not_weathered_is_not_flattened():

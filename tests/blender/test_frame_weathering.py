@@ -63,6 +63,30 @@ def test_a_metal_ball_rusts_in_its_frame_and_age_0_is_the_render(scene, tmp_path
         bpy.ops.sabi.weather_frame(effect="rust", filepath=str(kept))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("//frame.exr", "no folder yet"), ("{}", "is a folder"), ("{}/new/", "is a folder"), ("{}/there.exr", "exists")],
+)
+def test_a_place_where_the_frame_cannot_be_kept_is_said_before_anything_is_rendered(scene, tmp_path, given, said):
+    (tmp_path / "there.exr").write_text("mine")
+    rendered = []
+    note = lambda *_: rendered.append(1)  # noqa: E731  a handler is taken away by identity
+    bpy.app.handlers.render_pre.append(note)
+    try:
+        with pytest.raises(RuntimeError, match=said):
+            bpy.ops.sabi.weather_frame(effect="rust", filepath=given.format(tmp_path))
+    finally:
+        bpy.app.handlers.render_pre.remove(note)
+    assert not rendered
+    assert [path.name for path in tmp_path.iterdir()] == ["there.exr"]
+    assert (tmp_path / "there.exr").read_text() == "mine"
+
+
+def test_numbered_frames_keep_their_numbers(tmp_path):
+    assert frame_weathering._target(str(tmp_path / "shot.0001")).name == "shot.0001.exr"
+    assert frame_weathering._target(str(tmp_path / "shot.0002.EXR")).name == "shot.0002.EXR"
+
+
 def test_no_camera_is_said(scene):
     scene.camera = None
     with pytest.raises(RuntimeError, match="no camera"):

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object
+from bl_ext.user_default.sabi.addon import material, on_object, upstream
 from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
@@ -251,6 +251,43 @@ def test_a_copy_the_artist_worked_on_stays():
     assert principled(copy).inputs["Roughness"].default_value == pytest.approx(0.9)
     assert principled(made).inputs["Roughness"].default_value == 0.25
     assert not on_object.touched(obj)
+
+
+def test_slots_that_were_moved_since_get_their_own_originals():
+    first, second = painted_material("First"), painted_material("Second")
+    obj, _other = plane_of(first, second), plane_of(first, second)
+    apply(obj, covering_layer())
+    obj.data.materials.pop(index=0)
+    material.revert(obj)
+    assert [slot.material for slot in obj.material_slots] == [second]
+
+
+def test_a_copy_whose_original_was_deleted_stays():
+    made = painted_material()
+    obj, other = plane(made), plane(made)
+    apply(obj, covering_layer())
+    copy = obj.material_slots[0].material
+    other.data.materials.clear()
+    bpy.data.materials.remove(made)
+    assert material.revert(obj)
+    assert obj.material_slots[0].material == copy
+    assert group_node(copy) is None
+    assert principled(copy).inputs["Roughness"].default_value == pytest.approx(0.25)
+    assert not on_object.touched(obj)
+
+
+@pytest.mark.parametrize("make", [painted_material, mixed_material])
+def test_a_group_whose_tree_was_deleted_is_taken_out(make):
+    made = make()
+    obj = plane(made)
+    before = (fingerprint(made), links(made), len(made.node_tree.nodes))
+    apply(obj, covering_layer())
+    bpy.data.node_groups.remove(group_node(made).node_tree)
+    assert on_object.weathered(obj) is None
+    assert on_object.touched(obj)
+    upstream.check_textures(made)
+    assert material.revert(obj)
+    assert (fingerprint(made), links(made), len(made.node_tree.nodes)) == before
 
 
 def test_reverting_a_duplicate_leaves_the_first_weathered():

@@ -60,6 +60,15 @@ def with_an_empty_image(obj, tmp_path):
     obj.data.materials[0] = textured(image, Base_Color="Color")
 
 
+def with_a_sequence(obj, tmp_path):
+    image = trees.checks(8)
+    image.filepath_raw, image.file_format = str(tmp_path / "rain0001.png"), "PNG"
+    image.save()
+    image = bpy.data.images.load(str(tmp_path / "rain0001.png"))
+    image.source = "SEQUENCE"
+    obj.data.materials[0] = textured(image, Base_Color="Color")
+
+
 def with_a_node_without_an_image(obj):
     """In a group, behind a mapped mix: where an artist would not look."""
     group = bpy.data.node_groups.new("paint", "ShaderNodeTree")
@@ -100,6 +109,11 @@ def without_faces(obj):
     obj.data.clear_geometry()
 
 
+def made_by_nodes(obj):
+    without_faces(obj)
+    obj.modifiers.new("made", "NODES")
+
+
 def linked(obj, tmp_path):
     bpy.data.libraries.write(str(tmp_path / "library.blend"), {obj.active_material})
     with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (source, target):
@@ -116,11 +130,13 @@ REFUSED = {
     "nothing to see": (with_a_shader_that_is_clear, "invisible"),
     "a missing image": (with_a_missing_image, "missing on disk"),
     "an empty image": (with_an_empty_image, "no pixels"),
+    "a sequence of images": (with_a_sequence, "sequence"),
     "a node without an image": (with_a_node_without_an_image, "'Forgotten'"),
     "transparency inside a group": (see_through_in_a_group, "inside a node group"),
     "hidden from renders": (hidden, "hidden"),
     "scaled to nothing": (flattened, "scaled"),
     "no faces": (without_faces, "no faces"),
+    "faces made by nodes": (made_by_nodes, "no faces"),
     "a linked material": (linked, "linked"),
 }
 if bpy.app.version < (5, 0, 0):  # later every material has nodes

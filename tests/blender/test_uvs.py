@@ -8,6 +8,7 @@ from bl_ext.user_default.sabi.addon import rest, uvs
 from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender import trees
+from blender.scene_state import state
 
 SIZE = 64
 
@@ -59,7 +60,22 @@ def tile(uv):
     uv *= 4
 
 
+def shrink(uv):
+    uv[1] = (0.75, 0.5)  # a colour of a palette
+
+
+def specks(uv):
+    uv[:] = uv * 0.002 + 0.4
+
+
+def with_nan(uv):
+    uv[1, 2] = np.nan
+
+
 CASES = {
+    "a point": (shrink, "next to no texels"),
+    "specks": (specks, "next to no texels"),
+    "not a number": (with_nan, "outside"),
     "overlapping": (stack, "overlap"),
     "mirrored": (mirror, "mirrored"),
     "out of range": (spread, "outside"),
@@ -106,7 +122,7 @@ def test_uvs_that_cannot_carry_a_texture_get_a_map_that_can(change, word):
     assert min(left, right) > 0.6 * max(left, right)  # both quads have texels of their own
     uvs.attach(obj, result.second_uv)
     assert not uvs.inspect(uvs.loops(obj.data, uvs.SECOND_UV)).trouble
-    assert np.array_equal(uvs.coordinates(obj.data, "own"), before)
+    assert np.array_equal(uvs.coordinates(obj.data, "own"), before, equal_nan=True)
     assert obj.data.uv_layers.active.name == "own"
     assert uvs.render_uv(obj.data) == "own"
 
@@ -140,6 +156,29 @@ def test_uvs_that_can_carry_a_texture_stay():
     assert result.uv_map == "own"
     assert result.second_uv is None
     assert result.warnings == ()
+
+
+def test_a_sliver_without_texels_is_no_trouble():
+    """Modellers leave caps and creases unwrapped where nobody looks."""
+    layout = uvs.inspect(uvs.Loops(np.array([*square(0, 0, 0.9), [(0.95, 0.95)] * 3], np.float64), *SLIVER))
+    assert layout.shrunk == pytest.approx(0.002, rel=0.01)
+    assert layout.trouble == ""
+
+
+SLIVER = np.arange(3), np.zeros(3, np.int64), np.array([0.499, 0.499, 0.002])  # polygons, slots, areas
+
+
+def test_a_mesh_with_eight_maps_is_refused_in_a_sentence():
+    obj = grid_object(stack)
+    for number in range(uvs.MOST_MAPS - 1):
+        obj.data.uv_layers.new(name=f"map {number}")
+    before = state()
+    with pytest.raises(SceneError, match="'pair' has no room for a second UV map") as caught:
+        captured(obj)
+    assert "Remove one" in caught.value.hint
+    assert state() == before
+    obj.data.uv_layers.remove(obj.data.uv_layers["map 0"])
+    assert captured(obj).uv_map == uvs.SECOND_UV
 
 
 def test_the_second_map_is_found_again_and_taken_away():

@@ -2,7 +2,7 @@
 """The view of the scene's camera rendered with the passes that weathering a frame needs, into one multilayer EXR.
 
 Beside the artist's view layer a second one renders the same view with a grey matte material on everything: what light falls
-where, also on metals, which have no diffuse colour to divide by. Blender cannot read the file's pixels back; the backend does.
+where, also on metals, which have no diffuse colour to divide by. EEVEE cannot, and the backend guesses. Blender cannot read the file's pixels back; the backend does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class FrameRender:
         self._scene, self._layer = context.scene, context.view_layer
         check(self._scene)
         self._undenoised = lacks_denoiser(self._scene)
-        self._path, self._white = path.with_suffix(".exr"), white
+        self._path = path.with_suffix(".exr")
+        self._white = white and self._scene.render.engine == "CYCLES"  # EEVEE knows no material override
         self._settings: ExitStack | None = None
         self._ended: str | None = None
         self._cancelled = False

@@ -43,6 +43,7 @@ PASSES: dict[str, tuple[str, ...]] = {
     "Metallic": ("Metallic", "metallic"),
 }
 REQUIRED = tuple(PASSES)[:9]
+EEVEE_LACKS = {"Diffuse Indirect", "Glossy Indirect"}  # its direct passes hold all the light there is
 _WORD_TO_PASS = {word: name for name, words in PASSES.items() for word in words}
 _COMPONENTS = (
     {c: i for i, c in enumerate("RGBA")}
@@ -88,7 +89,7 @@ def read_frame(
     source = open_image(path)
     try:
         layers = _layers(source)
-        name = _choose_layer(path, layers, layer)
+        name = _choose_layer(path, layers, layer, indirect=_by_cycles(source))
         passes = _read(source, path, layers[name])
         white = _read(source, path, layers[WHITE_LAYER]) if WHITE_LAYER in layers and name != WHITE_LAYER else {}
         manifest = cryptomatte_names(source)
@@ -97,9 +98,9 @@ def read_frame(
     maps = {
         "combined": Map(_colour(passes["Combined"]), ColorSpace.LINEAR),
         "diffuse_colour": Map(_colour(passes["Diffuse Color"]), ColorSpace.LINEAR),
-        "diffuse_light": Map(_sum(passes["Diffuse Direct"], passes["Diffuse Indirect"]), ColorSpace.LINEAR),
+        "diffuse_light": Map(_sum(passes["Diffuse Direct"], passes.get("Diffuse Indirect")), ColorSpace.LINEAR),
         "glossy_colour": Map(_colour(passes["Glossy Color"]), ColorSpace.LINEAR),
-        "glossy_light": Map(_sum(passes["Glossy Direct"], passes["Glossy Indirect"]), ColorSpace.LINEAR),
+        "glossy_light": Map(_sum(passes["Glossy Direct"], passes.get("Glossy Indirect")), ColorSpace.LINEAR),
         "position": Map(_colour(passes["Position"])),
         "world_normal": Map(_colour(passes["Normal"])),
     }
@@ -198,12 +199,21 @@ def _layers(source: OpenImageIO.ImageInput) -> dict[str, dict[str, list[tuple[in
     return layers
 
 
-def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted: str) -> str:
+def _by_cycles(source: OpenImageIO.ImageInput) -> bool:
+    """Whether the file says that Cycles rendered it."""
+    return any(a.name.startswith("cycles.") for _, spec in _parts(source) for a in spec.extra_attribs)
+
+
+def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted: str, *, indirect: bool) -> str:
+    """The layer wanted, or the one with most passes. Raises BadFile where some are missing; without `indirect` both of those may."""
     if wanted and wanted not in layers:
         raise BadFile(
             f"{path.name} has no view layer '{wanted}'.", f"View layers: {', '.join(filter(None, layers)) or 'none'}."
         )
     missing = {name: [p for p in REQUIRED if p not in layers[name]] for name in ([wanted] if wanted else layers)}
+    for name, lacking in missing.items():
+        if not indirect and EEVEE_LACKS <= set(lacking):
+            missing[name] = [p for p in lacking if p not in EEVEE_LACKS]
     best = min(missing, key=lambda name: len(missing[name]))
     if missing[best]:
         raise BadFile(
@@ -260,5 +270,7 @@ def _colour(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array[..., :3])
 
 
-def _sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _sum(first: np.ndarray, second: np.ndarray | None) -> np.ndarray:
+    if second is None:
+        return first[..., :3].astype(np.float32)
     return first[..., :3].astype(np.float32) + second[..., :3].astype(np.float32)

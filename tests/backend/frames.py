@@ -144,6 +144,18 @@ def _letters(name: str, array: np.ndarray) -> str:
     return ("XYZW" if name in DATA else "RGBA")[: array.shape[2]]
 
 
+def by_cycles(path: Path) -> None:
+    """Has a frame of one part say that Cycles rendered it."""
+    source = OpenImageIO.ImageInput.open(str(path))
+    spec, pixels = source.spec(), source.read_image("float")
+    source.close()
+    spec.attribute("cycles.ViewLayer.samples", "1")
+    out = OpenImageIO.ImageOutput.create(str(path))
+    assert out.open(str(path), spec)
+    assert out.write_image(pixels)
+    assert out.close()
+
+
 def _stamp(spec: OpenImageIO.ImageSpec) -> None:
     spec.attribute("BlenderMultiChannel", "Blender V2.55.1 and newer")
     spec.attribute("RenderTime", "00:00.02")

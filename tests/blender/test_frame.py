@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import OpenImageIO
 import pytest
-from bl_ext.user_default.sabi.addon import frame
+from bl_ext.user_default.sabi.addon import frame, versions
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from blender import trees
 from blender.scene_state import state
@@ -82,6 +82,14 @@ def test_without_the_white_pass_there_is_one_layer(scene, tmp_path):
     passes = frame.FrameRender(bpy.context, tmp_path / "shot", white=False).run()
     assert passes.white_layer == ""
     assert not any(name.startswith(frame.WHITE_LAYER) for name in channels(passes.path))
+
+
+def test_eevee_which_knows_no_override_gets_no_white_pass(scene, tmp_path):
+    scene.render.engine = versions.eevee()
+    before = state()
+    with frame.FrameRender(bpy.context, tmp_path / "shot")._prepared():
+        assert [layer.name for layer in scene.view_layers] == ["ViewLayer"]
+    assert state() == before
 
 
 def test_collections_that_are_off_stay_off_in_the_white_pass(scene, tmp_path):

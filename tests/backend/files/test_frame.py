@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import OpenImageIO
 import pytest
-from frames import Scene, write_frame_4, write_frame_5
+from frames import Scene, by_cycles, write_frame_4, write_frame_5
 from image_files import noise, save
 
 from sabi.backend.files import read_frame, read_surface, write_frame
@@ -64,6 +64,27 @@ def test_missing_passes_are_named(tmp_path, layout):
     with pytest.raises(BadFile, match="lacks the passes Glossy Direct, Position") as caught:
         read_frame(tmp_path / "frame.exr")
     assert "View Layer Properties" in caught.value.hint
+
+
+def test_frames_by_eevee_have_all_light_in_the_direct_passes(tmp_path, layout):
+    passes = Scene().passes()
+    expected = passes["Glossy Direct"].astype(np.float16).astype(np.float32)
+    del passes["Diffuse Indirect"]
+    layout(tmp_path / "one.exr", passes)
+    with pytest.raises(BadFile, match="lacks the passes Diffuse Indirect"):
+        read_frame(tmp_path / "one.exr")
+    del passes["Glossy Indirect"]
+    layout(tmp_path / "frame.exr", passes)
+    assert np.array_equal(read_frame(tmp_path / "frame.exr").surface["glossy_light"].array, expected)
+
+
+def test_frames_by_cycles_need_the_indirect_passes_too(tmp_path):
+    passes = Scene().passes()
+    del passes["Diffuse Indirect"], passes["Glossy Indirect"]
+    write_frame_4(tmp_path / "frame.exr", passes)
+    by_cycles(tmp_path / "frame.exr")
+    with pytest.raises(BadFile, match="lacks the passes Diffuse Indirect, Glossy Indirect"):
+        read_frame(tmp_path / "frame.exr")
 
 
 def test_a_render_without_passes_is_not_taken_for_a_texture(tmp_path):

@@ -41,6 +41,7 @@ class CapturedObject:
     materials: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     tiles: tuple[Tile, ...] = ()  # of `uv_map`, where the surface is an atlas of them
+    slots: tuple[int, ...] = ()  # of materials that the object shows; empty for those that its own faces use
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class _Found:
 
     size: tuple[int, int]
     shape: str
+    shown: rest.Shown
     materials: Sequence[bpy.types.Material]
     look: list[object]
     unwrapped: _Unwrapped | None
@@ -211,11 +213,17 @@ class Capture:
         shape = rest.digest(self._obj, self._layer.depsgraph)
         if tiles is not None:
             shape += to_text(tiles.tiles)
-        materials = channels.check(self._obj)
+        shown = rest.shown(self._obj, self._layer.depsgraph)
+        if not shown.slots and shown.foreign:
+            raise SceneError(
+                f"The modifiers of '{self._obj.name}' give it the material '{shown.foreign[0]}', which is in none of its slots.",
+                "Put it into a slot of the object and assign it there, or apply them: Object > Convert > Mesh.",
+            )
+        materials = channels.check(self._obj, shown.slots)
         look = yield from self._look(materials, size)
         unwrapped = _unwrapped.get(shape)
         baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
-        return _Found(size, shape, materials, look, unwrapped, baked, tiles)
+        return _Found(size, shape, shown, materials, look, unwrapped, baked, tiles)
 
     def _finish(self, found: _Found) -> _Steps:
         obj, settings, size, shape = self._obj, self.settings, found.size, found.shape
@@ -237,18 +245,19 @@ class Capture:
         surface = Surface({**baked.maps, **masks}, pose=pose, height_scale=baked.height_scale, name=obj.name)
         key = _key(shape, found.look, unwrapped)
         names = tuple(material.name for material in found.materials)
-        notes = (note for material in found.materials for note in channels.notes(material))
+        notes = [note for material in found.materials for note in channels.notes(material)]
+        notes += [_FOREIGN.format(foreign, obj.name) for foreign in found.shown.foreign]
         uv_map, second = unwrapped.uv_map, unwrapped.second
         if unwrapped.tiles:
             uv_map, second = uvs.render_uv(obj.data), None
         warnings = (*unwrapped.warnings, *notes)
-        return CapturedObject(surface, key, uv_map, second, names, warnings, unwrapped.tiles)
+        return CapturedObject(surface, key, uv_map, second, names, warnings, unwrapped.tiles, found.shown.slots)
 
     def _bake(
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
     ) -> Generator[_Step, object, bake_cache.Baked]:
-        materials = [slot.material for slot in self._obj.material_slots]
-        passes = Passes(self._subject(place, unwrapped, size), materials)
+        subject = self._subject(place, unwrapped, size)
+        passes = Passes(subject, worn(self._obj, subject.still))
         maps = yield from passes.maps()
         return bake_cache.Baked(maps, passes.height_scale)
 
@@ -317,6 +326,12 @@ def check(obj: bpy.types.Object) -> None:
         joins.check(material)
 
 
+def worn(obj: bpy.types.Object, still: bpy.types.Object) -> list[bpy.types.Material | None]:
+    """The materials of the still copy's slots, in whatever order modifiers have put them; None for those of no slot of `obj`."""
+    own = {slot.material for slot in obj.material_slots}
+    return [slot.material if slot.material in own else None for slot in still.material_slots]
+
+
 def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> Generator[_Step, object, _Unwrapped]:
     """The artist's UV map where it can carry a texture, or tiles of it; else Sabi's, found on the object or made."""
     own = uvs.render_uv(obj.data)
@@ -344,6 +359,7 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> G
     return _Unwrapped(uvs.SECOND_UV, uvs.unwrap(base, obj.name), warnings)
 
 
+_FOREIGN = "Modifiers give faces of '{1}' the material '{0}', which is in none of its slots: it stays as it is."
 _SHRUNK = "The tiles of '{name}' together are more texels than Sabi paints at once: it paints them smaller."
 
 

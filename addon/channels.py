@@ -102,8 +102,11 @@ class Prepared:
         self._surface = surface_output(self.copy.node_tree).inputs["Surface"].links[0].from_socket
 
 
-def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    """The materials of the slots that faces use, slot by slot. Raises SceneError or BadFile for what cannot be captured."""
+def check(obj: bpy.types.Object, shown: Sequence[int] = ()) -> list[bpy.types.Material]:
+    """The materials of the slots that faces use, slot by slot, or of those that are `shown`.
+
+    Raises SceneError or BadFile for what cannot be captured.
+    """
     slots = obj.material_slots
     if not len(slots):
         raise SceneError(f"'{obj.name}' has no material.", "Give it a material with a Principled BSDF.")
@@ -111,7 +114,7 @@ def check(obj: bpy.types.Object) -> list[bpy.types.Material]:
     obj.data.polygons.foreach_get("material_index", used)
     wanted = sorted({min(int(index), len(slots) - 1) for index in np.flatnonzero(np.bincount(used))})
     found = []
-    for index in wanted or range(len(slots)):
+    for index in shown or wanted or range(len(slots)):
         material = slots[index].material
         if material is None:
             raise SceneError(f"Slot {index + 1} of '{obj.name}' has no material.", "Give it one, or remove the slot.")

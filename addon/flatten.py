@@ -14,7 +14,7 @@ import bpy
 from ..backend.protocol.errors import SceneError
 from ..backend.protocol.file_names import Named
 from ..backend.protocol.map_files import MapExport, MapFile
-from . import images, material, reading, work
+from . import images, material, on_object, reading, work
 from .capture import CapturedObject
 from .encode_job import Piece
 from .encoding import encoding
@@ -154,5 +154,7 @@ def _plain_material(one: _Flat, shown: Mapping[str, bpy.types.Image], kept: Kept
 def _wear(obj: bpy.types.Object, made: bpy.types.Material) -> None:
     material.keep_slots(obj)
     made[material.COPY] = material.fingerprint(made)
-    for index in material.used_slots(obj):
-        material.give(obj, obj.material_slots[index], made)
+    used = material.used_slots(obj)
+    for index, slot in enumerate(obj.material_slots):
+        if index in used or on_object.group_node(slot.material) is not None:
+            material.give(obj, slot, made)

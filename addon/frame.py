@@ -2,7 +2,8 @@
 """The view of the scene's camera rendered with the passes that weathering a frame needs, into one multilayer EXR.
 
 Beside the artist's view layer a second one renders the same view with a grey matte material on everything: what light falls
-where, also on metals, which have no diffuse colour to divide by. EEVEE cannot, and the backend guesses. Blender cannot read the file's pixels back; the backend does.
+where, also on metals, which have no diffuse colour to divide by. EEVEE cannot, and the light on metals is fitted. Blender cannot
+read the file's pixels back; the backend does.
 """
 
 from __future__ import annotations

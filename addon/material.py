@@ -69,6 +69,11 @@ def apply(
     any change where a material cannot be weathered or the object is no longer what was captured.
     """
     surface_materials(obj)
+    for made in {
+        obj.material_slots[slot].material for p in paintings for slot in p.slots if slot < len(obj.material_slots)
+    }:
+        if made is not None:
+            find_site(made)
     if any(
         slot >= len(obj.material_slots) or obj.material_slots[slot].material is None
         for p in paintings

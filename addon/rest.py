@@ -112,6 +112,39 @@ def _coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
     return values
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The slots whose materials an object's faces show, those too that modifiers make; and materials that are in no slot."""
+
+    slots: tuple[int, ...]
+    foreign: tuple[str, ...] = ()
+
+
+def shown(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:
+    """What the object shows of materials, as the artist's view layer has it."""
+    count = len(obj.material_slots)
+    slots = {min(index, count - 1) for index in _material_indices(obj.data)} if count else set()
+    if not any(m.type not in MOVING and m.show_render for m in obj.modifiers):
+        return Shown(tuple(sorted(slots)))
+    evaluated = obj.evaluated_get(depsgraph)
+    mesh = evaluated.to_mesh()
+    worn = [material and material.original for material in mesh.materials]
+    here = [index for index in _material_indices(mesh) if index < len(worn)]
+    evaluated.to_mesh_clear()
+    if worn == list(obj.data.materials):
+        return Shown(tuple(here) or tuple(sorted(slots)))
+    shown = dict.fromkeys(worn[index] for index in here if worn[index] is not None)
+    found = {slot.material for slot in obj.material_slots}
+    slots = {index for index, slot in enumerate(obj.material_slots) if slot.material in shown}
+    return Shown(tuple(sorted(slots)), tuple(material.name for material in shown if material not in found))
+
+
+def _material_indices(mesh: bpy.types.Mesh) -> list[int]:
+    indices = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("material_index", indices)
+    return np.unique(indices).tolist()
+
+
 def repeats(obj: bpy.types.Object) -> str:
     """The name of a modifier that gives several faces one place in UV space; empty when there is none."""
     return next((m.name for m in obj.modifiers if m.type in COPYING and m.show_render), "")
@@ -135,6 +168,7 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
         evaluated = obj.evaluated_get(depsgraph)
         mesh = evaluated.to_mesh()
         _add_mesh(total, mesh)
+        total.update(str([material and material.name_full for material in mesh.materials]).encode())
         evaluated.to_mesh_clear()
     total.update(repr((tuple(obj.matrix_world.to_scale()), obj.pass_index, tuple(obj.color))).encode())
     return total.hexdigest()

@@ -64,7 +64,7 @@ class ShownCapture(capture.Capture):
                 weathered=True,
                 deep=self._deep,
             )
-            passes = Passes(subject, [slot.material for slot in obj.material_slots])
+            passes = Passes(subject, capture.worn(obj, subject.still))
             normals = yield from passes.geometric(passes.geometry.normal(), painted.size)
             inside = yield lambda: geometry_maps.covered(normals)
             maps = yield from passes.material(inside)

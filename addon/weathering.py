@@ -282,7 +282,8 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
         )
         for layer in ready.painted.recipe.shown.layers
     ]
-    painting = material.Painting(material.used_slots(obj), layers, captured.uv_map, any(captured.surface.wrap))
+    slots = captured.slots or material.used_slots(obj)
+    painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for worn in on_object.weathered(obj).materials:
         on_object.group_node(worn).node_tree[on_object.INPUT] = captured.key

@@ -205,14 +205,14 @@ def _by_cycles(source: OpenImageIO.ImageInput) -> bool:
 
 
 def _choose_layer(path: Path, layers: Mapping[str, Mapping[str, object]], wanted: str, *, indirect: bool) -> str:
-    """The layer wanted, or the one with most passes. Raises BadFile where some are missing; without `indirect` both of those may."""
+    """The layer wanted, or that with most passes. Raises BadFile where some are missing, both indirect ones if `indirect`."""
     if wanted and wanted not in layers:
         raise BadFile(
             f"{path.name} has no view layer '{wanted}'.", f"View layers: {', '.join(filter(None, layers)) or 'none'}."
         )
     missing = {name: [p for p in REQUIRED if p not in layers[name]] for name in ([wanted] if wanted else layers)}
     for name, lacking in missing.items():
-        if not indirect and EEVEE_LACKS <= set(lacking):
+        if not indirect and set(lacking) >= EEVEE_LACKS:
             missing[name] = [p for p in lacking if p not in EEVEE_LACKS]
     best = min(missing, key=lambda name: len(missing[name]))
     if missing[best]:

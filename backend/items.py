@@ -174,7 +174,7 @@ def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine,
     sidecar = sidecar_of(target, version)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
-    with WholeFiles(settings.overwrite) as files:
+    with WholeFiles(settings.overwrite, inputs=input_files(path)) as files:
         if kind is Kind.MODEL:
             paths, warnings, networks = _weather_model(path, target, recipe, settings, progress)
         elif kind is Kind.FRAME:

@@ -59,6 +59,7 @@ def weather_model(
         raise FileExists(f"{target} exists already.")
     interpreter = python_with_bpy(python)
     making = target.parent / f".{target.name[:80]}.{secrets.token_hex(4)}.sabi"
+    new = [folder for folder in making.parents if not folder.exists()]
     try:
         making.mkdir(parents=True)
         with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
@@ -79,6 +80,9 @@ def weather_model(
         raise explain(error, target) from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
+        for folder in new:
+            with contextlib.suppress(OSError):  # the result is in it
+                folder.rmdir()
     files = tuple(target / name for name in made)
     return Answer(files, tuple(str(w) for w in said.get("warnings", ())), dict(said.get("networks", {})))
 
@@ -136,9 +140,9 @@ def _run(
     if "error" in result:
         raise SabiError.from_dict(result["error"])
     if process.returncode:
-        raise SceneError(
-            f"Blender ended with exit status {process.returncode}.", f"It last said: {(said or [last])[-1]}"
-        )
+        words = (said or [last])[-1]
+        hint = f"It last said: {words}" if words else "It did not say why; the Python it runs in may lack bpy."
+        raise SceneError(f"Blender ended with exit status {process.returncode}.", hint)
     return result
 
 

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -17,12 +17,13 @@ from .errors import BadFile, DiskFull, FileExists, is_disk_full
 class WholeFiles:
     """A group of files that is put in place when the `with` block ends, or leaves nothing behind when it raises.
 
-    Existing files are refused (FileExists) when they are named, before anything is written, unless `overwrite`.
+    Existing files are refused (FileExists) when they are named, before anything is written, unless `overwrite`; `inputs` are always.
     Files are put in place in the order they were added: the last one is the sign that all are there.
     """
 
-    def __init__(self, overwrite: bool = False) -> None:
+    def __init__(self, overwrite: bool = False, inputs: Iterable[Path] = ()) -> None:
         self.overwrite = overwrite
+        self._inputs = {path.resolve() for path in inputs}
         self._files: list[tuple[Path, Path]] = []
         self._made: list[Path] = []
 
@@ -31,6 +32,8 @@ class WholeFiles:
 
     def add(self, path: Path, write: Callable[[Path], None]) -> None:
         """Calls `write` with a temporary name that has the suffix of `path`. Raises FileExists, DiskFull, BadFile."""
+        if path.resolve() in self._inputs:
+            raise FileExists(f"{path} is the input itself.", "Choose another name: Sabi never writes over what it reads.")
         if not self.overwrite and path.exists():
             raise FileExists(f"{path} exists already.")
         temporary = path.parent / f".{path.stem[:80]}.{secrets.token_hex(4)}.sabi{path.suffix}"

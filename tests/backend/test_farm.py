@@ -208,6 +208,18 @@ def test_a_sidecar_repeats_the_result(tmp_path):
         weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
 
 
+@pytest.mark.parametrize("name", ["a.png", "hull.1001.png"])
+def test_an_input_is_never_written_over_even_when_told_to_overwrite(tmp_path, name):
+    path = image(tmp_path / name)
+    before = path.read_bytes()
+    given = Settings(out=tmp_path / "x" / ".." / name, overwrite=True)
+    with pytest.raises(FileExists, match="is the input itself") as caught:
+        weather_item(path, RUST, given, Darkens(), lambda stage, fraction: None)
+    assert "another name" in caught.value.hint
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_a_failed_item_leaves_nothing(tmp_path):
     image(tmp_path / "steel" / "steel_albedo.png")
     with pytest.raises(NetworkError):
@@ -284,6 +296,10 @@ def test_a_model_that_fails_says_why_and_leaves_nothing(tmp_path, blender, progr
     with pytest.raises(error, match=says):
         weather_item(model, RUST, Settings(blender_python=blender(program)), Darkens(), lambda stage, fraction: None)
     assert os.listdir(model.parent) == ["door.glb"]
+    elsewhere = Settings(blender_python=blender(program), out=tmp_path / "new" / "folder")
+    with pytest.raises(error):
+        weather_item(model, RUST, elsewhere, Darkens(), lambda stage, fraction: None)
+    assert not (tmp_path / "new").exists()
 
 
 def test_models_without_blender_are_refused_with_a_hint(tmp_path, monkeypatch):

@@ -80,9 +80,9 @@ def weather_model(
         raise explain(error, target) from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
-        for folder in new:
+        for parent in new:
             with contextlib.suppress(OSError):  # the result is in it
-                folder.rmdir()
+                parent.rmdir()
     files = tuple(target / name for name in made)
     return Answer(files, tuple(str(w) for w in said.get("warnings", ())), dict(said.get("networks", {})))
 

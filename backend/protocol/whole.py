@@ -17,7 +17,7 @@ from .errors import BadFile, DiskFull, FileExists, is_disk_full
 class WholeFiles:
     """A group of files that is put in place when the `with` block ends, or leaves nothing behind when it raises.
 
-    Existing files are refused (FileExists) when they are named, before anything is written, unless `overwrite`; `inputs` are always.
+    Existing files are refused (FileExists) when named, before anything is written, unless `overwrite`; `inputs` always are.
     Files are put in place in the order they were added: the last one is the sign that all are there.
     """
 
@@ -33,7 +33,9 @@ class WholeFiles:
     def add(self, path: Path, write: Callable[[Path], None]) -> None:
         """Calls `write` with a temporary name that has the suffix of `path`. Raises FileExists, DiskFull, BadFile."""
         if path.resolve() in self._inputs:
-            raise FileExists(f"{path} is the input itself.", "Choose another name: Sabi never writes over what it reads.")
+            raise FileExists(
+                f"{path} is the input itself.", "Choose another name: Sabi never writes over what it reads."
+            )
         if not self.overwrite and path.exists():
             raise FileExists(f"{path} exists already.")
         temporary = path.parent / f".{path.stem[:80]}.{secrets.token_hex(4)}.sabi{path.suffix}"

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on with a real backend process: results, killed in mid-job, cancelled, disabled. Captures are played and small."""
 
-import os
-import signal
 import time
 
 import bpy
 import numpy as np
 import psutil
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object, weathering, work
+from bl_ext.user_default.sabi.addon import frame_job, jobs, material, on_object, weathering, work
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from blender.emission import plane
+from blender.scene_state import state
 from blender.trees import TREES
 from blender.trees import material as tree_material
 
@@ -90,23 +89,62 @@ def test_object_to_weathered_object_and_the_same_again(door):
     assert not on_object.touched(door)
 
 
-@pytest.mark.parametrize("moment", ["at once", "while it paints"])
-def test_the_backend_killed_in_mid_job(door, moment):
+def kill_when(monkeypatch, kind, moment):
+    """Has jobs of this kind kill the backend when they come to a stage; returns the stages where they did."""
+    tell, killed = kind._tell, []
+
+    def tell_and_kill(self, progress):
+        tell(self, progress)
+        if moment(progress) and not killed:
+            killed.append(progress.stage)
+            process = psutil.Process(service.process_id)
+            process.kill()
+            process.wait(20)
+
+    monkeypatch.setattr(kind, "_tell", tell_and_kill)
+    return killed
+
+
+MOMENTS = {
+    "before it sends": lambda now: now.stage == "Sending the surface",
+    "between two maps": lambda now: now.stage == "Sending the surface, 50%",
+    "while it paints": lambda now: now.fraction > 0.05,
+    "before it fetches": lambda now: now.stage == "Fetching the images",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+def test_the_backend_killed_in_mid_job(door, monkeypatch, moment):
     bpy.ops.sabi.start_backend()
-    before = service.process_id
+    before, file = service.process_id, state()
+    killed = kill_when(monkeypatch, jobs.PaintJob, moment)
     now = begin()
-    begun = weathering.CAPTURE_SHARE + (0.05 if moment == "while it paints" else 0.0)
-    step_until(now, lambda: now.progress.fraction >= begun and now.progress.stage != "Starting the backend")
-    assert not now.ended, "the job was too quick to be disturbed"
-    os.kill(before, getattr(signal, "SIGKILL", signal.SIGTERM))
     step_until(now, lambda: now.ended)
+    assert killed
     assert now.error is not None
     assert now.error.code.startswith("backend")
     assert "Weather again" in now.error.for_artist
+    assert state() == file
     assert not on_object.touched(door)
-    assert not [image for image in bpy.data.images if material.IMAGE in image]
     assert bpy.ops.sabi.weather(effect="rust", age=0.8) == {"FINISHED"}
     assert on_object.weathered(door)
+    assert service.process_id not in (None, before)
+
+
+def test_the_backend_killed_while_it_weathers_a_frame(door, monkeypatch):
+    bpy.ops.object.camera_add(location=(0, 0, 5))
+    scene = bpy.context.scene
+    scene.camera, scene.render.engine, scene.cycles.samples = bpy.context.object, "CYCLES", 1
+    scene.render.resolution_x = scene.render.resolution_y = 64
+    bpy.ops.sabi.start_backend()
+    before, file = service.process_id, state()
+    killed = kill_when(monkeypatch, frame_job.FrameJob, lambda now: now.fraction > 0)
+    with pytest.raises(RuntimeError, match="again"):
+        bpy.ops.sabi.weather_frame(effect="rust", age=0.8)
+    assert killed
+    assert work.failure().code.startswith("backend")
+    assert state() == file
+    assert bpy.ops.sabi.weather_frame(effect="rust", age=0.8) == {"FINISHED"}
     assert service.process_id not in (None, before)
 
 

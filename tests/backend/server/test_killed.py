@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The backend killed at fifty random points of a job: a clear message each time, nothing lost, and the next job works."""
 
+import http.client
 import random
 import threading
 import time
 
 import numpy as np
+import pytest
 
 from sabi.backend.protocol.client import Client, JobResult, Progress
 from sabi.backend.protocol.errors import BackendGone
@@ -58,6 +60,42 @@ def test_killed_at_fifty_random_points(networks_folder, tmp_path, monkeypatch):
     assert np.array_equal(given["albedo"].array, before)
     assert list(tmp_path.iterdir()) == []
     assert {"sending", "running"} <= set(outcomes)  # the points were spread over the job
+
+
+MOMENTS = {
+    "a map is half sent": ("send", lambda seen: seen > 100_000),
+    "the result is read": ("readinto", lambda seen: seen > 0),
+    "the head of an answer is read": ("begin", lambda seen: seen > 2),
+}
+
+
+@pytest.mark.parametrize(("method", "due"), MOMENTS.values(), ids=MOMENTS)
+def test_killed_while(networks_folder, monkeypatch, method, due):
+    """The points that chance meets seldom."""
+    owner = http.client.HTTPConnection if method == "send" else http.client.HTTPResponse
+    real, seen = getattr(owner, method), [0]
+    backend = start(networks=networks_folder, device="cpu", threads=1)
+
+    def disturbed(self, *given):
+        answer = real(self, *given)
+        seen[0] += len(given[0]) if method == "send" else 1
+        if due(seen[0]) and backend.alive:
+            kill(backend)
+        return answer
+
+    given = surface()
+    with backend, start(networks=networks_folder, device="cpu", threads=1) as other:
+        expected = other.client.weather(given, RECIPE)
+        monkeypatch.setattr(owner, method, disturbed)
+        said: BackendGone | None = None
+        try:
+            assert_same(backend.client.weather(given, RECIPE), expected)  # a result that came is whole
+        except BackendGone as error:
+            said = error
+        assert said is None or "Press Weather again" in said.hint
+        assert not backend.alive
+        monkeypatch.undo()
+        assert_same(other.client.weather(given, RECIPE), expected)
 
 
 def kill_during(client: Client, backend: Backend, given: Surface, expected: JobResult, moment: float) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -68,8 +66,7 @@ def command(
 ) -> None:
     """Run the backend as a service. Clients name its address in the add-on's preferences, with --server or in SABI_SERVER."""
     host, port = parse_address(address)
-    level = "INFO" if verbose else os.environ.get("SABI_LOG", "WARNING").upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+    serve.start_logging("INFO" if verbose else "")
     limits = Limits(
         waiting=queue,
         cache_bytes=int(cache * 2**30),

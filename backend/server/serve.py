@@ -118,6 +118,15 @@ def listen(host: str, port: int) -> socket.socket:
         raise BackendError(f"{port} is not a port.", "Ports go from 0 to 65535.") from None
 
 
+def start_logging(level: str = "") -> None:
+    """Says what is going on, at this level or that of SABI_LOG, on standard error. Raises BackendError for one that is none."""
+    asked = level or os.environ.get("SABI_LOG") or "WARNING"
+    levels = logging.getLevelNamesMapping()
+    if asked.upper() not in levels:
+        raise BackendError(f"SABI_LOG is '{asked}', which is no level.", f"Levels: {', '.join(levels)}.")
+    logging.basicConfig(level=asked.upper(), format="%(asctime)s %(name)s: %(message)s")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The child process's entry: needs neither typer nor rich."""
     parser = argparse.ArgumentParser("sabi.backend.server.serve")
@@ -127,8 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--networks")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=os.environ.get("SABI_LOG", "WARNING").upper(), format="%(asctime)s %(name)s: %(message)s")
     try:
+        start_logging()
         serve(
             options.host,
             options.port,

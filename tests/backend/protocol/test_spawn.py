@@ -15,6 +15,7 @@ from tree import ROOT, copy
 from sabi.backend.protocol import spawn
 from sabi.backend.protocol.client import Client
 from sabi.backend.protocol.errors import (
+    BackendError,
     BackendGone,
     BackendNotInstalled,
     BackendNotStarting,
@@ -284,6 +285,13 @@ def test_nonsense_in_the_environment_is_said_and_not_passed_over(monkeypatch, ne
     with pytest.raises(DeviceError, match=said) as caught:
         start(device="cpu", threads=1, networks=networks_folder)
     assert caught.value.hint
+
+
+def test_a_level_of_logging_that_is_none_is_said(monkeypatch, networks_folder):
+    monkeypatch.setenv("SABI_LOG", "loud")
+    with pytest.raises(BackendError, match="SABI_LOG is 'loud', which is no level") as caught:
+        start(networks=networks_folder)
+    assert "DEBUG" in caught.value.hint
 
 
 def test_the_environment_may_name_a_server(monkeypatch, backend):

@@ -10,7 +10,7 @@ from functools import cache
 
 import bpy
 
-from ..backend.protocol.errors import BackendError, DeviceError, SabiError, Unauthorized
+from ..backend.protocol.errors import BackendError, DeviceError, SabiError, Unauthorized, UnknownNetwork
 from .directx import unturned
 from .preferences import EXTENSION, preferences, service_settings
 
@@ -37,6 +37,7 @@ class Problem:
 
 
 SAVE = Remedy("wm.save_mainfile", "Save")
+NEWEST = Remedy("sabi.newest_networks", "Use Newest Networks")
 PREFERENCES = Remedy("preferences.addon_show", "Open Preferences", (("module", EXTENSION),))
 
 
@@ -66,6 +67,8 @@ def problems(context: bpy.types.Context) -> Iterator[Problem]:
 
 def remedy(error: SabiError) -> Remedy | None:
     """What may mend an error that was met."""
+    if isinstance(error, UnknownNetwork):
+        return NEWEST
     return PREFERENCES if isinstance(error, BackendError | DeviceError | Unauthorized) else None
 
 

@@ -138,5 +138,30 @@ class SABI_OT_turn_normals(_OnSelected, bpy.types.Operator):
         return {"FINISHED"}
 
 
-_CLASSES = (SABI_OT_unwrap, SABI_OT_material_add, SABI_OT_show_in_renders, SABI_OT_turn_normals)
+class SABI_OT_newest_networks(bpy.types.Operator):
+    """Let the recipe be painted by the networks that this Sabi has, instead of those it was made with; shapes may differ"""
+
+    bl_idname = "sabi.newest_networks"
+    bl_label = "Use Newest Networks"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.scene.sabi.networks:
+            cls.poll_message_set("The recipe is tied to no networks")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.scene.sabi.networks = ""
+        return {"FINISHED"}
+
+
+_CLASSES = (
+    SABI_OT_unwrap,
+    SABI_OT_material_add,
+    SABI_OT_show_in_renders,
+    SABI_OT_turn_normals,
+    SABI_OT_newest_networks,
+)
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

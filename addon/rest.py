@@ -142,7 +142,7 @@ def shown(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:
 def _material_indices(mesh: bpy.types.Mesh) -> list[int]:
     indices = np.empty(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("material_index", indices)
-    return np.unique(indices).tolist()
+    return np.flatnonzero(np.bincount(indices)).tolist()
 
 
 def repeats(obj: bpy.types.Object) -> str:

@@ -7,9 +7,10 @@ import bpy
 import numpy as np
 import psutil
 import pytest
-from bl_ext.user_default.sabi.addon import frame_job, jobs, material, on_object, weathering, work
+from bl_ext.user_default.sabi.addon import frame_job, jobs, material, on_object, problems, weathering, work
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
+from bl_ext.user_default.sabi.addon.properties import fill
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from blender.emission import plane
@@ -146,6 +147,21 @@ def test_the_backend_killed_while_it_weathers_a_frame(door, monkeypatch):
     assert state() == file
     assert bpy.ops.sabi.weather_frame(effect="rust", age=0.8) == {"FINISHED"}
     assert service.process_id not in (None, before)
+
+
+def test_a_recipe_of_networks_that_are_gone_is_offered_the_successor_by_a_button(door):
+    settings = bpy.context.scene.sabi
+    recipe = Recipe((Layer(Effect.RUST, age=0.8, feature_size=0.1),), networks={"painter": "ab" * 32})
+    fill(settings, recipe)
+    with pytest.raises(RuntimeError, match="Its successor is painter"):
+        bpy.ops.sabi.weather()
+    assert not on_object.touched(door)
+    remedy = problems.remedy(work.failure())
+    assert remedy.operator == "sabi.newest_networks"
+    assert bpy.ops.sabi.newest_networks() == {"FINISHED"}
+    assert bpy.ops.sabi.weather() == {"FINISHED"}
+    assert on_object.weathered(door)
+    assert not bpy.ops.sabi.newest_networks.poll()
 
 
 def test_cancelled_and_at_work_again(door):

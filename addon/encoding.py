@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from ..backend.protocol.errors import BackendGone
+from ..backend.protocol.errors import BackendGone, SceneError
+from ..backend.protocol.file_names import has_token
 from ..backend.protocol.map_files import FileFormat, Layout, MapExport
 from .encode_job import EncodeJob, Piece
 from .preferences import service, service_settings
@@ -16,6 +17,14 @@ from .progress import Progress
 def export_of(engine: str, file_format: str, depth: str, pattern: str) -> MapExport:
     """The export that properties of these names describe. Raises BadFile as MapExport does."""
     return MapExport(Layout[engine], FileFormat[file_format], 0 if depth == "AUTO" else int(depth), pattern)
+
+
+def check_pattern_for(objects: Sequence[object], pattern: str) -> None:
+    """Raises SceneError where a pattern gives the maps of several objects one name."""
+    if len(objects) > 1 and not has_token(pattern, "object"):
+        raise SceneError(
+            f"The pattern '{pattern}' gives the maps of {len(objects)} objects one name.", "Put {object} into it."
+        )
 
 
 def encoding(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from ..backend.protocol.map_files import MapExport, MapFile
 from . import images, material, on_object, reading, work
 from .capture import CapturedObject
 from .encode_job import Piece
-from .encoding import encoding
+from .encoding import check_pattern_for, encoding
 from .kept import Kept
 from .progress import Progress
 from .provenance import Provenance, provenance
@@ -48,6 +47,7 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0, export: 
     """
     if not objects:
         raise SceneError("None of the selected objects has layers to flatten.", "Revert leads back from what is flat.")
+    check_pattern_for(objects, export.pattern)
     targets, sources = [Target.of(obj) for obj in objects], [provenance(obj) for obj in objects]
     painted = [painted_on(obj, size) for obj in objects]
     flat: list[_Flat] = []
@@ -59,7 +59,7 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0, export: 
     kept, made = Kept(), []
     try:
         with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-            pieces = [_piece(one.captured, export, Path(folder, str(index))) for index, one in enumerate(flat)]
+            pieces = [_piece(one, export, Path(folder, str(index))) for index, one in enumerate(flat)]
             encoded = yield from share(encoding(pieces, export), CAPTURE_SHARE, 1.0)
             for one, files in zip(flat, encoded, strict=True):
                 shown = yield from _load(one, files, export, kept)
@@ -96,27 +96,36 @@ def _files(captured: CapturedObject, export: MapExport) -> dict[str, MapFile]:
     return {file.name: file for file in export.files(captured.surface.maps) if file.name in INPUTS}
 
 
-def _piece(captured: CapturedObject, export: MapExport, folder: Path) -> Piece:
+def _titles(one: _Flat, export: MapExport) -> dict[str, str]:
+    """What each image and its file are called: by the pattern, as a version that the .blend's folder of images does not have."""
+    largest = max(one.captured.surface.size)
+    named = Named(one.target.name, "_".join(one.captured.materials[:1]), one.provenance.title, largest)
+    files = list(_files(one.captured, export))
+    beside = Path(bpy.path.abspath(FOLDER)) if bpy.data.filepath else None
+    version = named.next_version(export.pattern, files, beside) if beside else 1
+    return {name: bpy.path.clean_name(str(named.path(export.pattern, name, version))) for name in files}
+
+
+def _piece(one: _Flat, export: MapExport, folder: Path) -> Piece:
     """The maps as temporary files: packed pixels cannot move beside the .blend, and Blender reads files in a job of its own."""
-    paths = {name: folder / name for name in _files(captured, export)}
-    return Piece(captured.surface.maps, paths, captured.tiles)
+    paths = {name: folder / title for name, title in _titles(one, export).items()}
+    return Piece(one.captured.surface.maps, paths, one.captured.tiles)
 
 
 def _load(
     one: _Flat, files: Mapping[str, Path], export: MapExport, kept: Kept
 ) -> Generator[Progress, None, dict[str, bpy.types.Image]]:
-    """The object's images by their files' names, kept as the preference says."""
-    named = Named(
-        one.target.name, "_".join(one.captured.materials[:1]), one.provenance.title, max(one.captured.surface.size)
-    )
-    beside = Path(bpy.path.abspath(FOLDER)) if bpy.data.filepath else None
-    version = named.next_version(export.pattern, list(files), beside) if beside else 1
+    """The object's images by their maps' names, kept as the preference says."""
     blocks: dict[str, int] = {}
     for name, file in _files(one.captured, export).items():
-        title = re.sub(r"[/\\]", "_", str(named.path(export.pattern, name, version)))
+        title = files[name].name.removesuffix(export.suffix).removesuffix(f".{images.UDIM}")
         image = images.open_file(files[name], title, export.space_of(file), channel_packed=False)
         kept.image(image)
         image.name = title
+        if (
+            image.packed_file is not None
+        ):  # exporters tell packed images apart by their paths: FBX would write one for all
+            image.filepath_raw = f"//{files[name].name}"
         blocks[name] = kept.blocks[-1]
         yield Progress("Loading the images", 1.0)
         yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))

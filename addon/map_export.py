@@ -16,14 +16,14 @@ from ..backend.protocol.file_names import Named, has_token
 from ..backend.protocol.map_files import Layout, MapExport
 from . import work
 from .capture import CapturedObject
-from .encode_job import Piece, Said, with_ending
+from .encode_job import UDIM, Piece, Said, with_ending
 from .encoding import encoding
+from .exported_look import SIDECAR
 from .provenance import Provenance, provenance
 from .shown import ShownCapture, painted_on
 from .weathering import Target, capturing, share
 
 SIDECAR_VERSION = 1
-SIDECAR = ".sabi.json"
 CAPTURE_SHARE = 0.8  # of the time it takes, as the progress bar has it
 OCCLUDED = (Layout.PLAIN, Layout.UNREAL, Layout.UNITY)  # layouts that hold ambient occlusion
 
@@ -83,6 +83,7 @@ def _piece(name: str, captured: CapturedObject, source: Provenance, folder: Path
     beside = folder / named.path(export.pattern, "maps", version)
     sidecar = beside.with_name(beside.name + SIDECAR)
     height, width = captured.surface.size
+    tiled = f".{UDIM}" if captured.tiles else ""
     report = {
         "sabi_maps": SIDECAR_VERSION,
         "object": name,
@@ -94,9 +95,14 @@ def _piece(name: str, captured: CapturedObject, source: Provenance, folder: Path
         "input": {"blend": bpy.path.basename(bpy.data.filepath), "digest": source.input},
         "recipe": json.loads(source.recipe.to_json()) if source.recipe is not None else None,
         "export": export.describe(maps),
-        "files": [Path(os.path.relpath(path, sidecar.parent)).as_posix() for path in _written(paths, captured, export)],
+        "images": {file: _relative(with_ending(path, tiled, export), sidecar) for file, path in paths.items()},
+        "files": [_relative(path, sidecar) for path in _written(paths, captured, export)],
     }
     return Piece(maps, paths, captured.tiles, Said(sidecar, json.dumps(report, indent=2) + "\n"))
+
+
+def _relative(path: Path, sidecar: Path) -> str:
+    return Path(os.path.relpath(path, sidecar.parent)).as_posix()
 
 
 def _written(paths: Mapping[str, Path], captured: CapturedObject, export: MapExport) -> list[Path]:

@@ -13,11 +13,15 @@ SIDECAR = ".sabi.json"
 
 @dataclass(frozen=True)
 class ExportedLook:
-    """One object's images by the names of the layout's files; a path has <UDIM> in the place of tiles' numbers."""
+    """One object's images by the names of the layout's files; a path has <UDIM> in the place of tiles' numbers.
+
+    `see_through` says that the colours' image has an alpha.
+    """
 
     object: str
     uv_map: str
     images: Mapping[str, Path]
+    see_through: bool = False
 
     @property
     def tiled(self) -> bool:
@@ -30,5 +34,6 @@ def exported_looks(folder: Path) -> list[ExportedLook]:
     for sidecar in sorted(folder.rglob(f"*{SIDECAR}")):
         said = json.loads(sidecar.read_text(encoding="utf-8"))
         images = {name: sidecar.parent / file for name, file in said["images"].items()}
-        found.append(ExportedLook(said["object"], said["uv_map"], images))
+        see_through = any("alpha" in channels for channels in said["export"]["channels"].values())
+        found.append(ExportedLook(said["object"], said["uv_map"], images, see_through))
     return found

@@ -30,6 +30,7 @@ class GltfModel:
 
     source: gltf.Gltf
     origins: Mapping[str, Origin]
+    engine = "GLTF"
 
     @staticmethod
     def open(bpy: ModuleType, path: Path, folder: Path) -> GltfModel:

@@ -25,7 +25,12 @@ from typing import NoReturn
 
 from ..backend.protocol.errors import BadFile, SabiError, SceneError
 from ..backend.protocol.map_files import format_named
+from . import gltf_model, usd_model
+from .exported_look import exported_looks
+from .gltf_model import GltfModel
+from .usd_model import UsdModel
 
+Model = GltfModel | UsdModel | None
 PACKAGE = Path(__file__).resolve().parents[1]
 EXTENSION = "bl_ext.user_default.sabi"
 IMPORTERS = {
@@ -64,19 +69,20 @@ def main(words: Sequence[str] | None = None) -> int:
 
             addon("work").listen(tell)
             say(stage="Opening the model", fraction=0.0)
-            open_model(bpy, given.model)
-            say(**weather(bpy, given))
+            with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+                say(**weather(bpy, given, open_model(bpy, given.model, Path(folder)), Path(folder)))
     except SabiError as error:
         say(error=error.to_dict())
         return 1
     return 0
 
 
-def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
+def weather(bpy: ModuleType, given: argparse.Namespace, model: Model, folder: Path) -> dict[str, object]:
     """Weathers what is open into given.out; returns the files, warnings and networks. Raises SabiError's children.
 
-    The .blend keeps the layers live. A model of another format is written in that format too, its layers flattened to plain
-    textures.
+    The .blend keeps the layers live. A model of another format is written in that format too: of glTF and USD only the looks
+    are new, and where that cannot be, and for others, Blender writes the file with layers flattened to plain textures. `folder`
+    is for temporary files.
     """
     blend = given.out / f"{given.model.stem}.blend"
     given.out.mkdir(parents=True, exist_ok=True)
@@ -96,12 +102,28 @@ def weather(bpy: ModuleType, given: argparse.Namespace) -> dict[str, object]:
         how = {"engine": given.maps.upper(), "depth": str(given.bits or "AUTO"), "pattern": given.name}
         how["file_format"] = format_named(given.format).name
         operate(bpy.ops.sabi.export_maps, directory=str(given.out / "maps"), **how)
-    if given.model.suffix.lower() in EXPORTERS:
+    kept = _with_new_looks(bpy, given, model, folder)
+    warnings += kept or ()
+    if kept is None and given.model.suffix.lower() in EXPORTERS:
+        if model is not None:
+            warnings += (f"{given.model.name} is written anew by Blender: it has no place for the images as they are.",)
         operate(bpy.ops.sabi.flatten)
         warnings += addon("work").current().outcome.warnings
         _export(bpy, given.out / given.model.name)
     files = [str(path.relative_to(given.out)) for path in sorted(given.out.rglob("*")) if path.is_file()]
     return {"files": files, "warnings": list(warnings), "networks": networks}
+
+
+def _with_new_looks(bpy: ModuleType, given: argparse.Namespace, model: Model, folder: Path) -> tuple[str, ...] | None:
+    """Writes the model with other looks and returns what to say of it; None where it has no place for them."""
+    if model is None:
+        return None
+    plain = {"file_format": "PNG", "depth": "8", "pattern": "{object}_{map}", "directory": str(folder / "looks")}
+    operate(bpy.ops.sabi.export_maps, engine=model.engine, **plain)
+    looks = exported_looks(folder / "looks")
+    if not looks or not all(map(model.carries, looks)):
+        return None
+    return model.save(given.out / given.model.name, looks)
 
 
 def _turn_normals(bpy: ModuleType, normals: str) -> tuple[str, ...]:
@@ -113,21 +135,28 @@ def _turn_normals(bpy: ModuleType, normals: str) -> tuple[str, ...]:
     return tuple(f"'{image.name}' is read as a DirectX normal map: its green is turned." for image in before)
 
 
-def open_model(bpy: ModuleType, path: Path) -> None:
-    """Opens a .blend, or imports another model into an empty scene. Raises BadFile."""
+def open_model(bpy: ModuleType, path: Path, folder: Path | None = None) -> Model:
+    """Opens a .blend, or imports another model into an empty scene; what can be written again with other looks is returned.
+
+    `folder` is for temporary files, which must stay while the model is open; without it nothing can be. Raises BadFile.
+    """
     if not path.is_file():
         raise BadFile(f"{path} is missing.", "Check the path.")
     try:
         if path.suffix.lower() == ".blend":
             bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False)
-            return
+            return None
         if path.suffix.lower() not in IMPORTERS:
             raise BadFile(
                 f"{path.name} is no model that Blender reads here.", f"Give one of .blend, {', '.join(IMPORTERS)}."
             )
         group, name = IMPORTERS[path.suffix.lower()]
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        for kind, suffixes in ((GltfModel, gltf_model.SUFFIXES), (UsdModel, usd_model.SUFFIXES)):
+            if folder is not None and path.suffix.lower() in suffixes:
+                return kind.open(bpy, path, folder)
         getattr(getattr(bpy.ops, group), name)(filepath=str(path))
+        return None
     except RuntimeError as error:
         raise BadFile(f"Blender cannot open {path.name}: {_first_line(error)}", "The file may be damaged.") from error
 

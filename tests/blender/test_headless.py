@@ -90,6 +90,32 @@ def test_a_gltf_comes_back_as_gltf(tmp_path, crates):
     assert all(shader.inputs[name].is_linked for name in ("Base Color", "Roughness", "Metallic"))
 
 
+def test_maps_of_a_model_whose_normals_are_directx(tmp_path, crates):
+    (made,) = bpy.data.materials
+    image = bpy.data.images.new("wood_nor_dx", 8, 8, is_data=True)
+    image.pixels.foreach_set([0.5, 0.25, 0.9, 1.0] * 64)
+    image.pack()
+    tree = made.node_tree
+    texture, bent = tree.nodes.new("ShaderNodeTexImage"), tree.nodes.new("ShaderNodeNormalMap")
+    texture.image = image
+    tree.links.new(texture.outputs[0], bent.inputs["Color"])
+    tree.links.new(bent.outputs[0], tree.nodes["Principled BSDF"].inputs["Normal"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(crates))
+    words = ("--object", "Crate 0", "--texels", "64", "--maps", "plain", "--bits", "16", "--name", "T_{map}")
+    status, _, answer = headless(tmp_path, crates, *words)
+    assert status == 0, answer
+    assert any("read as a DirectX normal map" in warning for warning in answer["warnings"])
+    assert {"maps/T_normal.png", "maps/T_albedo.png", "maps/T_maps.sabi.json"} <= set(answer["files"])
+    said = json.loads((tmp_path / "out" / "maps" / "T_maps.sabi.json").read_text())
+    assert said["export"]["bits"] == 16
+    assert said["input"]["digest"]
+    assert said["recipe"]["layers"][0]["effect"] == "rust"
+    normal = bpy.data.images.load(str(tmp_path / "out" / "maps" / "T_normal.png"))
+    normal.colorspace_settings.name = "Non-Color"
+    green = normal.pixels[1::4]
+    assert sum(green) / len(green) > 0.6, "turned: it was 0.25"
+
+
 @pytest.mark.parametrize(
     ("model", "words", "code"),
     [

@@ -112,6 +112,41 @@ def test_images_beside_the_file(tmp_path):
     finally:
         bpy.context.preferences.addons[EXTENSION].preferences.storage = "PACK"
     assert sorted(path.name for path in (tmp_path / "sabi").iterdir()) == [f"Plane_{n}.png" for n in NAMES]
+    plain = [image for image in bpy.data.images if image.name.startswith("Plane_")]
+    assert sorted(image.filepath for image in plain) == [f"//sabi/Plane_{n}.png" for n in NAMES]
+
+
+def test_names_formats_and_depths_by_hand(tmp_path):
+    chosen = bpy.context.preferences.addons[EXTENSION].preferences
+    chosen.storage = "FILES"
+    layer = synthetic_layer(7, SIZE)
+    how = {"file_format": "TIFF", "depth": "16", "pattern": "{object}_{map}_v{version:02}"}
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+        obj = weathered_plane(NO_TEXTURES, layer, age=0.7)
+        assert bpy.ops.sabi.flatten(**how) == {"FINISHED"}
+        first = {path.name: path.read_bytes() for path in (tmp_path / "sabi").iterdir()}
+        assert set(first) == {f"Plane_{n}_v01.tif" for n in NAMES}
+        values = texture(obj, "Roughness")[..., 0]
+        assert np.abs(values * 255 - np.rint(values * 255)).max() > 0.1, "finer than 8 bits"
+        bpy.ops.sabi.revert()
+        material.apply(obj, [material.Painting((0,), [images_of(layer, age=0.7)], "UVMap")], "{}")
+        bpy.ops.sabi.flatten(**how)
+        there = {path.name: path.read_bytes() for path in (tmp_path / "sabi").iterdir()}
+        assert set(there) - set(first) == {f"Plane_{n}_v02.tif" for n in NAMES}
+        assert all(there[name] == content for name, content in first.items())
+    finally:
+        chosen.storage = "PACK"
+
+
+def test_exr_holds_scene_linear_colours():
+    layer = synthetic_layer(7, SIZE)
+    obj = weathered_plane(NO_TEXTURES, layer, age=0.7)
+    bpy.ops.sabi.flatten(file_format="EXR")
+    ones = np.ones((SIZE, SIZE), np.float32)
+    base = {"albedo": np.float32((0.5, 0.1, 0.05)) * ones[..., None], "roughness": 0.8 * ones, "metallic": ones}
+    expected = weathered_values(base, [layer], 0.7, 1.0)
+    assert np.abs(inside_blocks(texture(obj, "Base Color")[..., :3] - expected["albedo"])).max() < 3 / 255
 
 
 NAMES = ("albedo", "metallic", "normal", "roughness")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
 from blender.emission import bake_socket
-from blender.painted_images import synthetic_layer
-from blender.test_flatten import NO_TEXTURES, SIZE, weathered_plane
+from blender.painted_images import covering_layer, synthetic_layer
+from blender.test_flatten import CUT_OUT, NO_TEXTURES, SIZE, weathered_plane
 
 INPUTS = ("Base Color", "Roughness", "Metallic", "Normal")
 
@@ -76,3 +76,20 @@ def test_maps_are_carried(tmp_path, way, storage):
     for entry in INPUTS:
         code = encoded if entry == "Base Color" else np.asarray
         assert np.abs(code(before[entry]) - code(after[entry])).max() <= 2 / 255, entry
+
+
+@pytest.mark.parametrize("way", [gltf, fbx, usd])
+def test_alpha_is_carried(tmp_path, way):
+    weathered_plane(CUT_OUT, covering_layer(), age=1.0)
+    assert bpy.ops.sabi.flatten(size=32) == {"FINISHED"}
+    again = way(tmp_path / "plane")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    again()
+    obj = next(obj for obj in bpy.data.objects if obj.type == "MESH")
+    made = obj.material_slots[0].material
+    shader = next(node for node in made.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = obj
+    obj.select_set(True)
+    alpha = bake_socket(obj, source(shader, "Alpha"), 32)[..., 0]
+    assert np.abs(alpha - (np.arange(32) + 0.5) / 32).max() <= 3 / 255

@@ -112,7 +112,7 @@ def test_maps_of_a_model_whose_normals_are_directx(tmp_path, crates):
     assert said["recipe"]["layers"][0]["effect"] == "rust"
     normal = bpy.data.images.load(str(tmp_path / "out" / "maps" / "T_normal.png"))
     normal.colorspace_settings.name = "Non-Color"
-    green = normal.pixels[1::4]
+    green = list(normal.pixels)[1::4]
     assert sum(green) / len(green) > 0.6, "turned: it was 0.25"
 
 

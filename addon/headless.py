@@ -3,10 +3,13 @@
 
     python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]
         [--normals auto|opengl|directx] [--maps LAYOUT --format FORMAT --bits N --name PATTERN]
+    python -m sabi.addon.headless MODEL --rules FILE --out FOLDER    what rules give to which of its objects and materials
+    python -m sabi.addon.headless MODEL --rules FILE --list          that alone, without weathering
+    python -m sabi.addon.headless MODEL --rules FILE --picture FILE  and a small picture of how it would look
 
 in a Python that has bpy. The package this file lies in is linked into a temporary user folder as an extension and enabled
 there, so the operators are the real ones and nobody's settings are touched. Standard output is JSON lines: {"stage",
-"fraction"} while it works, at the end {"files", "warnings", "networks"} or {"error": {"code", "message", "hint"}}.
+"fraction"} while it works, at the end {"files", "warnings", "networks", "objects"} or {"error": {"code", "message", "hint"}}.
 """
 
 from __future__ import annotations
@@ -19,18 +22,23 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from ..backend.protocol.errors import BadFile, SabiError, SceneError
 from ..backend.protocol.map_files import format_named
+from ..backend.protocol.recipe import Recipe
+from ..backend.protocol.rules import Rule, Rules, read_rules
 from . import gltf_model, usd_model
 from .exported_look import exported_looks
 from .gltf_model import GltfModel
 from .usd_model import UsdModel
 
 Model = GltfModel | UsdModel | None
+PICTURE_SIDE, PICTURE_TEXELS = 192, 256
 PACKAGE = Path(__file__).resolve().parents[1]
 EXTENSION = "bl_ext.user_default.sabi"
 IMPORTERS = {
@@ -69,35 +77,78 @@ def main(words: Sequence[str] | None = None) -> int:
 
             addon("work").listen(tell)
             say(stage="Opening the model", fraction=0.0)
-            with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-                say(**weather(bpy, given, open_model(bpy, given.model, Path(folder)), Path(folder)))
+            with tempfile.TemporaryDirectory(prefix="sabi-") as name:
+                folder = Path(name)
+                model = open_model(bpy, given.model, folder)
+                rules = read_rules(given.rules) if given.rules else Rules.of(_recipe(given.recipe))
+                planned = plan(choose(bpy, given.object), rules)
+                if given.list:
+                    say(files=[], objects=[part.to_dict() for part in planned])
+                elif given.picture is not None:
+                    say(**picture(bpy, given, planned))
+                else:
+                    say(**weather(bpy, given, planned, model, folder))
     except SabiError as error:
         say(error=error.to_dict())
         return 1
     return 0
 
 
-def weather(bpy: ModuleType, given: argparse.Namespace, model: Model, folder: Path) -> dict[str, object]:
-    """Weathers what is open into given.out; returns the files, warnings and networks. Raises SabiError's children.
+@dataclass(frozen=True)
+class Part:
+    """One material of one object, and the rule that takes it; None where none does."""
+
+    obj: object
+    material: str
+    rule: Rule | None
+
+    @property
+    def painted(self) -> bool:
+        return self.rule is not None and self.rule.recipe is not None
+
+    def to_dict(self) -> dict[str, object]:
+        number, called = (self.rule.number, self.rule.called) if self.rule else (None, "")
+        recipe = called if self.painted else None
+        return {"object": self.obj.name, "material": self.material, "rule": number, "recipe": recipe}
+
+
+def plan(objects: Sequence, rules: Rules) -> list[Part]:
+    """What the rules give to each material that these objects show."""
+    parts: list[Part] = []
+    for obj in objects:
+        slots = [obj.material_slots[index].material for index in addon("material").used_slots(obj)]
+        names = dict.fromkeys(made.name if made else "" for made in slots)
+        parts += [Part(obj, name, rules.of_object(obj.name, name)) for name in names or [""]]
+    return parts
+
+
+def weather(
+    bpy: ModuleType, given: argparse.Namespace, planned: Sequence[Part], model: Model, folder: Path
+) -> dict[str, object]:
+    """Weathers what is open into given.out; returns the files, warnings, networks and objects. Raises SabiError's children.
 
     The .blend keeps the layers live. A model of another format is written in that format too: of glTF and USD only the looks
     are new, and where that cannot be, and for others, Blender writes the file with layers flattened to plain textures. `folder`
-    is for temporary files.
+    is for temporary files. Nothing is written where no rule takes anything.
     """
+    listed = [part.to_dict() for part in planned]
+    if not any(part.painted for part in planned):
+        return {"files": [], "warnings": [], "networks": {}, "objects": listed}
     blend = given.out / f"{given.model.stem}.blend"
     given.out.mkdir(parents=True, exist_ok=True)
     _save(bpy, blend)  # so that images have a place beside it
     bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
     bpy.context.preferences.filepaths.save_version = 0  # no .blend1 beside it
-    objects = choose(bpy, given.object)
-    for obj in bpy.context.view_layer.objects:
-        obj.select_set(obj in objects)
+    painted = [part.obj for part in planned if part.painted]
+    _select(bpy, painted)
     turned = _turn_normals(bpy, given.normals)
-    operate(bpy.ops.sabi.weather, recipe_json=given.recipe.read_text(encoding="utf-8"), size=given.texels)
-    applied = [addon("on_object").weathered(obj) for obj in objects]
-    networks = {name: digest for a in applied if a for name, digest in json.loads(a.recipe_json)["networks"].items()}
-    warnings = turned + addon("work").current().outcome.warnings
+    warnings = [*turned, *paint(bpy, planned, given.texels)]
+    applied = [addon("on_object").weathered(obj) for obj in dict.fromkeys(painted)]
+    trees = [addon("on_object").group_node(made).node_tree for a in applied if a for made in a.materials]
+    recipes = [json.loads(tree[addon("on_object").RECIPE]) for tree in trees]
+    networks = {name: digest for recipe in recipes for name, digest in recipe["networks"].items()}
     _save(bpy, blend)
+    _select(bpy, painted)
     if given.maps:
         how = {"engine": given.maps.upper(), "depth": str(given.bits or "AUTO"), "pattern": given.name}
         how["file_format"] = format_named(given.format).name
@@ -111,7 +162,52 @@ def weather(bpy: ModuleType, given: argparse.Namespace, model: Model, folder: Pa
         warnings += addon("work").current().outcome.warnings
         _export(bpy, given.out / given.model.name)
     files = [str(path.relative_to(given.out)) for path in sorted(given.out.rglob("*")) if path.is_file()]
-    return {"files": files, "warnings": list(warnings), "networks": networks}
+    return {"files": files, "warnings": list(dict.fromkeys(warnings)), "networks": networks, "objects": listed}
+
+
+def paint(bpy: ModuleType, planned: Sequence[Part], texels: int) -> list[str]:
+    """Weathers what rules take, by as few calls of the operator as can be; returns the warnings. Raises SabiError's children."""
+    calls: dict[tuple[int, str], list] = {}  # (rule, pattern of materials) -> objects
+    rules = {part.rule.number: part.rule for part in planned if part.painted}
+    for obj in dict.fromkeys(part.obj for part in planned):
+        own = [part for part in planned if part.obj == obj]
+        same = len({part.rule.number if part.rule else 0 for part in own}) == 1
+        for part in own[: 1 if same else None]:
+            if part.painted:
+                calls.setdefault((part.rule.number, "" if same else escape(part.material)), []).append(obj)
+    warnings: list[str] = []
+    for (number, pattern), objects in calls.items():
+        _select(bpy, objects)
+        recipe = rules[number].recipe.to_json()
+        operate(bpy.ops.sabi.weather, recipe_json=recipe, size=texels, materials=pattern)
+        warnings += addon("work").current().outcome.warnings
+    return warnings
+
+
+def picture(bpy: ModuleType, given: argparse.Namespace, planned: Sequence[Part]) -> dict[str, object]:
+    """Renders how it would look, small, and keeps nothing else of it."""
+    texels = given.texels or PICTURE_TEXELS
+    warnings = paint(bpy, planned, texels)
+    scene = bpy.context.scene
+    stage = addon("demo.stage")
+    for obj in [obj for obj in scene.objects if obj.type == "LIGHT"]:
+        obj.hide_render = True
+    stage.dress(scene, list(dict.fromkeys(part.obj for part in planned)), PICTURE_SIDE, PICTURE_SIDE)
+    stage.render(scene, given.picture, samples=8)
+    return {"files": [], "warnings": list(dict.fromkeys(warnings)), "objects": [part.to_dict() for part in planned]}
+
+
+def _select(bpy: ModuleType, objects: Sequence) -> None:
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj in objects)
+
+
+def _recipe(path: Path) -> Recipe:
+    """Raises BadFile, BadRecipe."""
+    try:
+        return Recipe.from_json(path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"The recipe {path} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
 def _with_new_looks(bpy: ModuleType, given: argparse.Namespace, model: Model, folder: Path) -> tuple[str, ...] | None:
@@ -267,8 +363,13 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
         prog="sabi.addon.headless", description="Weather a model with Blender, without a window."
     )
     parser.add_argument("model", type=Path, help="a .blend, glTF, FBX, USD or OBJ file")
-    parser.add_argument("--recipe", type=Path, required=True, help="a recipe file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the .blend and its maps")
+    look = parser.add_mutually_exclusive_group(required=True)
+    look.add_argument("--recipe", type=Path, help="a recipe file")
+    look.add_argument("--rules", type=Path, help="a table of rules")
+    result = parser.add_mutually_exclusive_group(required=True)
+    result.add_argument("--out", type=Path, help="folder for the .blend and its maps")
+    result.add_argument("--list", action="store_true", help="only say what rules give to which objects and materials")
+    result.add_argument("--picture", type=Path, help="only a small picture of it, a PNG")
     parser.add_argument("--texels", type=int, default=0, help="texels a side of the maps; 0 chooses")
     parser.add_argument(
         "--object", action="append", default=[], help="a mesh object to weather; may be given again; default all"
@@ -281,7 +382,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bits", type=int, default=0, help="with --maps: 8 or 16; 0 for what the format has first")
     parser.add_argument("--name", default="{object}_{map}", help="with --maps: a pattern of the files' names")
     given = parser.parse_args(words)
-    given.model, given.out = given.model.resolve(), given.out.resolve()
+    given.model = given.model.resolve()
+    given.out = given.out.resolve() if given.out else None
+    given.picture = given.picture.resolve() if given.picture else None
     return given
 
 

@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 
 from ..backend.protocol.errors import SceneError
+from ..backend.protocol.rules import matches
 from . import uvs
 from .fingerprint import fingerprint
 from .growth_nodes import PaintedImages
@@ -35,13 +36,23 @@ class Painting:
     wrap: bool = False
 
 
-def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
-    """The material slots that faces show, in order; all of them where there are no faces."""
+def used_slots(obj: bpy.types.Object, pattern: str = "") -> tuple[int, ...]:
+    """The material slots that faces show, in order; all of them where there are no faces.
+
+    With a pattern only those whose material has a name that matches it; a copy of Sabi's has its original's name too.
+    """
     count = len(obj.material_slots)
     indices = np.empty(len(obj.data.polygons), np.int32)
     obj.data.polygons.foreach_get("material_index", indices)
     used = np.flatnonzero(np.bincount(np.clip(indices, 0, max(count - 1, 0)))) if len(indices) else range(count)
-    return tuple(int(index) for index in used if index < count)
+    patterns = (pattern,) if pattern else ()
+    return tuple(int(i) for i in used if i < count and any(matches(patterns, n) for n in _names(obj, int(i))))
+
+
+def _names(obj: bpy.types.Object, index: int) -> list[str]:
+    """What a slot's material is called: its own name, and that of what Sabi put it in the place of; "" for none."""
+    record, now = obj.get(SLOTS, {}).get(str(index), {}), obj.material_slots[index].material
+    return [made.name for made in (now, record.get("material")) if made is not None] or [""]
 
 
 def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:

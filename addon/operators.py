@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_iface as said
@@ -23,6 +24,7 @@ from . import on_object, styles, work
 from .capture_settings import LARGEST
 from .progress import unforeseen
 from .properties import frame_of, plain, recipe_of
+from .recipe_files import read_recipe
 
 ERROR = {"ERROR"}
 
@@ -122,12 +124,30 @@ class _WithRecipe:
         options={"SKIP_SAVE"},
     )
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
+    recipe_file: StringProperty(
+        name="Recipe File", description="A recipe's file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+    style: StringProperty(
+        name="Style",
+        description="Which look of the effect; as JSON a blend of looks by weight, or a code",
+        options={"SKIP_SAVE"},
+    )
+    opacity: FloatProperty(
+        name="Opacity",
+        description="How far every layer may hide what is beneath",
+        soft_min=0,
+        soft_max=1,
+        subtype="FACTOR",
+        options={"SKIP_SAVE"},
+    )
 
     def recipe(self, context: bpy.types.Context) -> Recipe:
         """The scene's recipe, or the one that was given, with the age, seed and feature size that were given."""
         given = self.properties.is_property_set
         if given("recipe_json"):
             recipe = Recipe.from_json(self.recipe_json)
+        elif given("recipe_file"):
+            recipe = read_recipe(Path(bpy.path.abspath(self.recipe_file)))
         elif given("preset"):
             recipe = load_preset(self.preset)
         elif given("effect"):
@@ -136,12 +156,12 @@ class _WithRecipe:
             recipe = recipe_of(context.scene.sabi)
         if given("age"):
             recipe = recipe.at_age(plain(self.age))
-        layers = recipe.layers
         if given("seed"):
-            layers = tuple(replace(layer, seed=self.seed + index) for index, layer in enumerate(layers))
-        if given("feature_size"):
-            layers = tuple(replace(layer, feature_size=plain(self.feature_size)) for layer in layers)
-        return replace(recipe, layers=layers)
+            recipe = recipe.with_seed(self.seed)
+        changes: dict[str, object] = {n: plain(getattr(self, n)) for n in ("feature_size", "opacity") if given(n)}
+        if given("style"):
+            changes["style"] = styles.parse(self.style)
+        return replace(recipe, layers=tuple(replace(layer, **changes) for layer in recipe.layers))
 
 
 class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
@@ -150,6 +170,12 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
     bl_idname = "sabi.weather"
     bl_label = "Weather"
     bl_options = {"REGISTER"}  # the undo step belongs to the moment results are applied, not to pressing the button
+
+    materials: StringProperty(
+        name="Materials",
+        description="Only materials whose names match this, such as *steel*; all where it is empty",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -169,7 +195,8 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         from .weathering import capture_settings, weather_objects
 
         recipe = self.recipe(context)
-        steps = weather_objects(selected_meshes(context), recipe, capture_settings(context.scene, recipe, self.size))
+        settings = capture_settings(context.scene, recipe, self.size)
+        steps = weather_objects(selected_meshes(context), recipe, settings, self.materials)
         return self.begin("Weathering", steps, self.wait)
 
 

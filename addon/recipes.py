@@ -12,9 +12,8 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..backend.protocol.errors import BadFile, DiskFull, is_disk_full
 from ..backend.protocol.recipe import MAX_LAYERS, Layer, Recipe, effect_named
-from . import on_object, presets, styles
+from . import on_object, presets, recipe_files, styles
 from .operators import reporting
 from .properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
 
@@ -171,17 +170,29 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
 
 
 class SABI_OT_recipe_save(ExportHelper, bpy.types.Operator):
-    """Write the recipe to a file"""
+    """Write the recipe to one file that holds all of it, to keep or to share"""
 
     bl_idname = "sabi.recipe_save"
     bl_label = "Save Recipe"
 
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    overwrite: BoolProperty(
+        name="Replace", description="Replace the file where there is one of that name", options={"SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.filepath:
+            name = context.scene.sabi.recipe_name or context.scene.sabi.preset_name or "recipe"
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+            self.filepath = str(recipe_files.free(folder / f"{bpy.path.clean_name(name)}.json"))
+        return ExportHelper.invoke(self, context, event)
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        write_recipe(Path(self.filepath), recipe_of(context.scene.sabi))
+        path = Path(bpy.path.abspath(self.filepath))
+        recipe_files.write_recipe(path, recipe_of(context.scene.sabi), self.overwrite)
+        self.report({"INFO"}, said("Saved {}").format(path.name))
         return {"FINISHED"}
 
 
@@ -197,28 +208,8 @@ class SABI_OT_recipe_load(ImportHelper, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        fill(context.scene.sabi, read_recipe(Path(self.filepath)))
+        fill(context.scene.sabi, recipe_files.read_recipe(Path(bpy.path.abspath(self.filepath))))
         return {"FINISHED"}
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Raises BadFile where there is no such file, BadRecipe where it is no recipe."""
-    try:
-        return Recipe.from_json(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"The recipe {path} cannot be read: {error.strerror}.", "Choose another file.") from error
-
-
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Whole or not at all; the file browser has asked before anything is overwritten. Raises BadFile."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_text(recipe.to_json(), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        said = f"The recipe cannot be written to {path}: {error.strerror}."
-        raise (DiskFull(said) if is_disk_full(error) else BadFile(said, "Choose another place.")) from error
 
 
 _CLASSES = (

@@ -41,14 +41,15 @@ CAPTURE_SHARE = 0.4  # of the time an object takes, as the progress bar has it
 
 @dataclass(frozen=True)
 class Target:
-    """An object that may be renamed or deleted while work goes on."""
+    """An object that may be renamed or deleted while work goes on, and which of its materials are meant ("" for all)."""
 
     session_uid: int
     name: str
+    materials: str = ""
 
     @staticmethod
-    def of(obj: bpy.types.Object) -> Target:
-        return Target(obj.session_uid, obj.name)
+    def of(obj: bpy.types.Object, materials: str = "") -> Target:
+        return Target(obj.session_uid, obj.name, materials)
 
     def find(self) -> bpy.types.Object:
         """Raises SceneError when it is gone."""
@@ -90,15 +91,17 @@ def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: Capture
     return total
 
 
-def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, settings: CaptureSettings) -> work.Steps:
-    """Steps that weather these objects and end in one undo step.
+def weather_objects(
+    objects: Sequence[bpy.types.Object], recipe: Recipe, settings: CaptureSettings, materials: str = ""
+) -> work.Steps:
+    """Steps that weather these objects and end in one undo step; with a pattern, only materials whose names match it.
 
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
     A backend that fails ends the work with nothing changed.
     """
     yield from _reading(lambda: _mask_images(recipe))
     masks.check(recipe)
-    targets = [Target.of(obj) for obj in objects]
+    targets = [Target.of(obj, materials) for obj in objects]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
     failed: list[SabiError] = []
@@ -139,6 +142,12 @@ def weather_objects(objects: Sequence[bpy.types.Object], recipe: Recipe, setting
 def _weather_one(
     target: Target, recipe: Recipe, settings: CaptureSettings, folder: Path
 ) -> Generator[Progress, None, Ready]:
+    every = range(len(target.find().material_slots))
+    if target.materials and not material.named_slots(target.find(), every, target.materials):
+        raise SceneError(
+            f"No material of '{target.name}' is called '{target.materials}'.",
+            f"It has {', '.join(slot.name for slot in target.find().material_slots) or 'none'}.",
+        )
     yield from _reading(lambda: _textures(target.find()))
     captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
     return (yield from share(paint(target, captured, recipe, folder), CAPTURE_SHARE, 1.0))
@@ -282,7 +291,8 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
         )
         for layer in ready.painted.recipe.shown.layers
     ]
-    slots = captured.slots or material.used_slots(obj)
+    shown = captured.slots or material.used_slots(obj)
+    slots = material.named_slots(obj, shown, ready.target.materials)
     painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for worn in on_object.weathered(obj).materials:

@@ -6,17 +6,18 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import cluster
 from .files import IMAGE_SUFFIXES
-from .items import SIDECAR, Engine, Settings, Written, already_done, destination, kind_of, weather_item
+from .items import SIDECAR, Engine, Kind, Settings, Written, already_done, kind_of, weather_item
 from .models import MODEL_SUFFIXES
 from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
+from .protocol.rules import Rules
 from .protocol.texture_names import read_name
 
 # Codes of what would fail every other item as well. To go on after a server's restart, run the batch again.
@@ -43,8 +44,7 @@ class Shard:
 
     def has(self, item: Path, root: Path) -> bool:
         """Whether an item found under `root` is this shard's: by its path below the root, so that machines agree."""
-        name = item.relative_to(root).as_posix() if item.is_relative_to(root) else item.name
-        return zlib.crc32(name.encode()) % self.count == self.index
+        return zlib.crc32(below(item, root).encode()) % self.count == self.index
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,19 @@ class Outcome:
     """What became of one item: one JSON line."""
 
     item: str
-    status: str  # done | skipped | failed
+    status: str  # done | skipped: done by an earlier run | left: no rule takes it | failed
     seconds: float
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     error: dict[str, str] | None = None
+    objects: tuple[Mapping[str, Any], ...] = ()  # of a model that rules were asked about
 
     def to_dict(self) -> dict[str, Any]:
         line: dict[str, Any] = {"item": self.item, "status": self.status, "seconds": round(self.seconds, 3)}
         if self.error:
             return {**line, "error": self.error}
-        return {**line, "files": list(self.files), "warnings": list(self.warnings)}
+        objects = {"objects": list(self.objects)} if self.objects else {}
+        return {**line, "files": list(self.files), "warnings": list(self.warnings), **objects}
 
 
 def find_items(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
@@ -79,28 +81,39 @@ def find_items(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def run(
-    items: Iterable[tuple[Path, Path]], recipe: Recipe, settings: Settings, shard: Shard, engine: Engine | None = None
+    items: Iterable[tuple[Path, Path]],
+    rules: Rules,
+    settings: Settings,
+    shard: Shard,
+    engine: Engine | None = None,
+    keep_going: bool = False,
 ) -> Iterator[Outcome]:
     """Weathers the shard's items in this process, one outcome each. A failed item stops no other.
 
-    What would fail every item (no network, no device, a server that is not there) ends the run after its first outcome.
+    What would fail every item (no network, no device, a server that is not there) ends the run after its first outcome,
+    unless it is to keep going.
     """
     engine = engine or Engine(settings)
     for item, root in items:
         if shard.has(item, root):
-            outcome = run_one(item, recipe, _under(settings, item, root), engine)
+            outcome = run_one(item, root, rules, settings, engine)
             yield outcome
-            if outcome.error and outcome.error["code"] in FATAL:
+            if outcome.error and outcome.error["code"] in FATAL and not keep_going:
                 return
 
 
-def run_one(item: Path, recipe: Recipe, settings: Settings, engine: Engine) -> Outcome:
-    """One item, skipped when an earlier run did it; never raises but for cancelling."""
+def run_one(item: Path, root: Path, rules: Rules, settings: Settings, engine: Engine) -> Outcome:
+    """One item, found under a root, skipped when an earlier run did it; never raises but for cancelling."""
     began = time.monotonic()
-    if done := already_done(item, recipe, settings):
-        return _outcome(item, "skipped", began, done)
+    settings = under(settings, item, root)
     try:
-        return _outcome(item, "done", began, weather_item(item, recipe, settings, engine, lambda stage, fraction: None))
+        look = look_of(item, root, rules)
+        if look is None:
+            return Outcome(str(item), "left", time.monotonic() - began)
+        if done := already_done(item, look, settings):
+            return _outcome(item, "skipped", began, done)
+        written = weather_item(item, look, settings, engine, lambda stage, fraction: None)
+        return _outcome(item, "left" if written.left else "done", began, written)
     except Cancelled:
         raise
     except SabiError as error:
@@ -114,8 +127,17 @@ def run_one(item: Path, recipe: Recipe, settings: Settings, engine: Engine) -> O
         return Outcome(str(item), "failed", time.monotonic() - began, error=said)
 
 
+def look_of(item: Path, root: Path, rules: Rules) -> Recipe | Rules | None:
+    """What an item gets: a recipe; for a model that they may part, rules; None where no rule takes it. Raises BadFile."""
+    found = rules.in_file(below(item, root))
+    if kind_of(item) is not Kind.MODEL:
+        rule = found.of_picture(item.name if item.is_dir() else item.stem)
+        return rule.recipe if rule else None
+    return found.single or (found if any(rule.recipe for rule in found.rules) else None)
+
+
 def run_on_ray(
-    items: Iterable[tuple[Path, Path]], recipe: Recipe, settings: Settings, shard: Shard, address: str
+    items: Iterable[tuple[Path, Path]], rules: Rules, settings: Settings, shard: Shard, address: str
 ) -> Iterator[Outcome]:
     """The same items over a Ray cluster, outcomes as they come: one actor a GPU, or one for every four CPUs where there is none.
 
@@ -132,7 +154,7 @@ def run_on_ray(
     )(Worker)
     if settings.out is not None:
         settings = replace(settings, out=settings.out.resolve())
-    pool = ray.util.ActorPool([actor.remote(recipe.to_json(), settings) for _ in range(workers)])
+    pool = ray.util.ActorPool([actor.remote(rules, settings) for _ in range(workers)])
     waiting = {str(item.resolve()): str(root.resolve()) for item, root in items if shard.has(item, root)}
     for pair in waiting.items():
         pool.submit(lambda worker, pair: worker.run.remote(*pair), pair)
@@ -153,16 +175,21 @@ def run_on_ray(
 class Worker:
     """What runs on a machine of the cluster: one engine, kept from item to item."""
 
-    def __init__(self, recipe: str, settings: Settings) -> None:
-        self.recipe = Recipe.from_json(recipe)
+    def __init__(self, rules: Rules, settings: Settings) -> None:
+        self.rules = rules
         self.settings = settings
         self.engine = Engine(settings)
 
     def run(self, item: str, root: str) -> Outcome:
-        return run_one(Path(item), self.recipe, _under(self.settings, Path(item), Path(root)), self.engine)
+        return run_one(Path(item), Path(root), self.rules, self.settings, self.engine)
 
 
-def _under(settings: Settings, item: Path, root: Path) -> Settings:
+def below(item: Path, root: Path) -> str:
+    """An item's place below the folder it was found under, with slashes."""
+    return item.relative_to(root).as_posix() if item.is_relative_to(root) else item.name
+
+
+def under(settings: Settings, item: Path, root: Path) -> Settings:
     """Settings whose `out` repeats the item's place below its root, so that equal names do not collide."""
     if settings.out is None:
         return settings
@@ -197,11 +224,5 @@ def _is_result(path: Path) -> bool:
 
 
 def _outcome(item: Path, status: str, began: float, written: Written) -> Outcome:
-    return Outcome(str(item), status, time.monotonic() - began, tuple(str(p) for p in written.paths), written.warnings)
-
-
-def would_write(items: Iterable[tuple[Path, Path]], settings: Settings, shard: Shard) -> Iterator[tuple[Path, Path]]:
-    """(item, destination) without doing anything, for a dry run. Raises BadFile for an item that is nothing Sabi weathers."""
-    for item, root in items:
-        if shard.has(item, root):
-            yield item, destination(item, kind_of(item), _under(settings, item, root))
+    files = tuple(str(p) for p in written.paths)
+    return Outcome(str(item), status, time.monotonic() - began, files, written.warnings, objects=written.objects)

@@ -10,11 +10,11 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_frame
 from .files.assets import title_of
@@ -28,6 +28,7 @@ from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.file_names import Named, has_token
 from .protocol.map_files import MapExport
 from .protocol.recipe import Recipe, recipe_from_dict
+from .protocol.rules import Rules
 from .protocol.surface import CHANNELS, Surface
 from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
@@ -76,16 +77,35 @@ class Settings:
     token: str = ""
     blender_python: str = ""
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the add-on's process what runs the networks."""
+        asked = {
+            "SABI_SERVER": self.server,
+            "SABI_TOKEN": self.token,
+            "SABI_DEVICE": self.device or "",
+            "SABI_THREADS": str(self.threads or ""),
+        }
+        return {name: value for name, value in asked.items() if value}
+
 
 @dataclass(frozen=True)
 class Written:
-    """What became of an item. `recipe` names the networks that were used."""
+    """What became of an item. `networks` are those that were used, name -> sha256.
+
+    `objects` are a model's materials with what rules give them; where they give nothing, nothing is written.
+    """
 
     paths: tuple[Path, ...]
-    recipe: Recipe
+    networks: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    skipped: bool = False
     seconds: float = 0.0
+    objects: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def left(self) -> bool:
+        """Whether no rule takes anything of the item."""
+        return not self.paths
 
 
 class WeatheredSurface(Protocol):
@@ -165,56 +185,72 @@ def sidecar_of(target: Path, version: int = 0) -> Path:
     return target.with_name(target.name + SIDECAR) if target.suffix.lower() in IMAGE_SUFFIXES else target / SIDECAR[1:]
 
 
-def weather_item(path: Path, recipe: Recipe, settings: Settings, engine: Engine, progress: Progress) -> Written:
-    """Weathers one item and writes its result and sidecar, all or nothing. Raises SabiError's children."""
+def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: Engine, progress: Progress) -> Written:
+    """Weathers one item and writes its result and sidecar, all or nothing; rules are for models alone.
+
+    Raises SabiError's children.
+    """
     began = time.monotonic()
     kind = kind_of(path)
     target = destination(path, kind, settings)
-    version = _next_version(path, kind, target, recipe, settings)
+    version = _next_version(path, kind, target, look, settings)
     sidecar = sidecar_of(target, version)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
     with WholeFiles(settings.overwrite, inputs=input_files(path)) as files:
         if kind is Kind.MODEL:
-            paths, warnings, networks = _weather_model(path, target, recipe, settings, progress)
+            made = _weather_model(path, target, look, settings, progress)
+            if made.left:
+                return replace(made, seconds=time.monotonic() - began)
         elif kind is Kind.FRAME:
-            paths, warnings, networks = _weather_frame(path, target, recipe, settings, engine, files, progress)
+            assert isinstance(look, Recipe)
+            made = _weather_frame(path, target, look, settings, engine, files, progress)
         else:
-            paths, warnings, networks = _weather_images(
-                path, target, version, recipe, settings, engine, files, progress
-            )
-        used = replace(recipe, networks=networks)
+            assert isinstance(look, Recipe)
+            made = _weather_images(path, target, version, look, settings, engine, files, progress)
         report = {
             "sabi_item": SIDECAR_VERSION,
             "kind": kind.value,
             "input": {"name": path.name, "sha256": digest(path)},
             "settings": _remembered(settings),
-            "recipe": json.loads(used.to_json()),
-            "files": [p.relative_to(sidecar.parent).as_posix() for p in paths],
-            "warnings": warnings,
+            **_said(look, made),
+            "files": [p.relative_to(sidecar.parent).as_posix() for p in made.paths],
+            "warnings": list(made.warnings),
             "seconds": round(time.monotonic() - began, 3),
         }
         files.add_text(sidecar, json.dumps(report, indent=2) + "\n")
-    return Written((*paths, sidecar), used, tuple(warnings), seconds=time.monotonic() - began)
+    return replace(made, paths=(*made.paths, sidecar), seconds=time.monotonic() - began)
 
 
-def already_done(path: Path, recipe: Recipe, settings: Settings) -> Written | None:
-    """What an earlier run wrote, when its sidecar tells of this very input and recipe and its files are still there."""
+def already_done(path: Path, look: Recipe | Rules, settings: Settings) -> Written | None:
+    """What an earlier run wrote, when its sidecar tells of this very input and look and its files are still there."""
     try:
         target = destination(path, kind_of(path), settings)
-        version = _next_version(path, kind_of(path), target, recipe, settings)
+        version = _next_version(path, kind_of(path), target, look, settings)
         sidecar = sidecar_of(target, max(version - 1, 1) if version else 0)
         said = json.loads(sidecar.read_text(encoding="utf-8"))
         if said["settings"] != _remembered(settings):
             return None
-        made_with = recipe_from_dict(said["recipe"])
+        if isinstance(look, Recipe):
+            made_with = recipe_from_dict(said["recipe"])
+            networks, same = made_with.networks, replace(made_with, networks=look.networks) == look
+        else:
+            networks, same = said["networks"], said["rules"] == json.loads(look.to_json())
         paths = tuple(sidecar.parent / name for name in said["files"])
-        same = replace(made_with, networks=recipe.networks) == recipe and said["sabi_item"] == SIDECAR_VERSION
+        same = same and said["sabi_item"] == SIDECAR_VERSION
         if same and all(p.exists() for p in paths) and said["input"]["sha256"] == digest(path):
-            return Written((*paths, sidecar), made_with, tuple(said["warnings"]), skipped=True)
+            objects = tuple(said.get("objects", ()))
+            return Written((*paths, sidecar), networks, tuple(said["warnings"]), objects=objects)
     except (OSError, ValueError, KeyError, TypeError, SabiError):
         return None
     return None
+
+
+def _said(look: Recipe | Rules, made: Written) -> dict[str, object]:
+    """What a sidecar says of the look: the recipe with its networks, or the rules and what they gave to what."""
+    if isinstance(look, Recipe):
+        return {"recipe": json.loads(replace(look, networks=made.networks).to_json())}
+    return {"rules": json.loads(look.to_json()), "networks": dict(made.networks), "objects": list(made.objects)}
 
 
 def _remembered(settings: Settings) -> dict[str, object]:
@@ -233,14 +269,16 @@ def _remembered(settings: Settings) -> dict[str, object]:
     }
 
 
-def _next_version(path: Path, kind: Kind, target: Path, recipe: Recipe, settings: Settings) -> int:
+def _next_version(path: Path, kind: Kind, target: Path, look: Recipe | Rules, settings: Settings) -> int:
     """Of an export of images whose names have versions: the first that neither files nor sidecars have; else 0."""
     export = settings.export
-    if export is None or kind not in (Kind.IMAGE, Kind.FOLDER) or not has_token(export.pattern, "version"):
+    if isinstance(look, Rules) or export is None:
+        return 0
+    if kind not in (Kind.IMAGE, Kind.FOLDER) or not has_token(export.pattern, "version"):
         return 0
     sidecars = (re.fullmatch(r"v(\d+)" + re.escape(SIDECAR), found.name) for found in target.glob(f"v*{SIDECAR}"))
     told = max((int(match[1]) for match in sidecars if match), default=0)
-    return max(told + 1, next_version(_named(path, recipe), export, target))
+    return max(told + 1, next_version(_named(path, look), export, target))
 
 
 def _named(path: Path, recipe: Recipe) -> Named:
@@ -279,7 +317,7 @@ def _weather_images(
     engine: Engine,
     files: WholeFiles,
     progress: Progress,
-) -> tuple[list[Path], list[str], dict[str, str]]:
+) -> Written:
     assets = read_assets(
         path, width_metres=settings.width, wrap=settings.wrap, height_scale=settings.height, directx=settings.directx
     )
@@ -298,7 +336,7 @@ def _weather_images(
         warnings.append(
             f"Written as PNG: {path.suffix[1:].upper()} would change every texel, also those that are not weathered."
         )
-    return paths, warnings, networks
+    return Written(tuple(paths), networks, tuple(warnings))
 
 
 def _part_of(progress: Progress, number: int, count: int) -> Progress:
@@ -307,7 +345,7 @@ def _part_of(progress: Progress, number: int, count: int) -> Progress:
 
 def _weather_frame(
     path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
-) -> tuple[list[Path], list[str], dict[str, str]]:
+) -> Written:
     if settings.export is not None:
         raise BadFile(f"{path.name} is a rendered frame, which has no maps.", "Leave --maps out.")
     frame = read_frame(
@@ -316,12 +354,10 @@ def _weather_frame(
     noticed = inspect(frame.surface, frame.passes)
     done, networks = engine(frame.surface, recipe, progress)
     files.add(target, lambda temporary: write_frame(frame, done.surface, temporary))
-    return [target], list(dict.fromkeys((*noticed, *done.warnings))), networks
+    return Written((target,), networks, tuple(dict.fromkeys((*noticed, *done.warnings))))
 
 
-def _weather_model(
-    path: Path, target: Path, recipe: Recipe, settings: Settings, progress: Progress
-) -> tuple[list[Path], list[str], dict[str, str]]:
+def _weather_model(path: Path, target: Path, look: Recipe | Rules, settings: Settings, progress: Progress) -> Written:
     options = ["--texels", str(settings.texels)] if settings.texels else []
     options += ["--object", settings.object_name] if settings.object_name else []
     if settings.export is not None:
@@ -330,20 +366,14 @@ def _weather_model(
         options += ["--name", export.pattern]
     if settings.directx is not None:
         options += ["--normals", "directx" if settings.directx else "opengl"]
-    environment = {
-        "SABI_SERVER": settings.server,
-        "SABI_TOKEN": settings.token,
-        "SABI_DEVICE": settings.device or "",
-        "SABI_THREADS": str(settings.threads or ""),
-    }
     answer = weather_model(
         path,
         target,
-        recipe,
+        look,
         python=settings.blender_python,
         options=options,
-        environment={name: value for name, value in environment.items() if value},
+        environment=settings.environment,
         overwrite=settings.overwrite,
         progress=progress,
     )
-    return list(answer.files), list(answer.warnings), dict(answer.networks)
+    return Written(answer.files, answer.networks, answer.warnings, objects=answer.objects)

@@ -2,7 +2,7 @@
 """Models (.blend, glTF, FBX, USD, OBJ): weathered by the add-on in a Python that has bpy, run as a process of its own.
 
 The process is `python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]`. Its standard output
-is JSON lines: {"stage", "fraction"} while it works, at the end {"files", "warnings", "networks"} or {"error": {...}}.
+is JSON lines: {"stage", "fraction"} while it works, at the end {"files", "warnings", "networks", "objects"} or {"error": {...}}.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from .protocol.errors import BadFile, Cancelled, FileExists, SabiError, SceneError
 from .protocol.recipe import Recipe
+from .protocol.rules import Rules
 from .protocol.whole import explain
 
 MODEL_SUFFIXES = frozenset((".blend", ".gltf", ".glb", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj"))
@@ -31,17 +32,26 @@ HEADLESS = "sabi.addon.headless"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the add-on said: the files it wrote, warnings, and name -> sha256 of the networks used."""
+    """What the add-on said: the files it wrote, warnings, and name -> sha256 of the networks used.
+
+    `objects` are the materials of its objects, each with what rules give it: {"object", "material", "rule", "recipe"}.
+    """
 
     files: tuple[Path, ...]
     warnings: tuple[str, ...]
     networks: Mapping[str, str]
+    objects: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def left(self) -> bool:
+        """Whether no rule takes anything of it."""
+        return bool(self.objects) and not any(part["recipe"] is not None for part in self.objects)
 
 
 def weather_model(
     path: Path,
     target: Path,
-    recipe: Recipe,
+    look: Recipe | Rules,
     *,
     python: str = "",
     options: Sequence[str] = (),
@@ -49,7 +59,7 @@ def weather_model(
     overwrite: bool = False,
     progress: Callable[[str, float], None],
 ) -> Answer:
-    """Weathers a model into the folder `target`, which appears whole or not at all.
+    """Weathers a model into the folder `target`, which appears whole or not at all; not where rules take nothing of it.
 
     Raises BadFile, FileExists, SceneError, or whatever error the add-on reports.
     """
@@ -62,12 +72,12 @@ def weather_model(
     new = [folder for folder in making.parents if not folder.exists()]
     try:
         making.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-            recipe_file = Path(folder) / "recipe.json"
-            recipe_file.write_text(recipe.to_json(), encoding="utf-8")
-            command = [interpreter, "-m", HEADLESS, str(path.resolve())]
-            command += ["--recipe", str(recipe_file), "--out", str(making.resolve()), *options]
-            said = _run(command, {**os.environ, **(environment or {})}, progress)
+        with _look(look) as words:
+            command = [interpreter, "-m", HEADLESS, str(path.resolve()), *words, "--out", str(making.resolve())]
+            said = _run([*command, *options], {**os.environ, **(environment or {})}, progress)
+        answer = _answer(said, look)
+        if answer.left:
+            return answer
         for backup in making.rglob("*.blend1"):
             backup.unlink()
         made = sorted(p.relative_to(making) for p in making.rglob("*") if p.is_file())
@@ -83,8 +93,48 @@ def weather_model(
         for parent in new:
             with contextlib.suppress(OSError):  # the result is in it
                 parent.rmdir()
-    files = tuple(target / name for name in made)
-    return Answer(files, tuple(str(w) for w in said.get("warnings", ())), dict(said.get("networks", {})))
+    return replace(answer, files=tuple(target / name for name in made))
+
+
+def look_at_model(
+    path: Path,
+    look: Recipe | Rules,
+    *,
+    python: str = "",
+    picture: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
+    """What rules give to the objects and materials of a model; nothing is written but the picture, a PNG, where it is named.
+
+    Raises as weather_model.
+    """
+    if not path.is_file():
+        raise BadFile(f"{path} is missing.", "Check the path.")
+    with _look(look) as words:
+        command = [python_with_bpy(python), "-m", HEADLESS, str(path.resolve()), *words]
+        command += ["--picture", str(picture)] if picture else ["--list"]
+        return _answer(_run(command, {**os.environ, **(environment or {})}, lambda stage, fraction: None), look)
+
+
+@contextlib.contextmanager
+def _look(look: Recipe | Rules) -> Iterator[list[str]]:
+    """The words that name a recipe or rules, which lie in a file meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+        file = Path(folder) / "look.json"
+        file.write_text(look.to_json(), encoding="utf-8")
+        yield ["--recipe" if isinstance(look, Recipe) else "--rules", str(file)]
+
+
+def _answer(said: Mapping[str, Any], look: Recipe | Rules) -> Answer:
+    """What was said, with the rules' own numbers and names for recipes."""
+    objects = said.get("objects", ())
+    if isinstance(look, Rules):
+        for part in objects:
+            rule = look.rules[part["rule"] - 1] if part["rule"] else None
+            part["rule"] = rule.number if rule else None
+            part["recipe"] = rule.called if rule and rule.recipe else None
+    warnings = tuple(str(w) for w in said.get("warnings", ()))
+    return Answer((), warnings, dict(said.get("networks", {})), tuple(objects))
 
 
 def python_with_bpy(asked: str = "") -> str:

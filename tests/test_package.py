@@ -22,7 +22,7 @@ def wheel(tmp_path_factory):
 
 
 def test_wheel_holds_what_git_has(wheel):
-    shipped = (".py", ".onnx", ".json", ".html", ".png")
+    shipped = (".py", ".onnx", ".json", ".html", ".js", ".png")
     expected = {
         f"sabi/{name}"
         for name in tracked()

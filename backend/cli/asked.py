@@ -49,6 +49,10 @@ class Asked:
             self.recipe, self.effect, self.age, self.seed, self.style, self.size, self.changes, self.newest
         )
 
+    def changed(self, recipe: Recipe) -> Recipe:
+        """A recipe from elsewhere with the age, seed, style, size and other fields that were asked for. Raises BadRecipe."""
+        return o.change_recipe(recipe, self.age, self.seed, self.style, self.size, self.changes, self.newest)
+
     def settings(self) -> Settings:
         """Raises BadRecipe, BadFile for what no texture can be."""
         o.check_sizes(self.width, self.height, self.texels)

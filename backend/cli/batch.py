@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from .. import farm
-from ..protocol.errors import BadFile
+from ..dry_run import plan
+from ..items import Engine
+from ..protocol.errors import BadFile, BadRules, FileExists
+from ..protocol.rules import Rules, read_rules
+from ..protocol.whole import WholeFiles
+from ..sheet import contact_sheet
+from . import options as o
 from .asked import Asked, asking
 from .report import print_json, show_warning
 
@@ -29,18 +35,44 @@ def command(
             "--ray", metavar="ADDRESS", help="Spread the items over the Ray cluster at this address (auto finds one)."
         ),
     ] = "",
+    rules_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules",
+            rich_help_panel=o.LOOK,
+            metavar="FILE",
+            help="A table that says which files, objects and materials get which recipe (TOML or JSON). In place of --recipe.",
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be done and where it would go.")
+        bool, typer.Option("--dry-run", help="Only list what would be done, to which objects, and where it would go.")
+    ] = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            "--preview", metavar="SHEET.png", help="As --dry-run, with a small picture of every item on one sheet."
+        ),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="Go on also after what would fail every item, such as a server that is gone."
+        ),
     ] = False,
 ) -> None:
     """Weather every image, folder of PBR maps and model under folders.
 
-    Prints one JSON line an item: item, status (done, skipped, failed), seconds, files or error. A failed item stops no other.
-    Run it again to go on where it stopped: an item whose result, input and recipe are unchanged is skipped.
+    Prints one JSON line an item: item, status (done, skipped, left, failed), seconds, files or error. A failed item stops no
+    other. Run it again to go on where it stopped: an item whose result, input and recipe are unchanged is skipped. What no rule
+    takes is left.
 
-    Exit status: 0 all done or skipped, 1 an item failed, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all done, skipped or left, 1 an item failed, 2 wrong usage, 130 interrupted.
+
+      sabi batch assets/ --out weathered/ --rules rules.toml --preview sheet.png
+
+      sabi batch assets/ --out weathered/ --rules rules.toml --shard 1/8
     """
-    built = asked.built()
+    rules = _rules(asked, rules_file)
     part = farm.Shard.parse(shard)
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
@@ -49,14 +81,33 @@ def command(
     items = list(farm.find_items(roots))
     if not items:
         show_warning(f"Nothing to weather in {', '.join(str(r) for r in roots)}.")
-    if dry_run:
-        for item, target in farm.would_write(items, settings, part):
-            print_json({"item": str(item), "destination": str(target)})
-        return
-    run = farm.run_on_ray(items, built, settings, part, ray) if ray else farm.run(items, built, settings, part)
     failed = 0
-    for outcome in run:
-        print_json(outcome.to_dict())
-        failed += outcome.status == "failed"
+    if dry_run or preview:
+        cells = []
+        if preview is not None and preview.exists() and not asked.overwrite:
+            raise FileExists(f"{preview} exists already.")
+        for planned in plan(items, rules, settings, part, Engine(settings) if preview else None):
+            print_json(planned.to_dict())
+            failed += planned.error is not None
+            cells.append(planned.cell())
+        if preview is not None:
+            with WholeFiles(asked.overwrite) as files:
+                files.add(preview, lambda temporary: contact_sheet(cells, temporary))
+    else:
+        ray_run = farm.run_on_ray(items, rules, settings, part, ray) if ray else None
+        for outcome in ray_run or farm.run(items, rules, settings, part, keep_going=keep_going):
+            print_json(outcome.to_dict())
+            failed += outcome.status == "failed"
     if failed:
         raise typer.Exit(1)
+
+
+def _rules(asked: Asked, file: Path | None) -> Rules:
+    """The table, or one that gives everything the recipe that was asked for. Raises BadRules, BadRecipe, BadFile."""
+    if file is None:
+        return Rules.of(asked.built())
+    if asked.recipe or asked.effect:
+        raise BadRules(
+            "Give --rules or a recipe, not both.", "A last [[rule]] with nothing but a recipe takes what is left."
+        )
+    return read_rules(file).changed(asked.changed)

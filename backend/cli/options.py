@@ -251,7 +251,20 @@ def build_recipe(
     """The recipe that the options describe, every value checked. Raises BadRecipe, BadFile."""
     if recipe and effect:
         raise BadRecipe("Give --recipe or --effect, not both.", "A recipe says its effects itself.")
-    data = json.loads(_start(recipe, effect).to_json())
+    return change_recipe(_start(recipe, effect), age, seed, style, size, changes, newest)
+
+
+def change_recipe(
+    recipe: Recipe,
+    age: float | None,
+    seed: int | None,
+    style: str | None,
+    size: float | None,
+    changes: list[str] | None,
+    newest: bool = False,
+) -> Recipe:
+    """A recipe with what the options say of every layer. Raises BadRecipe."""
+    data = json.loads(recipe.to_json())
     for name, value in (("age", age), ("seed", seed), ("style", style), ("feature_size", size)):
         if value is not None:
             for layer in data["layers"]:

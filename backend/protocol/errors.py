@@ -76,6 +76,13 @@ class BadRecipe(SabiError):
     status = 422
 
 
+class BadRules(SabiError):
+    """A table of rules that is not valid; the message names the rule."""
+
+    code = "bad_rules"
+    status = 422
+
+
 class BadMessage(SabiError):
     """Bytes that are not what the wire carries: truncated, garbage, an absurd header."""
 

@@ -264,6 +264,12 @@ class Recipe:
         """The recipe with every layer at this age."""
         return replace(self, layers=tuple(replace(layer, age=age) for layer in self.layers))
 
+    def with_seed(self, seed: int) -> Recipe:
+        """The recipe with this seed in its first layer; the others' follow it, one by one. Raises BadRecipe."""
+        first = replace(self.layers[0], seed=seed)
+        rest = (replace(layer, seed=seed + place) for place, layer in enumerate(self.layers[1:], start=1))
+        return replace(self, layers=(first, *rest))
+
     def to_json(self, indent: int | None = 2) -> str:
         """The documented form: {"sabi_recipe": version, "name", "frame", "networks", "layers": [...]}."""
         data = asdict(self)

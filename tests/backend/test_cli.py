@@ -211,6 +211,62 @@ def test_batch_resumes_and_reports_line_by_line(tmp_path):
     assert len(shards[0]) + len(shards[1]) == 2
 
 
+def test_batch_by_rules_with_a_preview_sheet(tmp_path):
+    (tmp_path / "in" / "maps").mkdir(parents=True)
+    steel(tmp_path / "in" / "steel.png", np.uint16, size=320)
+    steel(tmp_path / "in" / "glass.png")
+    steel(tmp_path / "in" / "maps" / "door_basecolor.png")
+    write_image(tmp_path / "in" / "maps" / "door_rough.png", np.full((96, 96, 1), 90, np.uint8))
+    write_frame_4(tmp_path / "in" / "frame.exr", Scene().passes())
+    (tmp_path / "in" / "damaged.png").write_text("not an image")
+    (tmp_path / "rules.toml").write_text(
+        "[[rule]]\nmaterial = 'glass*'\nskip = true\n[[rule]]\nmaterial = ['maps', 'frame']\nrecipe = 'moss_crevices'\n"
+        "[[rule]]\nrecipe = 'light_rust'\n"
+    )
+    arguments = ["batch", "in", "--out", "out", "--rules", "rules.toml", "--set", "feature_size=0.3", "--age", "1"]
+    done = sabi(*arguments, "--preview", "sheet.png", cwd=tmp_path, status=1)
+    listed = {Path(line["item"]).name: line for line in map(json.loads, done.stdout.splitlines())}
+    assert {name: line.get("recipe") for name, line in listed.items()} == {
+        "steel.png": "light_rust",
+        "glass.png": None,
+        "maps": "moss_crevices",
+        "frame.exr": "moss_crevices",
+        "damaged.png": None,
+    }
+    assert listed["damaged.png"]["error"]["code"] == "bad_file"
+    assert not (tmp_path / "out").exists()
+    sheet = read_image(tmp_path / "sheet.png")[0]
+    shown = [sheet[12 : 12 + 192, x : x + 192] for x in range(12, sheet.shape[1], 204)]
+    assert [(part != 30).any() for part in shown] == [False, True, True, True, True], "the damaged one has no picture"
+    grey = [np.abs(part.astype(int) - part.mean(axis=2, keepdims=True)).max() for part in shown]
+    assert grey[2] < 20 < grey[4], "glass is as it was, steel has rusted"
+    assert (sheet[12 + 192 :] > 100).any(), "names are written below"
+    assert "exists already" in sabi(*arguments, "--preview", "sheet.png", cwd=tmp_path, status=1).stderr
+
+    done = sabi(*arguments, cwd=tmp_path, status=1)
+    lines = {Path(line["item"]).name: line["status"] for line in map(json.loads, done.stdout.splitlines())}
+    assert lines == {
+        "steel.png": "done",
+        "glass.png": "left",
+        "maps": "done",
+        "frame.exr": "done",
+        "damaged.png": "failed",
+    }
+    said = json.loads((tmp_path / "out" / "steel_weathered.png.sabi.json").read_text())["recipe"]
+    assert {layer["age"] for layer in said["layers"]} == {1}
+    assert "not both" in sabi(*arguments, "--recipe", "light_rust", cwd=tmp_path, status=1).stderr
+    (tmp_path / "rules.toml").write_text("[[rule]]\nrecipe = 'no_such'")
+    assert "bad_rules" in sabi(*arguments, cwd=tmp_path, status=1).stderr
+
+
+def test_batch_goes_on_without_its_server_only_when_told(tmp_path):
+    for name in "ab":
+        steel(tmp_path / f"{name}.png", size=32)
+    arguments = ["batch", tmp_path, "--server", "127.0.0.1:9"]
+    assert len(sabi(*arguments, status=1).stdout.splitlines()) == 1
+    assert len(sabi(*arguments, "--keep-going", status=1).stdout.splitlines()) == 2
+
+
 def test_batch_says_what_is_wrong_before_it_starts(tmp_path):
     assert "is missing" in sabi("batch", tmp_path / "nowhere", status=1).stderr
     assert "is not a shard" in sabi("batch", tmp_path, "--shard", "3/2", status=1).stderr
@@ -375,7 +431,7 @@ def test_demo_passes_its_arguments_on(tmp_path):
 
 def test_help_and_version():
     text = sabi("--help").stdout
-    for command in ("weather", "batch", "serve", "doctor", "demo", "effects", "degree", "licences"):
+    for command in ("weather", "batch", "flamenco", "serve", "doctor", "demo", "effects", "degree", "licences"):
         assert command in text
     assert re.match(r"sabi \d+\.\d+\.\d+", sabi("--version").stdout)
     assert "0 leaves the picture as it is" in " ".join(sabi("weather", "--help").stdout.replace("│", " ").split())

@@ -9,16 +9,19 @@ import pickle
 import sys
 import textwrap
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sabi.backend import farm
+from sabi.backend.dry_run import plan
 from sabi.backend.files.image import write_image
 from sabi.backend.items import Engine, Kind, Settings, already_done, destination, digest, kind_of, weather_item
 from sabi.backend.protocol.errors import BackendError, BadFile, BadRecipe, FileExists, NetworkError, SceneError
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.rules import Rule, Rules
 from sabi.backend.protocol.surface import Map
 
 RUST = Recipe((Layer(Effect.RUST, age=0.7),))
@@ -50,9 +53,9 @@ class Darkens(Engine):
         return types.SimpleNamespace(surface=dark, warnings=("It is dark.",)), {"painter": "ab" * 32}
 
 
-def run(roots, settings=None, engine=None, recipe=RUST):
-    items = farm.find_items(roots)
-    return list(farm.run(items, recipe, settings or Settings(), farm.Shard(), engine or Darkens()))
+def run(roots, settings=None, engine=None, recipe=RUST, rules=None, keep_going=False):
+    items, rules = farm.find_items(roots), rules or Rules.of(recipe)
+    return list(farm.run(items, rules, settings or Settings(), farm.Shard(), engine or Darkens(), keep_going))
 
 
 # --- finding
@@ -154,6 +157,13 @@ def test_what_fails_every_item_ends_the_run(tmp_path):
     assert [o.status for o in outcomes] == ["done", "failed"]
 
 
+def test_a_run_that_is_to_keep_going_does(tmp_path):
+    for name in "abcd":
+        image(tmp_path / f"{name}.png")
+    outcomes = run([tmp_path], engine=Darkens(fails_on="b"), keep_going=True)
+    assert [o.status for o in outcomes] == ["done", "failed", "done", "done"]
+
+
 def test_a_server_that_is_not_there_ends_the_run(tmp_path):
     for name in "ab":
         image(tmp_path / f"{name}.png")
@@ -168,6 +178,43 @@ def test_results_keep_their_places_below_out(tmp_path):
     found = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")}
     assert found == {"x/a_weathered.png", "y/a_weathered.png"}
     assert sorted(os.listdir(tmp_path / "in" / "x")) == ["a.png"]
+
+
+# --- rules
+
+MOSS = Recipe((Layer(Effect.MOSS, age=0.4),))
+TABLE = Rules(
+    (
+        Rule(None, 1, material=("glass*",)),
+        Rule(MOSS, 2, "moss", file=("walls/*",)),
+        Rule(RUST, 3, "rust", material=("*steel*", "maps")),
+        Rule(RUST, 4, "rust", object=("*",)),
+    )
+)
+
+
+def test_rules_part_the_items(tmp_path):
+    for name in ("walls/brick.png", "walls/glass_block.png", "red_steel.png", "wood.png"):
+        image(tmp_path / name)
+    image(tmp_path / "maps" / "x_albedo.png")
+    image(tmp_path / "maps" / "x_rough.png", channels=1)
+    outcomes = {Path(o.item).name: o for o in run([tmp_path], rules=TABLE)}
+    assert {name: o.status for name, o in outcomes.items()} == {
+        "brick.png": "done",
+        "glass_block.png": "left",
+        "maps": "done",
+        "red_steel.png": "done",
+        "wood.png": "left",
+    }
+    said = json.loads((tmp_path / "walls" / "brick_weathered.png.sabi.json").read_text())
+    assert said["recipe"]["layers"][0]["effect"] == "moss"
+    assert not list(tmp_path.rglob("wood_weathered*"))
+    again = run([tmp_path], rules=TABLE)
+    assert sorted(o.status for o in again) == ["left", "left", "skipped", "skipped", "skipped"]
+    other = TABLE.changed(lambda recipe: recipe.at_age(0.1))
+    assert (
+        sorted(o.status for o in run([tmp_path], Settings(overwrite=True), rules=other)) == ["done"] * 3 + ["left"] * 2
+    )
 
 
 # --- one item
@@ -201,8 +248,8 @@ def test_a_sidecar_repeats_the_result(tmp_path):
     written = weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
     said = json.loads((tmp_path / "a_weathered.png.sabi.json").read_text())
     assert said["input"] == {"name": "a.png", "sha256": digest(path)}
-    assert Recipe.from_json(json.dumps(said["recipe"])) == written.recipe
-    assert written.recipe.networks == {"painter": "ab" * 32}
+    assert Recipe.from_json(json.dumps(said["recipe"])) == replace(RUST, networks=written.networks)
+    assert written.networks == {"painter": "ab" * 32}
     assert said["files"] == ["a_weathered.png"]
     with pytest.raises(FileExists, match="weathered already"):
         weather_item(path, RUST, Settings(), Darkens(), lambda stage, fraction: None)
@@ -277,6 +324,60 @@ def test_a_model_is_weathered_by_the_add_on(tmp_path, blender):
     assert already_done(tmp_path / "door.glb", RUST, settings)
 
 
+RULED = """
+    import json, sys
+    from pathlib import Path
+    rules = json.loads(Path(sys.argv[sys.argv.index("--rules") + 1]).read_text())["rule"]
+    taken = [n for n, rule in enumerate(rules, 1) if "recipe" in rule]
+    objects = [{"object": "Door", "material": "Steel", "rule": taken[-1], "recipe": ""}]
+    objects += [{"object": "Pane", "material": "Glass", "rule": 1, "recipe": None}]
+    if "--out" in sys.argv:
+        out = Path(sys.argv[sys.argv.index("--out") + 1])
+        if "left" in sys.argv[1]:
+            objects = objects[1:]
+        else:
+            (out / "door.glb").write_text("model")
+    print(json.dumps({"files": [], "warnings": [], "networks": {"painter": "cd" * 32}, "objects": objects}))
+"""
+
+
+def test_a_model_is_parted_by_its_objects(tmp_path, blender):
+    for name in ("door.glb", "left.glb"):
+        (tmp_path / name).write_bytes(b"model")
+    settings = Settings(blender_python=blender(RULED))
+    done, left = run([tmp_path], settings, rules=TABLE)
+    assert (done.status, left.status) == ("done", "left")
+    assert done.objects[0] == {"object": "Door", "material": "Steel", "rule": 4, "recipe": "rust"}, (
+        "the table's own number"
+    )
+    assert done.objects[1]["recipe"] is None
+    assert not (tmp_path / "left_weathered").exists()
+    said = json.loads((tmp_path / "door_weathered" / "sabi.json").read_text())
+    assert said["objects"] == list(done.objects)
+    assert said["networks"] == {"painter": "cd" * 32}
+    assert [o.status for o in run([tmp_path], settings, rules=TABLE)] == ["skipped", "left"]
+    other = TABLE.changed(lambda recipe: recipe.at_age(0.1))
+    assert already_done(tmp_path / "door.glb", farm.look_of(tmp_path / "door.glb", tmp_path, other), settings) is None
+
+
+def test_a_dry_run_lists_objects_and_writes_nothing(tmp_path, blender):
+    image(tmp_path / "in" / "walls" / "brick.png")
+    image(tmp_path / "in" / "wood.png")
+    (tmp_path / "in" / "door.glb").write_bytes(b"model")
+    (tmp_path / "in" / "gone.glb").symlink_to("nowhere.glb")
+    settings = Settings(out=tmp_path / "out", blender_python=blender(RULED))
+    before = sorted(tmp_path.rglob("*"))
+    listed = {
+        Path(p.item).name: p.to_dict() for p in plan(farm.find_items([tmp_path / "in"]), TABLE, settings, farm.Shard())
+    }
+    assert sorted(tmp_path.rglob("*")) == before
+    assert [part["recipe"] for part in listed["door.glb"]["objects"]] == ["rust", None]
+    assert listed["door.glb"]["destination"] == str(tmp_path / "out" / "door_weathered")
+    assert (listed["brick.png"]["rule"], listed["brick.png"]["recipe"]) == (2, "moss")
+    assert (listed["wood.png"]["rule"], listed["wood.png"]["recipe"]) == (None, None)
+    assert listed["gone.glb"]["error"]["code"] == "bad_file"
+
+
 @pytest.mark.parametrize(
     ("program", "error", "says"),
     [
@@ -319,7 +420,7 @@ def test_models_without_blender_are_refused_with_a_hint(tmp_path, monkeypatch):
 def test_ray_is_asked_for_when_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BackendError, match="Ray is not installed") as caught:
-        list(farm.run_on_ray([], RUST, Settings(), farm.Shard(), "auto"))
+        list(farm.run_on_ray([], Rules.of(RUST), Settings(), farm.Shard(), "auto"))
     assert "sabi-weathering[ray]" in caught.value.hint
 
 
@@ -386,15 +487,15 @@ def test_items_are_spread_over_ray(tmp_path, monkeypatch, gpus, actors):
     for name in "abc":
         image(tmp_path / "in" / f"{name}.png")
     settings = Settings(out=tmp_path / "out")
-    outcomes = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), RUST, settings, farm.Shard(), "auto"))
+    outcomes = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), Rules.of(RUST), settings, farm.Shard(), "auto"))
     assert sorted(o.status for o in outcomes) == ["done"] * 3
     assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [f"{n}_weathered.png" for n in "abc"]
     assert ray.actors == actors
     assert ray.options["num_gpus"] == (1 if gpus else 0), "one session a GPU"
-    again = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), RUST, settings, farm.Shard(), "auto"))
+    again = list(farm.run_on_ray(farm.find_items([tmp_path / "in"]), Rules.of(RUST), settings, farm.Shard(), "auto"))
     assert [o.status for o in again] == ["skipped"] * 3
     with pytest.raises(BackendError, match="No Ray cluster answers at nowhere"):
-        list(farm.run_on_ray([], RUST, settings, farm.Shard(), "nowhere"))
+        list(farm.run_on_ray([], Rules.of(RUST), settings, farm.Shard(), "nowhere"))
 
 
 def test_what_the_cluster_loses_is_reported(tmp_path, monkeypatch):
@@ -403,7 +504,7 @@ def test_what_the_cluster_loses_is_reported(tmp_path, monkeypatch):
         image(tmp_path / f"{name}.png")
     outcomes = {
         Path(o.item).name: o
-        for o in farm.run_on_ray(farm.find_items([tmp_path]), RUST, Settings(), farm.Shard(), "auto")
+        for o in farm.run_on_ray(farm.find_items([tmp_path]), Rules.of(RUST), Settings(), farm.Shard(), "auto")
     }
     assert {n: o.status for n, o in outcomes.items()} == {"a.png": "done", "b.png": "failed", "c.png": "done"}
     assert "the machine is gone" in outcomes["b.png"].error["hint"]

@@ -77,7 +77,7 @@ def flatten_objects(objects: Sequence[bpy.types.Object], size: int = 0, export: 
         kept.discard()
     work.undo_step("Flatten")
     said = targets[0].name if len(targets) == 1 else f"{len(targets)} objects"
-    return work.Outcome(f"Flattened {said}", tuple(dict.fromkeys(warnings)))
+    return work.Outcome(f"Flattened {said}", tuple(dict.fromkeys(warnings)), tuple(obj.name for obj in objects))
 
 
 def _losses(obj: bpy.types.Object) -> list[str]:

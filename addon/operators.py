@@ -69,9 +69,9 @@ class _Working:
 
     def begin(self, title: str, steps: work.Steps, wait: bool) -> set[str]:
         if bpy.app.background or wait:
-            tell(self, work.run(title, steps))
+            tell(self, work.run(title, steps, type(self).bl_idname))
         else:
-            self._work = work.start(title, steps)
+            self._work = work.start(title, steps, operator=type(self).bl_idname)
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:

@@ -17,6 +17,7 @@ _MODULES = (
     "preferences",
     "stage",
     "work",
+    "handlers",
     "operators",
     "export_operators",
     "service_operators",

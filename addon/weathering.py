@@ -305,4 +305,5 @@ def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError]) -> work.Outcom
     names = [result.target.name for result in ready]
     said = names[0] if len(names) == 1 else f"{len(names)} objects"
     warnings = [warning for result in ready for warning in (*result.captured.warnings, *result.painted.warnings)]
-    return work.Outcome(f"Weathered {said}", tuple(dict.fromkeys((*warnings, *(error.for_artist for error in failed)))))
+    told = dict.fromkeys((*warnings, *(error.for_artist for error in failed)))
+    return work.Outcome(f"Weathered {said}", tuple(told), tuple(names))

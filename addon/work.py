@@ -18,15 +18,17 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..backend.protocol.errors import Busy, Cancelled, SabiError, SceneError
+from .handlers import Done, Failed, handlers
 from .progress import Estimate, Progress, unforeseen
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a piece of work, in a sentence for the artist, and what should be said besides."""
+    """What became of a piece of work, in a sentence for the artist, what should be said besides, and the objects it changed."""
 
     message: str
     warnings: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
 
 Steps = Generator[Progress, None, Outcome]
@@ -35,7 +37,10 @@ INTERVAL = 0.05  # seconds between steps
 
 @dataclass
 class Work:
-    """One piece of work and how it stands; `error` or `outcome` is set when it has ended."""
+    """One piece of work and how it stands; `error` or `outcome` is set when it has ended.
+
+    Handlers are told of that where an operator asked for it.
+    """
 
     title: str
     steps: Steps
@@ -44,9 +49,11 @@ class Work:
     error: SabiError | None = None
     ended: bool = False
     gives_way: bool = False
+    operator: str = ""
 
     def __post_init__(self) -> None:
         self._estimate = Estimate()
+        self._began = time.monotonic()
 
     def step(self) -> None:
         """Goes on until the next yield; errors that are not Sabi's own are told, not raised."""
@@ -66,12 +73,24 @@ class Work:
         else:
             estimated = self._estimate.seconds_left(progress.fraction)
             self.progress = progress if progress.seconds_left is not None else replace(progress, seconds_left=estimated)
+        if self.ended:
+            self._tell()
 
     def cancel(self) -> None:
         if not self.ended:
             self._fail(Cancelled())
             with suppress(Exception):  # what fails while putting things back must not keep a file from loading
                 self.steps.close()
+            self._tell()
+
+    def _tell(self) -> None:
+        seconds = time.monotonic() - self._began
+        if self.operator and self.error is not None:
+            said = self.error.code, self.error.message, self.error.hint
+            handlers.tell(Failed(self.operator, *said, seconds))
+        elif self.operator and self.outcome is not None:
+            done = self.outcome
+            handlers.tell(Done(self.operator, done.objects, done.message, done.warnings, seconds))
 
     def _fail(self, error: SabiError) -> None:
         self.error, self.ended = error, True
@@ -132,19 +151,21 @@ def failure() -> SabiError | None:
     return _failure
 
 
-def start(title: str, steps: Steps, gives_way: bool = False) -> Work:
+def start(title: str, steps: Steps, gives_way: bool = False, operator: str = "") -> Work:
     """Begins work that a timer steps. Raises Busy while another is in flight that does not give way."""
     work = _begin(title, steps)
+    work.operator = operator
     work.gives_way = gives_way
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=0.0 if gives_way else INTERVAL, persistent=True)
     return work
 
 
-def run(title: str, steps: Steps) -> Outcome:
+def run(title: str, steps: Steps, operator: str = "") -> Outcome:
     """Does the work to its end, for where timers never fire, and returns what became of it; raises its error."""
     global _blocking
     work = _begin(title, steps)
+    work.operator = operator
     _blocking = True
     try:
         while not work.ended:

@@ -7,7 +7,7 @@ property SLOTS and put back by `revert`, unless the artist has changed the copy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -36,23 +36,25 @@ class Painting:
     wrap: bool = False
 
 
-def used_slots(obj: bpy.types.Object, pattern: str = "") -> tuple[int, ...]:
-    """The material slots that faces show, in order; all of them where there are no faces.
-
-    With a pattern only those whose material has a name that matches it; a copy of Sabi's has its original's name too.
-    """
+def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
+    """The material slots that faces show, in order; all of them where there are no faces."""
     count = len(obj.material_slots)
     indices = np.empty(len(obj.data.polygons), np.int32)
     obj.data.polygons.foreach_get("material_index", indices)
     used = np.flatnonzero(np.bincount(np.clip(indices, 0, max(count - 1, 0)))) if len(indices) else range(count)
-    patterns = (pattern,) if pattern else ()
-    return tuple(int(i) for i in used if i < count and any(matches(patterns, n) for n in _names(obj, int(i))))
+    return tuple(int(index) for index in used if index < count)
+
+
+def named_slots(obj: bpy.types.Object, slots: Iterable[int], pattern: str) -> tuple[int, ...]:
+    """Those of the slots whose material has a name that matches; a copy of Sabi's has its original's too. "" matches all."""
+    return tuple(i for i in slots if not pattern or any(matches((pattern,), name) for name in _names(obj, i)))
 
 
 def _names(obj: bpy.types.Object, index: int) -> list[str]:
     """What a slot's material is called: its own name, and that of what Sabi put it in the place of; "" for none."""
     record, now = obj.get(SLOTS, {}).get(str(index), {}), obj.material_slots[index].material
-    return [made.name for made in (now, record.get("material")) if made is not None] or [""]
+    original = now.get(ORIGINAL) if now is not None else None
+    return [made.name for made in (now, original, record.get("material")) if made is not None] or [""]
 
 
 def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:

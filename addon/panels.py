@@ -84,6 +84,7 @@ class _Recipe(_Tab):
         column = row.column(align=True)
         column.operator("sabi.recipe_load", text="", icon="FILE_FOLDER")
         column.operator("sabi.recipe_save", text="", icon="FILE_TICK")
+        column.operator("sabi.recipe_publish", text="", icon="ASSET_MANAGER")
         column.operator("sabi.seed_roll", text="", icon="FILE_REFRESH").every = True
         row = layout.row()
         row.template_list("SABI_UL_layers", "", settings, "layers", settings, "active_layer", rows=5)

@@ -91,6 +91,7 @@ def draw_preferences(chosen: SABI_AP_preferences, layout: bpy.types.UILayout) ->
         row.operator("sabi.start_backend")
         row.operator("sabi.stop_backend")
     layout.prop(chosen, "storage")
+    layout.operator("sabi.assets_show", icon="ASSET_MANAGER")
     layout.prop(chosen, "show_diagnostics")
     if chosen.show_diagnostics:
         box = layout.box().column(align=True)

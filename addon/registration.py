@@ -22,6 +22,7 @@ _MODULES = (
     "export_operators",
     "service_operators",
     "recipes",
+    "asset_operators",
     "remedies",
     "degree_operators",
     "panels",

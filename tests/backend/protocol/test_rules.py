@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from tree import ROOT
 
 from sabi.backend.protocol.errors import BadFile, BadRules
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe, load_preset
@@ -135,3 +137,11 @@ def test_a_table_that_is_not_there(tmp_path):
     (tmp_path / "picture.toml").write_bytes(b"\x89PNG\xff")
     with pytest.raises(BadRules, match="not text"):
         read_rules(tmp_path / "picture.toml")
+
+
+def test_the_readme_s_table_is_one(tmp_path):
+    (table,) = re.findall(
+        r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "rules.toml").write_text(table)
+    assert read_rules(tmp_path / "rules.toml").of_object("Door.001", "Painted Steel").called == "old_painted_steel"

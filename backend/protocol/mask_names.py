@@ -5,5 +5,6 @@ from __future__ import annotations
 
 MASK = "mask:"  # before the name of a mask of the artist's, of which there may be several
 GROUP, ATTRIBUTE = "group:", "attribute:"  # before that of a vertex group's weights, of a mesh attribute's values
-LAYER = "layer:"  # before the number of a recipe's layer, from 1: its coverage
-MASKS = (MASK, GROUP, ATTRIBUTE, LAYER)
+LAYER, DEGREE = "layer:", "degree:"  # before the number of a recipe's layer, from 1: its coverage, its degree
+LAYERS = (LAYER, DEGREE)
+MASKS = (MASK, GROUP, ATTRIBUTE, *LAYERS)

@@ -6,14 +6,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from .checks import check_number
 from .errors import BadRecipe
-from .mask_names import LAYER
+from .mask_names import LAYERS
+from .mask_stack import MAX_MASKS, Combine, Mask, without
+from .opacity import EVEN, OPAQUE, ChannelOpacity, Curve
 
 SCHEMA_VERSION = 1
 PRESETS = Path(__file__).parent / "presets"
@@ -134,9 +137,9 @@ class Layer:
     """One effect of a recipe. Age is what artists animate; everything else is fixed for a look.
 
     `exposure`, `feature_size` and `relief` are the effect's own defaults when left None. `style` is the name of a learnt
-    style, a blend of names by weight, or a code of floats; empty takes the effect's first. `mask` names a map of the surface
-    ("" for none), or as `layer:N` the coverage of the recipe's Nth layer, which must lie below; `invert_mask` turns it round.
-    A `hidden` layer is kept and not painted.
+    style, a blend of names by weight, or a code of floats; empty takes the effect's first. `mask` names what the layer's only
+    mask is ("" for none), and `invert_mask` turns it round; `masks` are several, or one with levels: `stack` is either. `curve`
+    is opacity by degree. A `hidden` layer is kept and not painted.
     """
 
     effect: Effect | TaughtEffect  # or its name, of which it is made
@@ -150,6 +153,9 @@ class Layer:
     mask: str = ""
     invert_mask: bool = False
     hidden: bool = False
+    masks: tuple[Mask, ...] = ()
+    channels: ChannelOpacity = OPAQUE
+    curve: Curve = EVEN
 
     def __post_init__(self) -> None:
         fill = object.__setattr__
@@ -161,14 +167,14 @@ class Layer:
             fill(self, "feature_size", DEFAULT_FEATURE_SIZE.get(self.effect, TAUGHT_FEATURE_SIZE))
         if self.relief is None:
             fill(self, "relief", DEFAULT_RELIEF.get(self.effect, TAUGHT_RELIEF))
-        _check_number("age", self.age, 0, 1)
-        _check_number("opacity", self.opacity, 0, 1)
-        _check_number("feature size", self.feature_size, 1e-4, 1000)
-        _check_number("relief", self.relief, 0, 10)
+        check_number("age", self.age, 0, 1)
+        check_number("opacity", self.opacity, 0, 1)
+        check_number("feature size", self.feature_size, 1e-4, 1000)
+        check_number("relief", self.relief, 0, 10)
         for name, weight in self.exposure.weights().items():
-            _check_number(f"exposure weight {name}", weight, 0, 100)
-        _check_number("exposure contrast", self.exposure.contrast, 0, 10)
-        _check_number("exposure amount", self.exposure.amount, 0, 1)
+            check_number(f"exposure weight {name}", weight, 0, 100)
+        check_number("exposure contrast", self.exposure.contrast, 0, 10)
+        check_number("exposure amount", self.exposure.amount, 0, 1)
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise BadRecipe(
                 f"The seed must be a whole number from 0 to {2**32 - 1}, not {self.seed!r}.",
@@ -183,13 +189,25 @@ class Layer:
                 )
         if not isinstance(self.hidden, bool):
             raise BadRecipe(f"Whether a layer is hidden must be true or false, not {self.hidden!r}.", "Leave it out.")
-        if self.mask.startswith(LAYER) and not self.mask.removeprefix(LAYER).isdecimal():
-            raise BadRecipe(f"'{self.mask}' is not the number of a layer.", "Write layer:1 for the first.")
+        fill(self, "masks", tuple(self.masks))
+        if self.masks and (self.mask or self.invert_mask):
+            raise BadRecipe("A layer has a mask and a list of masks.", "Put the one into the list.")
+        if len(self.masks) > MAX_MASKS:
+            raise BadRecipe(f"A layer has at most {MAX_MASKS} masks, not {len(self.masks)}.", "Take some away.")
+        if len(self.masks) == 1 and self.masks[0].plain:
+            fill(self, "mask", self.masks[0].mask)
+            fill(self, "invert_mask", self.masks[0].invert)
+            fill(self, "masks", ())
+        _ = self.stack  # raises where the mask's name is none
 
     @property
-    def masking(self) -> int:
-        """The number, from 1, of the layer whose coverage is this one's mask; 0 where none is."""
-        return int(self.mask.removeprefix(LAYER)) if self.mask.startswith(LAYER) else 0
+    def stack(self) -> tuple[Mask, ...]:
+        """The layer's masks, in the order in which they are combined."""
+        return self.masks or ((Mask(self.mask, invert=self.invert_mask),) if self.mask else ())
+
+    def with_masks(self, stack: Sequence[Mask]) -> Layer:
+        """The layer with these masks in place of its own."""
+        return replace(self, mask="", invert_mask=False, masks=tuple(stack))
 
 
 @dataclass(frozen=True)
@@ -204,7 +222,7 @@ class Frame:
         if len(self.gravity) != 3 or not all(map(math.isfinite, self.gravity)) or math.hypot(*self.gravity) < 1e-6:
             raise BadRecipe("Gravity must be three finite numbers, not all zero.", "Down is 0, 0, -1.")
         if self.ground is not None:
-            _check_number("ground", self.ground, -1e6, 1e6)
+            check_number("ground", self.ground, -1e6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -222,19 +240,19 @@ class Recipe:
                 f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.", "Add a layer, or take some away."
             )
         for number, layer in enumerate(self.layers, start=1):
-            if layer.mask.startswith(LAYER) and not 1 <= layer.masking < number:
-                raise BadRecipe(
-                    f"The mask of layer {number} is layer {layer.masking}, which does not lie below it.",
-                    "Choose a layer below it, or another mask.",
-                )
+            for mask in layer.stack:
+                if mask.mask.startswith(LAYERS) and not 1 <= mask.layer < number:
+                    raise BadRecipe(
+                        f"The mask of layer {number} is layer {mask.layer}, which does not lie below it.",
+                        "Choose a layer below it, or another mask.",
+                    )
 
     @property
     def painted(self) -> tuple[int, ...]:
         """The places, from 0, of the layers that are painted: neither hidden nor let through by a hidden layer alone."""
         found: list[int] = []
         for place, layer in enumerate(self.layers):
-            masked = layer.masking and layer.masking - 1 not in found and not layer.invert_mask
-            if not layer.hidden and not masked:
+            if not layer.hidden and _acting(layer, found) is not None:
                 found.append(place)
         return tuple(found)
 
@@ -247,12 +265,10 @@ class Recipe:
         places = {place: number for number, place in enumerate(self.painted, start=1)}
         if not places:
             raise BadRecipe("All layers of the recipe are hidden.", "Show one of them.")
-        layers = [self.layers[place] for place in places]
-        for index, layer in enumerate(layers):
-            if layer.masking - 1 in places:
-                layers[index] = replace(layer, mask=f"{LAYER}{places[layer.masking - 1]}")
-            elif layer.masking:
-                layers[index] = replace(layer, mask="", invert_mask=False)
+        layers = []
+        for layer in (self.layers[place] for place in places):
+            kept = _acting(layer, places) or ()
+            layers.append(layer.with_masks([_renumbered(mask, places) for mask in kept]))
         return replace(self, layers=tuple(layers))
 
     @property
@@ -325,9 +341,26 @@ def load_preset(name: str) -> Recipe:
     return Recipe.from_json((PRESETS / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def _acting(layer: Layer, painted: Collection[int]) -> tuple[Mask, ...] | None:
+    """A layer's masks where only these places are painted, and others cover nothing; None where they let it act nowhere."""
+    return without(layer.stack, lambda mask: bool(mask.layer) and mask.layer - 1 not in painted)
+
+
+def _renumbered(mask: Mask, places: Mapping[int, int]) -> Mask:
+    """A mask by a layer under its new number."""
+    prefix = mask.mask.rstrip("0123456789")
+    return replace(mask, mask=f"{prefix}{places[mask.layer - 1]}") if mask.layer else mask
+
+
 def _layer(data: object) -> Layer:
-    if isinstance(data, dict) and isinstance(data.get("exposure"), dict):
-        data = {**data, "exposure": _build(Exposure, data["exposure"], "exposure")}
+    if isinstance(data, dict):
+        parts = {"exposure": Exposure, "channels": ChannelOpacity, "curve": Curve}
+        made = {name: _build(kind, data[name], name) for name, kind in parts.items() if data.get(name) is not None}
+        data = {**{name: value for name, value in data.items() if name not in parts}, **made}
+        if "masks" in data:
+            if not isinstance(data["masks"], list):
+                raise BadRecipe("A layer's masks must be a list.", 'Write "masks": [{"mask": "group:Top"}].')
+            data["masks"] = tuple(_build(Mask, mask, "mask", combine=Combine) for mask in data["masks"])
     return _build(Layer, data, "layer", effect=effect_named, style=lambda s: tuple(s) if isinstance(s, list) else s)
 
 
@@ -360,31 +393,18 @@ def _build(kind: Any, data: object, what: str, **convert: Any) -> Any:
         raise BadRecipe(f"The recipe's {what} is not valid.", f"{error}.") from None
 
 
-_MEANINGS = {
-    "age": "0 is new, 1 is as weathered as the effect gets.",
-    "opacity": "0 hides the layer, 1 shows all of it.",
-    "feature size": "It is how many metres one flake, tuft or stain is across.",
-    "relief": "It is how many metres the layer rises above the surface.",
-    "ground": "It is a height in metres; leave it out to take the lowest point.",
-}
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise BadRecipe(
-            f"The {name} must be a number from {low:g} to {high:g}, not {value!r}.",
-            _MEANINGS.get(name, "Correct it, or leave it out to take the effect's own."),
-        )
-
-
 def _floats(values: Any) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
 
 
+_LATER: dict[str, object] = {"hidden": False, "masks": (), "channels": OPAQUE, "curve": EVEN}
+
+
 def _plain_layer(layer: Layer) -> dict[str, Any]:
-    """Without `hidden` where it is not, so that earlier readers of version 1 read on."""
+    """Without what came later where it says nothing, so that earlier readers of version 1 read on."""
     data = {**asdict(layer), "effect": layer.effect.value, "style": _plain_style(layer.style)}
-    return data if layer.hidden else {name: value for name, value in data.items() if name != "hidden"}
+    data["masks"] = [{**asdict(mask), "combine": mask.combine.value} for mask in layer.masks]
+    return {name: value for name, value in data.items() if name not in _LATER or getattr(layer, name) != _LATER[name]}
 
 
 def _plain_style(style: Any) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..protocol import growth
+from ..protocol.opacity import ChannelOpacity
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Layer, Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
@@ -21,6 +22,7 @@ from ..threads import parallel
 from .colour import decode, encode, store
 from .degree import STORED, degrees
 from .gutters import Allocate, is_constant
+from .masks import combined
 
 # What a surface is taken to be where it lacks a map: value and type of each channel.
 DEFAULTS: dict[str, tuple[tuple[int, ...], type]] = {
@@ -68,9 +70,9 @@ def completed(surface: Surface, recipe: Recipe) -> Surface:
 
 
 def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) -> Covered:
-    """Where and how far a layer covers `rows`, from its 8-bit images: growth.py's formula, times mask and alpha.
+    """Where and how far a layer covers `rows`, from its 8-bit images: growth.py's formula, times masks and alpha.
 
-    Nowhere outside islands and, in a frame, outside the object. Raises MissingMap when the surface lacks the layer's mask.
+    Nowhere outside islands and, in a frame, outside the object. Raises MissingMap when the surface lacks one of the masks.
     """
     depths = (degrees(layer.age) - STORED[:, None]).ravel()  # of each threshold and exposure
     grown = np.ascontiguousarray(painted.growth[rows]).view("<u2")  # threshold and exposure, height and softness
@@ -82,9 +84,10 @@ def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) 
     depth = depths.take(grown[..., 0].reshape(-1).take(texels))
     softness = STORED.take(_channel(painted.growth, 2, rows, texels))
     coverage = growth.coverage(depth, softness, layer.opacity)
-    if layer.mask:
-        mask = np.clip(_values(surface[layer.mask], rows, texels)[0], 0, 1)
-        coverage *= 1 - mask if layer.invert_mask else mask
+    if layer.curve.points:
+        coverage *= layer.curve.at(degrees(layer.age)).take(_channel(painted.growth, 0, rows, texels))
+    if layer.stack:
+        coverage *= combined(layer.stack, lambda mask: _values(surface[mask.mask], rows, texels)[0])
     if "alpha" in surface:
         coverage *= np.clip(_values(surface["alpha"], rows, texels)[0], 0, 1)
     if not coverage.all():
@@ -111,6 +114,11 @@ def stored_coverage(surface: Surface, layer: Layer, painted: PaintedLayer, alloc
 
     parallel(strip, strips(*surface.size))
     return Map(array)
+
+
+def stored_degree(layer: Layer, painted: PaintedLayer) -> Map:
+    """Degree of a layer as a mask for others, in 16 bits."""
+    return Map(np.rint(degrees(layer.age) * 65535).astype(np.uint16)[painted.growth[..., :1]])
 
 
 def composite(
@@ -140,8 +148,8 @@ def composite(
         here = there.within((rows.start - around.start) * width, (rows.stop - around.start) * width)
         if not len(here.texels):
             return
-        values = _mixed(maps, painted, here, rows)
-        if "height" in maps:
+        values = _mixed(maps, layer.channels, painted, here, rows)
+        if "height" in maps and layer.channels.height:
             added = _added(surface, layer, painted, bare, around, there)
             own = there.texels.searchsorted((rows.start - around.start) * width)
             values["height"] = _raised(surface, added[own : own + len(here.texels)], rows, here)
@@ -162,10 +170,12 @@ def strips(height: int, width: int) -> list[slice]:
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 
-def _mixed(maps: dict[str, Map], painted: PaintedLayer, here: Covered, rows: slice) -> dict[str, np.ndarray]:
-    """Albedo, roughness and metallic at covered texels: [C, n] each, in the maps' own types."""
+def _mixed(
+    maps: dict[str, Map], channels: ChannelOpacity, painted: PaintedLayer, here: Covered, rows: slice
+) -> dict[str, np.ndarray]:
+    """Albedo, roughness and metallic at covered texels: [C, n] each, in the maps' own types; without those of no opacity."""
     values = {}
-    if "albedo" in maps:
+    if "albedo" in maps and channels.albedo:
         key = growth.key_position(here.depth)
         thin, thick = (
             decode(_texels(i, rows, here.texels)[:3], ColorSpace.SRGB) for i in (painted.thin, painted.thick)
@@ -173,19 +183,22 @@ def _mixed(maps: dict[str, Map], painted: PaintedLayer, here: Covered, rows: sli
         thick -= thin
         thick *= key
         thin += thick
-        values["albedo"] = encode(_mix(maps["albedo"], rows, here, thin), maps["albedo"])
+        values["albedo"] = encode(_mix(maps["albedo"], rows, here, thin, channels.albedo), maps["albedo"])
     for name, image in (("roughness", painted.thin), ("metallic", painted.thick)):
-        if name in maps:
+        share = getattr(channels, name)
+        if name in maps and share:
             added = _channel(image, 3, rows, here.texels)[None] * np.float32(1 / 255)
-            values[name] = store(_mix(maps[name], rows, here, added), maps[name].array.dtype)
+            values[name] = store(_mix(maps[name], rows, here, added, share), maps[name].array.dtype)
     return values
 
 
-def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray) -> np.ndarray:
-    """base + coverage * (added - base), decoded: [C, n], in the place of `added`."""
+def _mix(base: Map, rows: slice, here: Covered, added: np.ndarray, share: float) -> np.ndarray:
+    """base + share * coverage * (added - base), decoded: [C, n], in the place of `added`."""
     under = _values(base, rows, here.texels)
     added -= under
     added *= here.coverage
+    if share != 1:
+        added *= np.float32(share)
     added += under
     return added
 
@@ -276,7 +289,7 @@ def _added(
     if bare is not None and bare is not surface["height"]:
         below = _values(surface["height"], rows, here.texels) - _values(bare, rows, here.texels)
         metres -= below[0] * np.float32(surface.height_scale)
-    metres *= here.coverage
+    metres *= here.coverage * np.float32(layer.channels.height)
     return metres
 
 

@@ -16,13 +16,13 @@ from ..networks.card import Card
 from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
-from ..protocol.mask_names import LAYER
+from ..protocol.mask_names import DEGREE, LAYER, LAYERS
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
 from . import geometry, shading
-from .composite import MATERIAL, Density, completed, composite, stored_coverage
+from .composite import MATERIAL, Density, completed, composite, stored_coverage, stored_degree
 from .exposure import ExposureField, survey
 from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
@@ -89,7 +89,7 @@ def reage(
 ) -> Surface:
     """The formula again, without a network: `surface`, as it was before weathering, with layers painted for this recipe.
 
-    Only ages, opacities, masks and reliefs of the recipe may differ from the one they were painted for. Raises BadSurface
+    Only ages, opacities, curves, masks and reliefs of the recipe may differ from the one they were painted for. Raises BadSurface
     when the layers are not of this size and number.
     """
     recipe = recipe.shown
@@ -104,11 +104,11 @@ def reage(
     density = _density(grid, densities(surface, grid))
     for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
         result = composite(result, layer, painted, bare=bare, density=density, allocate=allocate)
-        result = _with_coverage(result, recipe, index, painted, allocate)
+        result = _with_masks(result, recipe, index, painted, allocate)
     if edges is not None:
         edge, margin = edges.result()
         parallel(lambda name: dilate(result[name].array, edge, margin, MARGIN), MATERIAL)
-    return replace(result, maps={name: map_ for name, map_ in result.maps.items() if not name.startswith(LAYER)})
+    return replace(result, maps={name: map_ for name, map_ in result.maps.items() if not name.startswith(LAYERS)})
 
 
 def _edges(surface: Surface, allocate: Allocate) -> tuple[np.ndarray, Band]:
@@ -142,7 +142,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
             result, layer, painter, plan, exposure, ground.grid, ground.down, ground.gravity, ground.seams, part
         )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
-        result = _with_coverage(result, recipe, index, painted, run.allocate)
+        result = _with_masks(result, recipe, index, painted, run.allocate)
         layers.append(painted)
     names = [name for name in MATERIAL if name in result]
     seams = ground.seams
@@ -163,11 +163,15 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     )
 
 
-def _with_coverage(surface: Surface, recipe: Recipe, index: int, painted: PaintedLayer, allocate: Allocate) -> Surface:
-    """`surface` with the coverage of a layer as a map, where it is the mask of a later one."""
-    if all(later.masking != index + 1 for later in recipe.layers[index + 1 :]):
-        return surface
-    return surface.with_maps({f"{LAYER}{index + 1}": stored_coverage(surface, recipe.layers[index], painted, allocate)})
+def _with_masks(surface: Surface, recipe: Recipe, index: int, painted: PaintedLayer, allocate: Allocate) -> Surface:
+    """`surface` with the coverage and the degree of a layer as maps, where they are masks of later ones."""
+    wanted = {mask.mask for later in recipe.layers[index + 1 :] for mask in later.stack if mask.layer == index + 1}
+    layer, maps = recipe.layers[index], {}
+    if f"{LAYER}{index + 1}" in wanted:
+        maps[f"{LAYER}{index + 1}"] = stored_coverage(surface, layer, painted, allocate)
+    if f"{DEGREE}{index + 1}" in wanted:
+        maps[f"{DEGREE}{index + 1}"] = stored_degree(layer, painted)
+    return surface.with_maps(maps) if maps else surface
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,9 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     """Look at a surface before it is painted. Raises what is wrong with the recipe's masks and styles before the long work."""
     for layer in recipe.layers:
         style_code(card, layer)
-        if layer.mask and not layer.masking:
-            surface[layer.mask]
+        for mask in layer.stack:
+            if not mask.layer:
+                surface[mask.mask]
     exposures = meanwhile(_exposures, surface, recipe, run)
     grid = reduced(surface, COARSE)
     found = densities(surface, grid)

@@ -6,6 +6,8 @@ import pytest
 
 from sabi.backend.protocol import growth
 from sabi.backend.protocol.errors import MissingMap
+from sabi.backend.protocol.mask_stack import Combine, Mask
+from sabi.backend.protocol.opacity import ChannelOpacity, Curve
 from sabi.backend.protocol.painted import CHANNELS, PaintedLayer
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
@@ -105,6 +107,53 @@ def test_a_mask_keeps_the_layer_out(invert, kept):
         assert result[name].array[:, kept].tobytes() == array[:, kept].tobytes(), name
     changed = (result["albedo"].array != base["albedo"].array).any(axis=-1)
     assert changed.sum() == changed.size / 2
+
+
+def test_a_stack_of_masks_is_the_layers_coverage():
+    rng = np.random.default_rng(2)
+    one, other = (rng.integers(0, 65536, (*SIZE, 1)).astype(np.uint16) for _ in range(2))
+    stack = (Mask("group:a", gamma=0.5), Mask("group:b", Combine.SUBTRACT, low=0.25, high=0.5))
+    found = coverage_map(surface(**{"group:a": one, "group:b": other}), replace(LAYER, masks=stack), painted())
+    a, b = one[..., 0] / 65535, other[..., 0] / 65535
+    share = np.clip(a**2 - np.clip((b - 0.25) / 0.25, 0, 1), 0, 1)
+    assert 0.1 < share.mean() < 0.2
+    assert found == pytest.approx(share * coverage_map(surface(), LAYER, painted()), abs=1e-5)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_a_curve_makes_opacity_of_degree(smooth):
+    """Coverage never shrinks with age, and is as the curve has it at each degree."""
+    curve = Curve(((0.1, 0.0), (0.4, 0.3), (0.8, 0.9)), smooth)
+    layer = painted(exposure=np.arange(SIZE[1], dtype=np.uint8) * 13, threshold=np.arange(12)[:, None] * 20)
+    before = np.zeros(SIZE, np.float32)
+    for age in np.linspace(0, 1, 41):
+        aged = replace(LAYER, age=float(age))
+        cover = coverage_map(surface(), replace(aged, curve=curve), layer)
+        degree = growth.degree(layer.channel("exposure") / np.float32(255), float(age))
+        assert cover == pytest.approx(coverage_map(surface(), aged, layer) * curve.at(degree), abs=1e-6)
+        assert (cover >= before).all()
+        assert np.abs(cover - before).max() < 0.25
+        before = cover
+    assert before.max() > 0.8
+
+
+@pytest.mark.parametrize("name", ["albedo", "roughness", "metallic", "height"])
+def test_each_channel_has_an_opacity_of_its_own(name):
+    """Halved, the change is halved, in that channel alone; at 0 its map keeps its bits."""
+    layer = painted(threshold=1, height=np.arange(SIZE[1], dtype=np.uint8) * 12)
+    base = surface(albedo=np.full((*SIZE, 3), (0.6, 0.3, 0.1), np.float32))
+    whole = composite(base, LAYER, layer)
+    half, none = (
+        composite(base, replace(LAYER, channels=replace(ChannelOpacity(), **{name: share})), layer)
+        for share in (0.5, 0)
+    )
+    for other in {"albedo", "roughness", "metallic", "height"} - {name}:
+        assert half[other].array.tobytes() == none[other].array.tobytes() == whole[other].array.tobytes()
+    for kept in (name, "normal") if name == "height" else (name,):
+        assert none[kept].array.tobytes() == base[kept].array.tobytes()
+        assert whole[kept].array.tobytes() != base[kept].array.tobytes()
+    begun, full, halved = (decode(s[name].array, s[name].color_space) for s in (base, whole, half))
+    assert halved - begun == pytest.approx((full - begun) / 2, abs=2e-5)
 
 
 def test_a_mask_that_is_not_there_is_named():

@@ -6,7 +6,9 @@ import pytest
 from surfaces import box, plate, shuffled
 
 from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol import growth
 from sabi.backend.protocol.errors import BadRecipe, BadSurface, Cancelled, MissingMap
+from sabi.backend.protocol.mask_stack import Combine, Mask
 from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering import origin
@@ -200,6 +202,25 @@ def test_a_layer_acts_where_another_covers(networks, invert):
     assert (result.surface["albedo"].array != plain.surface["albedo"].array).any()
     now = reage(bare(), result.recipe, result.layers)
     assert np.array_equal(now["albedo"].array, result.surface["albedo"].array)
+
+
+def test_a_layer_acts_by_anothers_degree(networks):
+    """Smooth, and of the lower layer's own age: stacked with its coverage, at other ages too, without a network."""
+    stack = (Mask("degree:1", low=0.1, high=0.6), Mask("layer:1", Combine.SUBTRACT))
+    above = Layer(Effect.DIRT, age=0.9, exposure=NOISE, feature_size=0.2, masks=stack)
+    result = weather(bare(), Recipe((replace(LAYER, age=0.6), above)), networks=networks)
+    now = reage(bare(), result.recipe, result.layers)
+    assert np.array_equal(now["albedo"].array, result.surface["albedo"].array)
+    for age in (0.6, 0.9):
+        under = replace(LAYER, age=age)
+        degree = growth.degree(result.layers[0].channel("exposure") / np.float32(255), age)
+        share = np.clip(np.clip((degree - 0.1) / 0.5, 0, 1) - coverage_map(bare(), under, result.layers[0]), 0, 1)
+        assert 0.02 < share.mean() < 0.98
+        marked = bare().with_maps({"mask": Map(np.rint(share[..., None] * 65535).astype(np.uint16))})
+        byhand = reage(marked, Recipe((under, above.with_masks([Mask("mask")]))), result.layers)
+        later = reage(bare(), Recipe((under, above)), result.layers)
+        assert set(later.maps) == set(byhand.maps) - {"mask"}
+        assert np.abs(later["albedo"].array.astype(int) - byhand["albedo"].array).max() <= 1
 
 
 def test_a_hidden_layer_is_not_painted(networks):

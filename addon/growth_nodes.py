@@ -15,8 +15,11 @@ from enum import Enum
 import bpy
 
 from ..backend.protocol import growth
+from ..backend.protocol.mask_names import DEGREE
+from ..backend.protocol.mask_stack import Combine, Mask, begins_with
+from ..backend.protocol.opacity import EVEN, OPAQUE, ChannelOpacity, Curve, segments
 from ..backend.protocol.painted import CHANNELS
-from .on_object import GROUP_KEY, PAINTED
+from .on_object import CHANNEL_SOCKETS, GROUP_KEY, PAINTED
 
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
 COVERED = {
@@ -38,6 +41,19 @@ class Blend(Enum):
 
 
 @dataclass(frozen=True)
+class PlacedMask:
+    """A layer's mask and the image that shows it; None where another layer is the mask.
+
+    `channel` is the one of Sabi's own image, which fits the UV map of the painted images; None where the image is the artist's,
+    in the UV map that renders use.
+    """
+
+    mask: Mask
+    image: bpy.types.Image | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
 class PaintedImages:
     """One layer's three images in Blender, and where its sockets start."""
 
@@ -48,10 +64,9 @@ class PaintedImages:
     age: float
     opacity: float
     relief: float  # metres to each side of flush
-    mask: bpy.types.Image | None = None  # the artist's own, which feeds the layer's mask
-    invert_mask: bool = False
-    captured: bpy.types.Image | None = None  # a mask of Sabi's making, which fits the UV map of the layer's own images
-    masking: int = 0  # number, from 1, of the layer below whose coverage is the mask
+    masks: tuple[PlacedMask, ...] = ()  # in the order in which they are combined
+    channels: ChannelOpacity = OPAQUE
+    curve: Curve = EVEN
 
 
 def build(
@@ -60,7 +75,8 @@ def build(
     """A new node group. `fades` names the inputs of COVERED that shall pass through it.
 
     Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
-    (metres to each side of flush) and Mask.
+    (metres to each side of flush), Mask (a further one, for whatever the artist plugs in) and the opacity of each channel. With
+    `Blend.SHADER` that of albedo counts for roughness and metallic too: what lies beneath is a shader, not channels.
     """
     tree = bpy.data.node_groups.new(name, "ShaderNodeTree")
     tree[GROUP_KEY] = True
@@ -104,6 +120,9 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
             subtype="DISTANCE",
         )
         socket("Mask", "Float", "INPUT", panel, default_value=1.0, **fraction)
+        for name, label in CHANNEL_SOCKETS.items():
+            if blend is Blend.INPUTS or name in ("albedo", "height"):
+                socket(label, "Float", "INPUT", panel, default_value=getattr(layer.channels, name), **fraction)
 
 
 class _Wiring:
@@ -112,6 +131,7 @@ class _Wiring:
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self.tree = tree
         self.column = self.row = 0
+        self.masks: dict[tuple[object, bool], bpy.types.Node] = {}  # an image that several layers use takes one sampler
 
     def lay(self, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: list[str], wrap: bool) -> None:
         entry, leave = self.node("NodeGroupInput"), self.node("NodeGroupOutput")
@@ -121,27 +141,38 @@ class _Wiring:
         colour = entry.outputs["Base Color"] if over_base else (0.0, 0.0, 0.0, 1.0)
         roughness = entry.outputs["Roughness"] if over_base else 0.0
         metallic = entry.outputs["Metallic"] if over_base else 0.0
-        height = covered = 0.0
+        height = covered = bent = 0.0
         sockets = _by_panel(tree_of=self.tree, entry=entry)
-        coverages: list[bpy.types.NodeSocket] = []
+        below: dict[str, list[bpy.types.NodeSocket]] = {"coverage": [], "degree": []}
         for number, (layer, controls) in enumerate(zip(layers, sockets, strict=True), start=1):
             self.column += 1
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
             for name, node in zip(CHANNELS, (thin, thick, grown), strict=True):
                 node[PAINTED] = f"{number} {name}"
-            coverage, position = self.coverage(grown, controls, self.inside(layer, coverages, uv, wrap))
-            coverages.append(coverage)
+            inside = self.inside(layer.masks, below, uv, wrap)
+            coverage, position, degree = self.coverage(grown, controls, inside, layer.curve)
+            below["coverage"].append(coverage)
+            below["degree"].append(degree)
             self.column += 1
             metres = self.math(
                 "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
             )
+            share = {
+                name: self.math("MULTIPLY", coverage, controls[label])
+                for name, label in CHANNEL_SOCKETS.items()
+                if label in controls
+            }
+            own = share.get("roughness", share["albedo"]), share.get("metallic", share["albedo"])
             colour = self.mix(
-                coverage, colour, self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"), "RGBA"
+                share["albedo"],
+                colour,
+                self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"),
+                "RGBA",
             )
-            roughness = self.mix(coverage, roughness, thin.outputs["Alpha"])
-            metallic = self.mix(coverage, metallic, thick.outputs["Alpha"])
-            height = self.mix(coverage, height, metres)
-            covered = self.mix(coverage, covered, 1.0)
+            roughness = self.mix(own[0], roughness, thin.outputs["Alpha"])
+            metallic = self.mix(own[1], metallic, thick.outputs["Alpha"])
+            height, bent = self.mix(share["height"], height, metres), self.mix(share["height"], bent, 1.0)
+            covered = self.mix(coverage if over_base else share["albedo"], covered, 1.0)
         self.column += 1
         if not over_base:
             share = self.math("MAXIMUM", covered, 1e-6)
@@ -154,7 +185,7 @@ class _Wiring:
             "Base Color": colour,
             "Roughness": roughness,
             "Metallic": metallic,
-            "Normal": self.normal(base_normal, height, covered),
+            "Normal": self.normal(base_normal, height, bent),
             "Coverage": covered,
         }
         if over_base:
@@ -164,21 +195,53 @@ class _Wiring:
         leave.location.x = (self.column + 1) * 220
 
     def inside(
-        self, layer: PaintedImages, below: Sequence[bpy.types.NodeSocket], uv: bpy.types.Node, wrap: bool
-    ) -> bpy.types.NodeSocket | None:
-        """Where the layer may act besides what its socket Mask says; None for everywhere."""
-        if layer.masking:
-            where = below[layer.masking - 1]
-        elif layer.captured is not None:
-            where = self.image(layer.captured, uv, wrap).outputs["Color"]
-        else:
-            return None
-        return self.math("SUBTRACT", 1.0, where) if layer.invert_mask else where
+        self,
+        masks: Sequence[PlacedMask],
+        below: dict[str, list[bpy.types.NodeSocket]],
+        uv: bpy.types.Node,
+        wrap: bool,
+    ) -> object:
+        """Where the layer may act besides what its socket Mask says, as mask_stack.py has it; 1 for everywhere."""
+        total: object = float(begins_with([placed.mask for placed in masks]))
+        for placed in masks:
+            value = self.levelled(placed.mask, self.shown(placed, below, uv, wrap))
+            if placed.mask.combine is not Combine.MULTIPLY:
+                total = self.math(placed.mask.combine.name, total, value, clamp=True)
+            else:
+                total = value if total == 1.0 else self.math("MULTIPLY", total, value)
+        return total
+
+    def shown(
+        self, placed: PlacedMask, below: dict[str, list[bpy.types.NodeSocket]], uv: bpy.types.Node, wrap: bool
+    ) -> bpy.types.NodeSocket:
+        """What a mask is before its levels."""
+        if placed.mask.layer:
+            kind = "degree" if placed.mask.mask.startswith(DEGREE) else "coverage"
+            return below[kind][placed.mask.layer - 1]
+        key = (placed.image, placed.channel is None)
+        if key not in self.masks:
+            self.masks[key] = self.image(placed.image, None if placed.channel is None else uv, wrap)
+        colour = self.masks[key].outputs["Color"]
+        if placed.channel is None:
+            return colour
+        parts = self.node("ShaderNodeSeparateColor")
+        self.connect(colour, parts.inputs[0])
+        return parts.outputs[placed.channel]
+
+    def levelled(self, mask: Mask, value: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+        """A mask by its levels, clamped."""
+        rise = self.node("ShaderNodeMapRange")
+        rise.inputs["From Min"].default_value, rise.inputs["From Max"].default_value = mask.low, mask.high
+        self.connect(value, rise.inputs["Value"])
+        value = rise.outputs["Result"]
+        if mask.gamma != 1:
+            value = self.math("POWER", value, 1 / mask.gamma)
+        return self.math("SUBTRACT", 1.0, value) if mask.invert else value
 
     def coverage(
-        self, grown: bpy.types.Node, controls: dict, inside: bpy.types.NodeSocket | None
-    ) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
-        """Coverage, and where between the layer's keys each texel is; growth.py line by line."""
+        self, grown: bpy.types.Node, controls: dict, inside: object, curve: Curve
+    ) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:
+        """Coverage, where between the layer's keys each texel is, and its degree; growth.py line by line."""
         parts = self.node("ShaderNodeSeparateColor")
         self.connect(grown.outputs["Color"], parts.inputs[0])
         exposure, threshold, softness = parts.outputs
@@ -191,10 +254,23 @@ class _Wiring:
         self.connect(depth, rise.inputs["Value"])
         self.connect(self.math("MAXIMUM", softness, growth.SOFTNESS_MIN), rise.inputs["From Max"])
         strength = self.math("MULTIPLY", controls["Opacity"], controls["Mask"], clamp=True)
-        if inside is not None:
-            strength = self.math("MULTIPLY", strength, inside, clamp=True)
+        for factor in (inside, self.by_degree(degree, curve)):
+            if factor != 1.0:
+                strength = self.math("MULTIPLY", strength, factor, clamp=True)
         coverage = self.math("MULTIPLY", rise.outputs["Result"], strength, clamp=True)
-        return coverage, self.math("MULTIPLY", depth, 1 / growth.KEY_DEPTH, clamp=True)
+        return coverage, self.math("MULTIPLY", depth, 1 / growth.KEY_DEPTH, clamp=True), degree
+
+    def by_degree(self, degree: bpy.types.NodeSocket, curve: Curve) -> object:
+        """A curve's opacity, one Map Range for each stretch that rises; a number where none does."""
+        total: object = float(curve.points[0][1]) if curve.points else 1.0
+        for (before, low), (after, high) in segments(curve.points):
+            rise = self.node("ShaderNodeMapRange")
+            rise.interpolation_type = "SMOOTHSTEP" if curve.smooth else "LINEAR"
+            for name, value in {"From Min": before, "From Max": after, "To Max": high - low}.items():
+                rise.inputs[name].default_value = value
+            self.connect(degree, rise.inputs["Value"])
+            total = self.math("ADD", total, rise.outputs["Result"])
+        return total
 
     def normal(self, base: bpy.types.NodeSocket, height: object, covered: object) -> bpy.types.NodeSocket:
         """The base normal bumped by `height` in metres where anything covers, else the base normal itself."""
@@ -218,11 +294,12 @@ class _Wiring:
         self.row += 1
         return node
 
-    def image(self, image: bpy.types.Image, uv: bpy.types.Node, wrap: bool) -> bpy.types.Node:
+    def image(self, image: bpy.types.Image, uv: bpy.types.Node | None, wrap: bool) -> bpy.types.Node:
         node = self.node("ShaderNodeTexImage")
         node.image = image
         node.extension = "REPEAT" if wrap else "EXTEND"
-        self.connect(uv.outputs["UV"], node.inputs["Vector"])
+        if uv is not None:
+            self.connect(uv.outputs["UV"], node.inputs["Vector"])
         return node
 
     def math(self, operation: str, *values: object, clamp: bool = False) -> bpy.types.NodeSocket:

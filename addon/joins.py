@@ -16,7 +16,7 @@ import bpy
 
 from ..backend.protocol.errors import SceneError
 from .growth_nodes import COVERED, Blend, PaintedImages, build
-from .on_object import GROUP_KEY, find, group_node, layer_inputs
+from .on_object import GROUP_KEY, find, group_node
 from .transparency import alpha_of
 from .versions import has_nodes
 
@@ -92,10 +92,6 @@ def join(
         _stand_before(tree, group, site.principled, [*ALWAYS, *fades])
     else:
         _lay_over(tree, group, site, alpha)
-    for number, (layer, sockets) in enumerate(zip(layers, layer_inputs(group), strict=True)):
-        if layer.mask is not None:
-            image = _mask(tree, group, layer, sockets["Mask"], 300 * (number + 1))
-            image.extension = "REPEAT" if wrap else "EXTEND"
     return group
 
 
@@ -139,22 +135,6 @@ def _shaders(socket: bpy.types.NodeSocket) -> Iterator[bpy.types.Node]:
 
 def _matters(socket: bpy.types.NodeSocket | None, covered: float) -> bool:
     return socket is not None and (socket.is_linked or socket.default_value != covered or _is_animated(socket))
-
-
-def _mask(
-    tree: bpy.types.NodeTree, group: bpy.types.Node, layer: PaintedImages, socket: bpy.types.NodeSocket, below: float
-) -> bpy.types.Node:
-    """Feeds a layer's mask from its image, in the UV map that renders use; returns the image's node."""
-    node = _add(tree, "ShaderNodeTexImage", "mask")
-    node.image, node.location = layer.mask, (group.location.x - 560, group.location.y - below)
-    value = node.outputs["Color"]
-    if layer.invert_mask:
-        turned = _add(tree, "ShaderNodeInvert", "mask")
-        turned.location = (group.location.x - 240, group.location.y - below)
-        tree.links.new(value, turned.inputs["Color"])
-        value = turned.outputs["Color"]
-    tree.links.new(value, socket)
-    return node
 
 
 def _stand_before(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..backend.protocol.mask_names import ATTRIBUTE, GROUP, LAYER, MASK
+from ..backend.protocol.mask_names import ATTRIBUTE, DEGREE, GROUP, LAYER, MASK
 
 KINDS = [
     ("IMAGE", "Image", "An image of this file: the layer acts where it is white", "IMAGE_DATA", 0),
@@ -16,8 +16,21 @@ KINDS = [
         2,
     ),
     ("LAYER", "Layer", "Another layer: this one acts where that one covers, at any age", "RENDERLAYERS", 3),
+    (
+        "DEGREE",
+        "Layer Degree",
+        "How weathered another layer has the surface around, smooth, at any age",
+        "SMOOTHCURVE",
+        4,
+    ),
 ]
-PREFIXES = {"IMAGE": MASK, "GROUP": GROUP, "ATTRIBUTE": ATTRIBUTE, "LAYER": LAYER}
+COMBINE = [
+    ("MULTIPLY", "Multiply", "The layer acts only where this mask has it act too", "X", 0),
+    ("ADD", "Add", "The layer acts where this mask has it act as well", "ADD", 1),
+    ("SUBTRACT", "Subtract", "The layer does not act where this mask is white", "REMOVE", 2),
+]
+PREFIXES = {"IMAGE": MASK, "GROUP": GROUP, "ATTRIBUTE": ATTRIBUTE, "LAYER": LAYER, "DEGREE": DEGREE}
+OF_LAYERS = ("LAYER", "DEGREE")
 
 
 def parts(mask: str) -> tuple[str, str]:

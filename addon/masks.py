@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An artist's masks: images of the file that say where a layer may act, white where it may.
 
-A layer names its image. In Blender the image itself feeds the layer's live socket, in the UV map that renders use, so that
-painting on it shows at once; the backend gets its texels as a map of the surface, where that lies in the same UV map.
+A layer names its images. In Blender the image itself feeds the node group, in the UV map that renders use, so that painting on it
+shows at once; the backend gets its texels as a map of the surface, where that lies in the same UV map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+import math
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import replace
 
 import bpy
+import numpy as np
 
 from ..backend.protocol.errors import BadFile, SceneError
-from ..backend.protocol.recipe import Layer, Recipe
+from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace, Map
 from . import geometry_maps, images, reading
 from .mask_kinds import parts
 from .progress import Progress
+
+IMAGES = 4  # that masks may take: with twelve of four layers and an artist's own four, EEVEE has samplers for all
+PACKED = 3  # masks in one image of Sabi's own
 
 
 def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
@@ -27,48 +32,75 @@ def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
     """
     found: dict[str, bpy.types.Image] = {}
     for number, layer in enumerate(recipe.layers, start=1):
-        kind, name = parts(layer.mask)
-        if layer.hidden or not name or kind != "IMAGE":
-            continue
-        image = bpy.data.images.get(name)
-        if image is None:
-            raise SceneError(
-                f"The mask of layer {number}, '{name}', is no image of this file.",
-                "Choose another image in the layer's panel, or none.",
-            )
-        if image.source not in ("FILE", "GENERATED"):
-            raise SceneError(
-                f"The mask of layer {number}, '{name}', is not a single image.",
-                "Choose one that is neither tiled nor moving.",
-            )
-        try:
-            images.check(image)
-        except BadFile as error:
-            raise SceneError(f"The mask of layer {number} cannot be read. {error.message}", error.hint) from error
-        found[layer.mask] = image
+        for mask in layer.stack:
+            kind, name = parts(mask.mask)
+            if layer.hidden or kind != "IMAGE":
+                continue
+            image = bpy.data.images.get(name)
+            if image is None:
+                raise SceneError(
+                    f"The mask of layer {number}, '{name}', is no image of this file.",
+                    "Choose another image in the layer's panel, or none.",
+                )
+            if image.source not in ("FILE", "GENERATED"):
+                raise SceneError(
+                    f"The mask of layer {number}, '{name}', is not a single image.",
+                    "Choose one that is neither tiled nor moving.",
+                )
+            try:
+                images.check(image)
+            except BadFile as error:
+                raise SceneError(f"The mask of layer {number} cannot be read. {error.message}", error.hint) from error
+            found[mask.mask] = image
     return found
+
+
+def of_kinds(recipe: Recipe, *kinds: str) -> tuple[str, ...]:
+    """The masks of these kinds of the layers that are painted, each once, in order."""
+    names = (mask.mask for layer in recipe.shown.layers for mask in layer.stack)
+    return tuple(dict.fromkeys(name for name in names if parts(name)[0] in kinds))
 
 
 def captured(recipe: Recipe) -> tuple[str, ...]:
     """The masks that are captured from the object itself, each once."""
-    names = (layer.mask for layer in recipe.shown.layers)
-    return tuple(dict.fromkeys(name for name in names if parts(name)[0] in ("GROUP", "ATTRIBUTE")))
+    return of_kinds(recipe, "GROUP", "ATTRIBUTE")
 
 
-def read(recipe: Recipe, size: tuple[int, int]) -> Generator[Progress, None, dict[str, Callable[[], Map]]]:
-    """One copy of an image a step; what it gives makes the maps, of `size` (height, width), in any thread."""
+def packed(recipe: Recipe, readable: bool = True) -> tuple[str, ...]:
+    """The masks that nodes find in images of Sabi's own, PACKED in each: those of the mesh, and images where they are too many.
+
+    Together with the artist's images that stay live they take at most IMAGES samplers; where images are not `readable` in the UV
+    map of the painted images, all of them stay live. Raises SceneError where there are too many masks even so.
+    """
+    own, theirs = captured(recipe), of_kinds(recipe, "IMAGE")
+    for live in range(len(theirs), -1, -1):
+        if not readable or live + math.ceil((len(own) + len(theirs) - live) / PACKED) <= IMAGES:
+            return own + theirs[live:]
+    raise SceneError(
+        f"The layers have {len(own) + len(theirs)} different masks, and a material shows {PACKED * IMAGES}.",
+        "Use fewer, or the same in several layers.",
+    )
+
+
+def read(
+    recipe: Recipe, size: tuple[int, int], names: Collection[str] | None = None
+) -> Generator[Progress, None, dict[str, Callable[[], Map]]]:
+    """One copy of an image a step; what it gives makes the maps, of `size` (height, width), in any thread.
+
+    All images that are masks, or those of these names.
+    """
     found: dict[str, Callable[[], Map]] = {}
-    for name in check(recipe):
+    for name in [name for name in check(recipe) if names is None or name in names]:
         image = check(recipe)[name]  # looked up again: an undo between steps leaves dangling references
         pixels = yield from reading.in_steps(images.grabbing(image), Progress("Reading the masks"))
         found[name] = lambda pixels=pixels: mask_map(pixels, *size)
     return found
 
 
-def image(layer: Layer) -> bpy.types.Image | None:
-    """The artist's image that is a layer's mask."""
-    kind, name = parts(layer.mask)
-    return bpy.data.images.get(name) if name and kind == "IMAGE" else None
+def image(mask: str) -> bpy.types.Image | None:
+    """The artist's image that a mask is."""
+    kind, name = parts(mask)
+    return bpy.data.images.get(name) if kind == "IMAGE" else None
 
 
 def without(recipe: Recipe, kinds: Collection[str] = ("IMAGE", "GROUP", "ATTRIBUTE")) -> Recipe:
@@ -76,7 +108,7 @@ def without(recipe: Recipe, kinds: Collection[str] = ("IMAGE", "GROUP", "ATTRIBU
     return replace(
         recipe,
         layers=tuple(
-            replace(layer, mask="", invert_mask=False) if parts(layer.mask)[0] in kinds else layer
+            layer.with_masks([mask for mask in layer.stack if parts(mask.mask)[0] not in kinds])
             for layer in recipe.layers
         ),
     )
@@ -88,4 +120,13 @@ def mask_map(pixels: images.Pixels, height: int, width: int) -> Map:
     if pixels.color_space is ColorSpace.SRGB:
         values = images.decode_srgb(values)
     grey = values @ geometry_maps.LUMINANCE if values.shape[2] == 3 else values[..., 0]
-    return geometry_maps.data_map(geometry_maps.enlarge(grey, height, width))
+    return geometry_maps.data_map(geometry_maps.enlarge(grey, height, width), np.uint16)  # levels may stretch it
+
+
+def together(maps: Sequence[Map]) -> Map:
+    """Up to PACKED masks of one size as the channels of one map, in the finest of their types."""
+    wide = any(map_.array.dtype != np.uint8 for map_ in maps)
+    arrays = [map_.array * np.uint16(257) if wide and map_.array.dtype == np.uint8 else map_.array for map_ in maps]
+    while 1 < len(arrays) < PACKED:
+        arrays.append(arrays[-1])
+    return Map(np.concatenate(arrays, axis=2))

@@ -217,7 +217,7 @@ def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
 def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:
     """A further material of the object follows the sliders of the first."""
     for source, target in zip(layer_inputs(first), layer_inputs(node), strict=True):
-        for name in LAYER_SOCKETS:
+        for name in [name for name in LAYER_SOCKETS if name in source and name in target]:
             driver = target[name].driver_add("default_value").driver
             driver.type = "SUM"
             variable = driver.variables.new().targets[0]

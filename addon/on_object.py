@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import bpy
 
+from ..backend.protocol.recipe import Layer
+
 GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
-LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask")
+CHANNEL_SOCKETS = {name: f"{name.capitalize()} Opacity" for name in ("albedo", "roughness", "metallic", "height")}
+LAYER_SOCKETS = ("Age", "Opacity", "Height", "Mask", *CHANNEL_SOCKETS.values())
 PAINTED = "sabi_painted"  # on a group's image nodes: which painted image they show, as `1 thin`
 SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
@@ -33,6 +36,12 @@ def weathered(obj: bpy.types.Object | None) -> Applied | None:
         return None
     node = group_node(found[0])
     return Applied(found, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
+
+
+def live_values(layer: Layer) -> dict[str, float]:
+    """Where a layer's sockets start, by their names; a group need not have all of them."""
+    channels = {label: getattr(layer.channels, name) for name, label in CHANNEL_SOCKETS.items()}
+    return {"Age": layer.age, "Opacity": layer.opacity, "Height": layer.relief, **channels}
 
 
 def touched(obj: bpy.types.Object) -> bool:
@@ -73,7 +82,7 @@ def painted_nodes(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
 
 
 def find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:
-    """The node that plays a role among Sabi's own: group, mask, shader, mix, alpha."""
+    """The node that plays a role among Sabi's own: group, shader, mix, alpha."""
     return next((node for node in tree.nodes if node.get(GROUP_KEY) == role), None)
 
 

@@ -22,6 +22,7 @@ from ..backend.protocol.errors import SabiError
 from ..backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
 from . import on_object, styles, work
 from .capture_settings import LARGEST
+from .given_layer import WithLayer
 from .progress import unforeseen
 from .properties import frame_of, plain, recipe_of
 from .recipe_files import read_recipe
@@ -95,7 +96,7 @@ class _Working:
         return {"FINISHED"}
 
 
-class _WithRecipe:
+class _WithRecipe(WithLayer):
     """What a script may give in place of the scene's recipe: `bpy.ops.sabi.weather(effect="rust", age=0.7)`."""
 
     effect: EnumProperty(
@@ -142,7 +143,7 @@ class _WithRecipe:
     )
 
     def recipe(self, context: bpy.types.Context) -> Recipe:
-        """The scene's recipe, or the one that was given, with the age, seed and feature size that were given."""
+        """The scene's recipe, or the one that was given, with the age, seed and all else that was given."""
         given = self.properties.is_property_set
         if given("recipe_json"):
             recipe = Recipe.from_json(self.recipe_json)
@@ -161,7 +162,8 @@ class _WithRecipe:
         changes: dict[str, object] = {n: plain(getattr(self, n)) for n in ("feature_size", "opacity") if given(n)}
         if given("style"):
             changes["style"] = styles.parse(self.style)
-        return replace(recipe, layers=tuple(replace(layer, **changes) for layer in recipe.layers))
+        layers = (replace(layer, **changes) for layer in recipe.layers)
+        return replace(recipe, layers=tuple(self.given(layer, given) for layer in layers))
 
 
 class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):

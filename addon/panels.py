@@ -12,12 +12,15 @@ from ..backend.protocol.recipe import Exposure
 from . import effects, on_object, problems, work
 from .capture_settings import CaptureSettings
 from .later import Later
+from .mask_kinds import COMBINE, KINDS, OF_LAYERS
+from .on_object import CHANNEL_SOCKETS
 from .preferences import service
 from .progress import Progress, in_words
 from .properties import begin, untouched
 from .styles import CUSTOM, NONE, chosen
 
 WEIGHTS = tuple(Exposure().weights())
+KIND_ICONS, COMBINE_ICONS = ({item[0]: item[3] for item in items} for items in (KINDS, COMBINE))
 # Where the tab is, and how its panels' names end there; the first has the plain names.
 SPACES = {"VIEW_3D": "", "NODE_EDITOR": "_shader", "IMAGE_EDITOR": "_image"}
 
@@ -34,6 +37,19 @@ class SABI_UL_layers(bpy.types.UIList):
         row.prop(layer, "solo", text="", icon="SOLO_ON" if layer.solo else "SOLO_OFF", emboss=False)
         row.prop(layer, "hidden", text="", icon="HIDE_ON" if layer.hidden else "HIDE_OFF", emboss=False)
         row.prop(layer, "lock_seed", text="", icon="LOCKED" if layer.lock_seed else "UNLOCKED", emboss=False)
+
+
+class SABI_UL_masks(bpy.types.UIList):
+    """A layer's masks, in the order in which they are combined"""
+
+    def draw_item(self, _context, layout, _data, mask, _icon, _active, _property, index) -> None:  # type: ignore[no-untyped-def]
+        row = layout.row(align=True)
+        row.label(text="", icon=COMBINE_ICONS[mask.combine] if index else "BLANK1")
+        if mask.kind in OF_LAYERS:
+            row.prop(mask, "below", text="", icon=KIND_ICONS[mask.kind], emboss=False)
+        else:
+            row.prop(mask, "source", text="", icon=KIND_ICONS[mask.kind], emboss=False)
+        row.prop(mask, "invert", text="", icon="ARROW_LEFTRIGHT")
 
 
 class _Tab:
@@ -120,30 +136,76 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
     row = column.row(align=True)
     row.prop(layer, "seed")
     row.operator("sabi.seed_roll", text="", icon="FILE_REFRESH")
-    _draw_mask(column, context.object, layer)
 
 
-def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, layer) -> None:  # type: ignore[no-untyped-def]
-    column.prop(layer, "mask_kind")
-    row = column.row(align=True)
+def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, mask) -> None:  # type: ignore[no-untyped-def]
+    """What of a mask does not fit into its row of the list."""
+    column.prop(mask, "kind")
     mesh = obj if obj is not None and obj.type == "MESH" else None
-    if layer.mask_kind == "LAYER":
-        row.prop(layer, "mask_below")
-    elif layer.mask_kind == "IMAGE":
-        row.prop_search(layer, "mask", bpy.data, "images", icon="IMAGE_DATA")
+    if mask.kind in OF_LAYERS:
+        column.prop(mask, "below")
+    elif mask.kind == "IMAGE":
+        column.prop_search(mask, "source", bpy.data, "images", icon="IMAGE_DATA")
     elif mesh is None:
-        row.prop(layer, "mask")
-    elif layer.mask_kind == "GROUP":
-        row.prop_search(layer, "mask", mesh, "vertex_groups")
+        column.prop(mask, "source")
+    elif mask.kind == "GROUP":
+        column.prop_search(mask, "source", mesh, "vertex_groups")
     else:
-        row.prop_search(layer, "mask", mesh.data, "color_attributes", icon="VPAINT_HLT")
-    row.prop(layer, "invert_mask", text="", icon="ARROW_LEFTRIGHT")
+        column.prop_search(mask, "source", mesh.data, "color_attributes", icon="VPAINT_HLT")
+    column.prop(mask, "combine")
+    for name in ("low", "high", "gamma"):
+        column.prop(mask, name)
 
 
 def _begin() -> None:
     """Lets the scenes that windows show begin with a recipe; no undo step, and the file counts as saved as before."""
     for window in bpy.context.window_manager.windows:
         begin(window.scene)
+
+
+class _Masks(_OfLayer):
+    """Where the chosen layer may act"""
+
+    bl_label = "Masks"
+    bl_parent_id = "SABI_PT_recipe"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layer, layout = self.layer(context), self.layout
+        row = layout.row()
+        row.template_list("SABI_UL_masks", "", layer, "masks", layer, "active_mask", rows=3)
+        column = row.column(align=True)
+        column.operator_menu_enum("sabi.mask_add", "kind", text="", icon="ADD")
+        column.operator("sabi.mask_remove", text="", icon="REMOVE")
+        if len(layer.masks) > 1:
+            column.operator("sabi.mask_move", text="", icon="TRIA_UP").by = -1
+            column.operator("sabi.mask_move", text="", icon="TRIA_DOWN").by = 1
+        if layer.active_mask < len(layer.masks):
+            _draw_mask(layout.column(), context.object, layer.masks[layer.active_mask])
+
+
+class _Opacity(_OfLayer):
+    """How opaque the chosen layer is, by channel and by degree"""
+
+    bl_label = "Opacity"
+    bl_parent_id = "SABI_PT_recipe"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layer, layout = self.layer(context), self.layout
+        column = layout.column()
+        for name in ("opacity", *CHANNEL_SOCKETS):
+            column.prop(layer, name)
+        layout.label(text="By Degree")
+        for place, point in enumerate(layer.curve):
+            row = layout.row(align=True)
+            row.use_property_split = False
+            row.prop(point, "degree")
+            row.prop(point, "opacity")
+            row.operator("sabi.curve_remove", text="", icon="X").point = place
+        row = layout.row()
+        row.operator("sabi.curve_add", icon="ADD")
+        if len(layer.curve) > 1:
+            row.prop(layer, "curve_smooth")
 
 
 class _Where(_OfLayer):
@@ -169,7 +231,7 @@ class _Further(_OfLayer):
 
     def draw(self, context: bpy.types.Context) -> None:
         layer, column = self.layer(context), self.layout.column()
-        for name in ("opacity", "relief", "style"):
+        for name in ("relief", "style"):
             column.prop(layer, name)
         column.prop(layer.exposure, "strict")
 
@@ -347,9 +409,10 @@ def _in_space(panel: type, space: str, ending: str) -> type:
     return type(f"SABI_PT{panel.__name__.lower()}{ending}", (panel, bpy.types.Panel), named)
 
 
-_SHARED = (_Weather, _Recipe, _Where, _Further, _Surroundings, _Object, _Export)
+_SHARED = (_Weather, _Recipe, _Masks, _Where, _Opacity, _Further, _Surroundings, _Object, _Export)
 _CLASSES = (
     SABI_UL_layers,
+    SABI_UL_masks,
     *(_in_space(panel, space, ending) for space, ending in SPACES.items() for panel in _SHARED),
     SABI_PT_frame,
     SABI_PT_degree,

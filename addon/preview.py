@@ -18,6 +18,7 @@ from typing import TypeVar
 import bpy
 
 from ..backend.protocol.errors import Cancelled, SabiError, SceneError
+from ..backend.protocol.opacity import OPAQUE
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ColorSpace
@@ -31,7 +32,6 @@ from .weathering import Target, capture_settings, capturing, image_names, load, 
 
 T = TypeVar("T")
 REST = 0.4  # seconds without a change until the whole images are painted
-LIVE = {"age": "Age", "opacity": "Opacity", "relief": "Height"}  # what nodes do: a change of it paints nothing
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def can_follow(shown: Shown | None, recipe: Recipe) -> bool:
     """Whether the object's nodes are those of the recipe: the same effects and masks, in the same order."""
 
     def nodes(of: Recipe) -> list[tuple[object, ...]]:
-        return [(layer.effect, layer.mask, layer.invert_mask) for layer in of.shown.layers]
+        return [(layer.effect, layer.stack, layer.curve) for layer in of.shown.layers]
 
     return shown is not None and nodes(shown.recipe) == nodes(recipe)
 
@@ -238,9 +238,10 @@ def _take_over(obj: bpy.types.Object, recipe: Recipe) -> None:
     applied = on_object.weathered(obj)
     shown = Recipe.from_json(applied.recipe_json)
     for old, new, sockets in zip(shown.shown.layers, recipe.shown.layers, applied.layers, strict=True):
-        for name, socket in LIVE.items():
-            if getattr(old, name) != getattr(new, name):
-                sockets[socket].default_value = getattr(new, name)
+        before = on_object.live_values(old)
+        for name, value in on_object.live_values(new).items():
+            if value != before[name] and name in sockets:
+                sockets[name].default_value = value
     for tree in _trees(obj):
         tree[on_object.RECIPE] = recipe.to_json(indent=None)
 
@@ -249,7 +250,7 @@ def _painting(recipe: Recipe) -> tuple[object, ...]:
     """All that painted images hang on."""
 
     def still(layer: Layer) -> Layer:
-        return replace(layer, age=0.5, opacity=1.0, relief=0.0)
+        return replace(layer, age=0.5, opacity=1.0, relief=0.0, channels=OPAQUE)
 
     return recipe.frame, tuple(map(still, recipe.shown.layers))
 

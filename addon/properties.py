@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import bpy
 from bpy.props import (
@@ -21,9 +23,12 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
+from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
+from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
 from . import live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 from .export_settings import SABI_PG_export
+from .on_object import CHANNEL_SOCKETS
 
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
@@ -44,8 +49,9 @@ MODES = [
 
 
 def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
-    """Another effect starts from its own defaults; age, seed and opacity stay."""
+    """Another effect starts from its own defaults; age, seed, opacity and masks stay."""
     kept = {name: plain(getattr(layer, name)) for name in ("age", "opacity")}
+    kept["masks"] = tuple(mask_of(mask) for mask in layer.masks if mask_name(mask))
     layer.taught = "" if layer.effect in KNOWN else layer.effect
     fill_layer(layer, words.Layer(words.effect_named(layer.effect), seed=layer.seed % 2**32, **kept))
 
@@ -53,13 +59,13 @@ def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
 
 
-def _place(layer: SABI_PG_layer) -> int:
-    """How many layers lie below this one."""
-    return int(layer.path_from_id().rpartition("[")[2][:-1])
+def _place(of_layer: bpy.types.PropertyGroup) -> int:
+    """How many layers lie below the one whose property this is."""
+    return int(of_layer.path_from_id().partition("layers[")[2].partition("]")[0])
 
 
-def _below_items(layer: SABI_PG_layer, _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
-    below = list(layer.id_data.sabi.layers)[: _place(layer)]
+def _below_items(mask: SABI_PG_mask, _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
+    below = list(mask.id_data.sabi.layers)[: _place(mask)]
     key = tuple(other.effect for other in below)
     if key not in _kept:
         names = [f"{number} {in_words(effect)}" for number, effect in enumerate(key, start=1)]
@@ -68,12 +74,135 @@ def _below_items(layer: SABI_PG_layer, _context: bpy.types.Context) -> list[tupl
     return _kept[key]
 
 
-def _get_below(layer: SABI_PG_layer) -> int:
-    return layer.mask_layer if layer.mask_layer <= _place(layer) else 0
+def _get_below(mask: SABI_PG_mask) -> int:
+    return mask.number if mask.number <= _place(mask) else 0
 
 
-def _set_below(layer: SABI_PG_layer, number: int) -> None:
-    layer.mask_layer = number
+def _set_below(mask: SABI_PG_mask, number: int) -> None:
+    mask.number = number
+    live.changed(mask, bpy.context)
+
+
+_settling = False
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within, a property that is set moves no other; floats of 32 bits would push each other for ever."""
+    global _settling
+    _settling = True
+    try:
+        yield
+    finally:
+        _settling = False
+
+
+def _low_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
+    if not _settling:
+        with _alone():
+            mask.high = max(mask.high, mask.low + NARROWEST)
+        live.changed(mask, context)
+
+
+def _high_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
+    if not _settling:
+        with _alone():
+            mask.low = min(mask.low, mask.high - NARROWEST)
+        live.changed(mask, context)
+
+
+def _point_changed(point: SABI_PG_point, context: bpy.types.Context) -> None:
+    """The curve goes on rising: neighbours give way to the point that was moved."""
+    if _settling:
+        return
+    points = list(point.id_data.sabi.layers[_place(point)].curve)
+    place, last = points.index(point), len(points) - 1
+    with _alone():
+        point.degree = min(max(point.degree, CLOSEST * place), 1 - CLOSEST * (last - place))
+        for before, after in pairwise(points[place:]):
+            after.degree = max(after.degree, before.degree + CLOSEST)
+            after.opacity = max(after.opacity, before.opacity)
+        for after, before in pairwise(points[place::-1]):
+            before.degree = min(before.degree, after.degree - CLOSEST)
+            before.opacity = min(before.opacity, after.opacity)
+    live.changed(point, context)
+
+
+class SABI_PG_mask(bpy.types.PropertyGroup):
+    """One mask of a layer"""
+
+    kind: EnumProperty(
+        name="Mask From",
+        description="What says where the layer may act",
+        items=mask_kinds.KINDS,
+        update=live.changed,
+    )
+    source: StringProperty(
+        name="Mask",
+        description="What says where the layer may act: where it is white or 1; empty for everywhere",
+        update=live.changed,
+    )
+    number: IntProperty(options={"HIDDEN"})  # of the layer below that is the mask, from 1; 0 for none
+    below: EnumProperty(
+        name="Mask",
+        description="The layer below whose coverage or degree says where this one may act, at any age",
+        items=_below_items,
+        get=_get_below,
+        set=_set_below,
+    )
+    combine: EnumProperty(
+        name="Combine",
+        description="How the mask is laid on those above it in the list",
+        items=mask_kinds.COMBINE,
+        update=live.changed,
+    )
+    invert: BoolProperty(name="Invert Mask", description="Act where the mask is black", update=live.changed)
+    low: FloatProperty(
+        name="Black Level",
+        description="What of the mask counts as black",
+        min=0,
+        max=1 - NARROWEST,
+        subtype="FACTOR",
+        update=_low_changed,
+    )
+    high: FloatProperty(
+        name="White Level",
+        description="What of the mask counts as white",
+        min=NARROWEST,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+        update=_high_changed,
+    )
+    gamma: FloatProperty(
+        name="Gamma",
+        description="Above 1 brightens what of the mask lies between black and white",
+        min=GAMMA_MIN,
+        max=GAMMA_MAX,
+        default=1,
+        update=live.changed,
+    )
+
+
+class SABI_PG_point(bpy.types.PropertyGroup):
+    """One point of a layer's opacity by degree"""
+
+    degree: FloatProperty(
+        name="Degree",
+        description="How weathered the surface is around",
+        min=0,
+        max=1,
+        subtype="FACTOR",
+        update=_point_changed,
+    )
+    opacity: FloatProperty(
+        name="Opacity",
+        description="How opaque the layer is there; it never falls with degree, so that nothing shrinks with age",
+        min=0,
+        max=1,
+        subtype="FACTOR",
+        update=_point_changed,
+    )
 
 
 class SABI_PG_exposure(bpy.types.PropertyGroup):
@@ -203,19 +332,48 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         get=styles.get_share,
         set=styles.set_share,
     )
-    mask_kind: EnumProperty(name="Mask From", description="What says where the layer may act", items=mask_kinds.KINDS)
-    mask: StringProperty(
-        name="Mask", description="What says where the layer may act: where it is white or 1; empty for everywhere"
+    masks: CollectionProperty(name="Masks", description="Where the layer may act, in order", type=SABI_PG_mask)
+    active_mask: IntProperty(name="Active Mask", description="The mask whose settings are shown", min=0)
+    albedo: FloatProperty(
+        name="Albedo",
+        description="How far the layer changes the colour",
+        min=0,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+        update=live.changed,
     )
-    mask_layer: IntProperty(options={"HIDDEN"})  # number of the layer below that is the mask, from 1; 0 for none
-    mask_below: EnumProperty(
-        name="Mask",
-        description="The layer below whose coverage says where this one may act, at any age",
-        items=_below_items,
-        get=_get_below,
-        set=_set_below,
+    roughness: FloatProperty(
+        name="Roughness",
+        description="How far the layer changes the roughness",
+        min=0,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+        update=live.changed,
     )
-    invert_mask: BoolProperty(name="Invert Mask", description="Act where the mask is black")
+    metallic: FloatProperty(
+        name="Metallic",
+        description="How far the layer changes what is metal",
+        min=0,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+        update=live.changed,
+    )
+    height: FloatProperty(
+        name="Bump",
+        description="How far the layer changes height and normals",
+        min=0,
+        max=1,
+        default=1,
+        subtype="FACTOR",
+        update=live.changed,
+    )
+    curve: CollectionProperty(
+        name="Opacity by Degree", description="Points of a curve that rises; none for 1", type=SABI_PG_point
+    )
+    curve_smooth: BoolProperty(name="Smooth", description="The curve has no corners at its points", update=live.changed)
     hidden: BoolProperty(name="Hide", description="Keep the layer in the recipe and do not paint it")
     solo: BoolProperty(name="Solo", description="Paint only layers that are solo, and what masks them")
     lock_seed: BoolProperty(name="Lock Seed", description="The dice for all layers leaves this one's pattern as it is")
@@ -292,11 +450,15 @@ def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
 def shown_layers(settings: SABI_PG_scene) -> set[int]:
     """Which layers are painted, by their places: those that are solo and what masks them, or all that are not hidden."""
     solo = {number for number, layer in enumerate(settings.layers) if layer.solo}
-    for number in sorted(solo, reverse=True):
-        while settings.layers[number].mask_kind == "LAYER" and 0 < settings.layers[number].mask_layer <= number:
-            number = settings.layers[number].mask_layer - 1
-            solo.add(number)
+    for number in range(len(settings.layers) - 1, -1, -1):
+        if number in solo:
+            solo |= {place for place in map(_masking, settings.layers[number].masks) if 0 <= place < number}
     return solo or {number for number, layer in enumerate(settings.layers) if not layer.hidden}
+
+
+def _masking(mask: SABI_PG_mask) -> int:
+    """The place of the layer that is the mask; -1 where none is."""
+    return mask.number - 1 if mask.kind in mask_kinds.OF_LAYERS else -1
 
 
 def frame_of(settings: SABI_PG_scene) -> words.Frame:
@@ -306,19 +468,30 @@ def frame_of(settings: SABI_PG_scene) -> words.Frame:
 
 def layer_of(layer: SABI_PG_layer) -> words.Layer:
     weights = {name: plain(getattr(layer.exposure, name)) for name in words.Exposure.__dataclass_fields__}
-    rest = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief", "invert_mask")}
+    rest = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief")}
     seed = layer.seed % 2**32  # Blender's integers are signed
     return words.Layer(
         words.effect_named(layer.effect),
         exposure=words.Exposure(**weights),
         style=styles.parse(layer.style),
         seed=seed,
-        mask=mask_kinds.map_name(
-            str(layer.mask_layer or "") if layer.mask_kind == "LAYER" else layer.mask, layer.mask_kind
-        ),
+        masks=tuple(mask_of(mask) for mask in layer.masks if mask_name(mask)),
+        channels=ChannelOpacity(**{name: plain(getattr(layer, name)) for name in CHANNEL_SOCKETS}),
+        curve=Curve(tuple((plain(p.degree), plain(p.opacity)) for p in layer.curve), layer.curve_smooth),
         hidden=layer.hidden,
         **rest,
     )
+
+
+def mask_name(mask: SABI_PG_mask) -> str:
+    """Of the map that it becomes; empty where nothing is chosen."""
+    of_layer = mask.kind in mask_kinds.OF_LAYERS
+    return mask_kinds.map_name(str(mask.number or "") if of_layer else mask.source, mask.kind)
+
+
+def mask_of(mask: SABI_PG_mask) -> Mask:
+    levels = {name: plain(getattr(mask, name)) for name in ("low", "high", "gamma")}
+    return Mask(mask_name(mask), Combine[mask.combine], mask.invert, **levels)
 
 
 def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:
@@ -340,21 +513,44 @@ def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     if target.effect != layer.effect.value:
         target.taught = "" if layer.effect.value in KNOWN else layer.effect.value  # else it could not be chosen
         target.effect = layer.effect.value  # fills in the effect's defaults first
-    for name in ("age", "feature_size", "opacity", "relief", "invert_mask", "hidden"):
+    for name in ("age", "feature_size", "opacity", "relief", "hidden"):
         setattr(target, name, getattr(layer, name))
-    kind, name = mask_kinds.parts(layer.mask)
-    target.mask_kind, target.mask_layer, target.mask = kind, layer.masking, "" if layer.masking else name
+    target.masks.clear()
+    target.active_mask = 0
+    for mask in layer.stack:
+        fill_mask(target.masks.add(), mask)
+    for name in CHANNEL_SOCKETS:
+        setattr(target, name, getattr(layer.channels, name))
+    fill_curve(target, layer.curve)
     target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
     for name in words.Exposure.__dataclass_fields__:
         setattr(target.exposure, name, getattr(layer.exposure, name))
     target.style, target.custom_style = styles.as_text(layer.style), ""
 
 
+def fill_mask(target: SABI_PG_mask, mask: Mask) -> None:
+    kind, name = mask_kinds.parts(mask.mask)
+    target.kind, target.number, target.source = kind, mask.layer, "" if mask.layer else name
+    target.combine, target.invert, target.gamma = mask.combine.name, mask.invert, mask.gamma
+    with _alone():
+        target.low, target.high = mask.low, mask.high
+
+
+def fill_curve(target: SABI_PG_layer, curve: Curve) -> None:
+    target.curve.clear()
+    with _alone():
+        for degree, opacity in curve.points:
+            point = target.curve.add()
+            point.degree, point.opacity = degree, opacity
+    target.curve_smooth = curve.smooth
+
+
 def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
     """Masks by layers follow layers that were moved: old place -> new place; what has none was removed."""
     for layer in settings.layers:
-        if layer.mask_layer:
-            layer.mask_layer = places.get(layer.mask_layer - 1, -1) + 1
+        for mask in layer.masks:
+            if mask.number:
+                mask.number = places.get(mask.number - 1, -1) + 1
 
 
 def _get_preset(settings: SABI_PG_scene) -> int:
@@ -378,7 +574,9 @@ def plain(value: object) -> object:
     return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
-_register, _unregister = bpy.utils.register_classes_factory((SABI_PG_exposure, SABI_PG_layer, SABI_PG_scene))
+_register, _unregister = bpy.utils.register_classes_factory(
+    (SABI_PG_exposure, SABI_PG_mask, SABI_PG_point, SABI_PG_layer, SABI_PG_scene)
+)
 
 
 def register() -> None:

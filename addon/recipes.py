@@ -166,6 +166,9 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
             layer = context.scene.sabi.layers[place]
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
             layer.relief = plain(sockets["Height"].default_value)
+            for name, label in on_object.CHANNEL_SOCKETS.items():
+                if label in sockets:
+                    setattr(layer, name, plain(sockets[label].default_value))
         return {"FINISHED"}
 
 

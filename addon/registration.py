@@ -23,6 +23,7 @@ _MODULES = (
     "service_operators",
     "recipes",
     "asset_operators",
+    "mask_operators",
     "remedies",
     "degree_operators",
     "panels",

@@ -7,6 +7,7 @@ are known by their session's number and looked up again.
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ from typing import TypeVar
 import bpy
 
 from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, SabiError, SceneError
+from ..backend.protocol.mask_stack import Mask
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
@@ -26,16 +28,16 @@ from . import images, masks, material, on_object, reading, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
-from .growth_nodes import PaintedImages
+from .growth_nodes import PaintedImages, PlacedMask
 from .jobs import PaintedFiles, PaintJob
 from .kept import Kept
-from .mask_kinds import parts
 from .preferences import service, service_settings
 from .progress import Progress
 
 T = TypeVar("T")
 _painting = timing.Rate(12.0)  # seconds for a million texels of one layer; two cores
 MANY_FACES = 100_000
+_MASKS = "masks {}"
 CAPTURE_SHARE = 0.4  # of the time an object takes, as the progress bar has it
 
 
@@ -101,6 +103,7 @@ def weather_objects(
     """
     yield from _reading(lambda: _mask_images(recipe))
     masks.check(recipe)
+    masks.packed(recipe)
     targets = [Target.of(obj, materials) for obj in objects]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
@@ -189,7 +192,7 @@ def _reading(find: Callable[[], list[bpy.types.Image]]) -> Generator[Progress, N
 
 
 def _mask_images(recipe: Recipe) -> list[bpy.types.Image]:
-    found = map(masks.image, recipe.layers)
+    found = map(masks.image, (mask.mask for layer in recipe.layers for mask in layer.stack))
     return [image for image in found if image is not None]
 
 
@@ -240,11 +243,22 @@ def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
             yield Progress("Loading the images", 1.0)
 
 
+def _packed(ready: Ready) -> tuple[str, ...]:
+    """The masks that the object's nodes find in images of Sabi's own."""
+    captured = ready.captured
+    return masks.packed(ready.painted.recipe, readable=captured.second_uv is None and not captured.tiles)
+
+
 def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
-    """What was captured of the mesh as masks: images too, behind the painted ones; packed, since no file was made of them."""
-    for mask in masks.captured(ready.painted.recipe):
-        name = f"{ready.target.name} {parts(mask)[1]}"
-        image = images.write_tiles(ready.captured.surface[mask], ready.captured.tiles, name)
+    """Masks in images of Sabi's own, behind the painted ones; packed, since no file was made of them."""
+    names, captured = _packed(ready), ready.captured
+    made = yield from masks.read(ready.painted.recipe, captured.surface.size, names)
+    for number, start in enumerate(range(0, len(names), masks.PACKED), start=1):
+        found = [
+            made[name]() if name in made else captured.surface[name] for name in names[start : start + masks.PACKED]
+        ]
+        name = f"{ready.target.name} {_MASKS.format(number)}"
+        image = images.write_tiles(masks.together(found), captured.tiles, name)
         image[material.IMAGE] = True
         kept.block(image)
         yield Progress("Loading the images", 1.0)
@@ -266,7 +280,8 @@ def image_names(ready: Ready) -> list[str]:
         for number, layer in layers
         for name in CHANNELS
     ]
-    return painted + [f"{ready.target.name} {parts(mask)[1]}" for mask in masks.captured(ready.painted.recipe)]
+    count = math.ceil(len(_packed(ready)) / masks.PACKED)
+    return painted + [f"{ready.target.name} {_MASKS.format(number + 1)}" for number in range(count)]
 
 
 def _apply(ready: Ready, blocks: Sequence[int]) -> None:
@@ -275,8 +290,16 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
     if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
     there = {uid: loaded(uid, obj.name) for uid in blocks}
-    found, own = iter(there.values()), masks.captured(ready.painted.recipe)
-    maps = dict(zip(own, list(there.values())[len(there) - len(own) :], strict=True))
+    found, shown = iter(there.values()), ready.painted.recipe.shown.layers
+    own = list(there.values())[len(CHANNELS) * len(shown) :]
+    packed = {name: divmod(place, masks.PACKED) for place, name in enumerate(_packed(ready))}
+
+    def placed(mask: Mask) -> PlacedMask:
+        if mask.mask in packed:
+            number, channel = packed[mask.mask]
+            return PlacedMask(mask, own[number], channel)
+        return PlacedMask(mask, masks.image(mask.mask))
+
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
@@ -284,12 +307,11 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
             layer.age,
             layer.opacity,
             layer.relief,
-            masks.image(layer),
-            layer.invert_mask,
-            maps.get(layer.mask),
-            layer.masking,
+            tuple(map(placed, layer.stack)),
+            layer.channels,
+            layer.curve,
         )
-        for layer in ready.painted.recipe.shown.layers
+        for layer in shown
     ]
     shown = captured.slots or material.used_slots(obj)
     slots = material.named_slots(obj, shown, ready.target.materials)

@@ -2,7 +2,7 @@
 """The formula that turns a painted layer into its look at an age. No network; also what the node group evaluates.
 
     rate, onset = from exposure        degree   = clip(rate * age - onset, 0, 1)           (Gu et al. 2006, STAF)
-    depth       = degree - threshold   coverage = opacity * mask * smoothstep(0, softness, depth)
+    depth       = degree - threshold   coverage = opacity * curve(degree) * mask * smoothstep(0, softness, depth)
 
 Exposure, threshold and softness are stored in 8 bits; both hosts evaluate from the stored values, so they agree.
 Coverage rises with age at most `MAX_SLOPE` per unit of age, so a time-lapse does not pop.
@@ -11,6 +11,8 @@ Coverage rises with age at most `MAX_SLOPE` per unit of age, so a time-lapse doe
 from __future__ import annotations
 
 import numpy as np
+
+from .opacity import Curve, segments
 
 RATE_MIN, RATE_MAX = 0.3, 1.2
 ONSET_MAX = 0.3
@@ -54,3 +56,12 @@ def coverage(depth: np.ndarray, softness: np.ndarray, opacity: float = 1.0) -> n
 def key_position(depth: np.ndarray) -> np.ndarray:
     """Where between the thin look (0) and the thick look (1) a texel is."""
     return np.clip(depth * np.float32(1 / KEY_DEPTH), 0, 1)
+
+
+def opacity_at(curve: Curve, degree: np.ndarray) -> np.ndarray:
+    """A layer's opacity by degree, float32 0..1; monotone."""
+    total = np.full(np.shape(degree), curve.points[0][1] if curve.points else 1.0, np.float32)
+    for (before, low), (after, high) in segments(curve.points):
+        t = np.clip((degree - np.float32(before)) / np.float32(after - before), 0, 1)
+        total += np.float32(high - low) * (t * t * (3 - 2 * t) if curve.smooth else t)
+    return total

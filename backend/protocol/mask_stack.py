@@ -57,7 +57,7 @@ class Mask:
         check_number("mask's low level", self.low, 0, 1)
         check_number("mask's high level", self.high, 0, 1)
         check_number("mask's gamma", self.gamma, GAMMA_MIN, GAMMA_MAX)
-        if self.high - self.low < NARROWEST - 1e-9:
+        if self.high - self.low < NARROWEST - 1e-6:
             raise BadRecipe(
                 f"A mask's levels go from {self.low:g} to {self.high:g}, which is no range.",
                 f"Let high lie at least {NARROWEST:g} above low; invert turns a mask round.",

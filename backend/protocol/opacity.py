@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from .checks import check_number
 from .errors import BadRecipe
 
@@ -49,7 +47,7 @@ class Curve:
             check_number("degree of a curve's point", degree, 0, 1)
             check_number("opacity of a curve's point", opacity, 0, 1)
         for (before, low), (after, high) in pairwise(self.points):
-            if after - before < CLOSEST - 1e-9:
+            if after - before < CLOSEST - 1e-6:
                 raise BadRecipe(
                     f"A curve's points lie at degrees {before:g} and {after:g}, too close or out of order.",
                     f"Order them by degree, at least {CLOSEST:g} apart.",
@@ -61,15 +59,6 @@ class Curve:
                 )
         if not isinstance(self.smooth, bool):
             raise BadRecipe(f"Whether a curve is smooth must be true or false, not {self.smooth!r}.", "Leave it out.")
-
-    def at(self, degree: np.ndarray) -> np.ndarray:
-        """Opacity 0..1 at degrees, float32; monotone."""
-        first = self.points[0][1] if self.points else 1.0
-        total = np.full(np.shape(degree), first, np.float32)
-        for (before, low), (after, high) in segments(self.points):
-            t = np.clip((degree - np.float32(before)) / np.float32(after - before), 0, 1)
-            total += np.float32(high - low) * (t * t * (3 - 2 * t) if self.smooth else t)
-        return total
 
 
 OPAQUE, EVEN = ChannelOpacity(), Curve()  # what a layer begins with

@@ -352,15 +352,29 @@ def _renumbered(mask: Mask, places: Mapping[int, int]) -> Mask:
     return replace(mask, mask=f"{prefix}{places[mask.layer - 1]}") if mask.layer else mask
 
 
+def masks_from(data: object) -> tuple[Mask, ...]:
+    """A layer's masks once their JSON is read. Raises BadRecipe."""
+    if not isinstance(data, list):
+        raise BadRecipe("A layer's masks must be a list.", 'Write "masks": [{"mask": "group:Top"}].')
+    return tuple(_build(Mask, mask, "mask", combine=Combine) for mask in data)
+
+
+def curve_from(data: object) -> Curve:
+    """A layer's curve once its JSON is read. Raises BadRecipe."""
+    curve: Curve = _build(Curve, data, "curve")
+    return curve
+
+
 def _layer(data: object) -> Layer:
     if isinstance(data, dict):
-        parts = {"exposure": Exposure, "channels": ChannelOpacity, "curve": Curve}
-        made = {name: _build(kind, data[name], name) for name, kind in parts.items() if data.get(name) is not None}
+        parts = {
+            "exposure": lambda part: _build(Exposure, part, "exposure"),
+            "channels": lambda part: _build(ChannelOpacity, part, "channels"),
+            "curve": curve_from,
+            "masks": masks_from,
+        }
+        made = {name: make(data[name]) for name, make in parts.items() if data.get(name) is not None}
         data = {**{name: value for name, value in data.items() if name not in parts}, **made}
-        if "masks" in data:
-            if not isinstance(data["masks"], list):
-                raise BadRecipe("A layer's masks must be a list.", 'Write "masks": [{"mask": "group:Top"}].')
-            data["masks"] = tuple(_build(Mask, mask, "mask", combine=Combine) for mask in data["masks"])
     return _build(Layer, data, "layer", effect=effect_named, style=lambda s: tuple(s) if isinstance(s, list) else s)
 
 

@@ -85,7 +85,7 @@ def covered(surface: Surface, layer: Layer, painted: PaintedLayer, rows: slice) 
     softness = STORED.take(_channel(painted.growth, 2, rows, texels))
     coverage = growth.coverage(depth, softness, layer.opacity)
     if layer.curve.points:
-        coverage *= layer.curve.at(degrees(layer.age)).take(_channel(painted.growth, 0, rows, texels))
+        coverage *= growth.opacity_at(layer.curve, degrees(layer.age)).take(_channel(painted.growth, 0, rows, texels))
     if layer.stack:
         coverage *= combined(layer.stack, lambda mask: _values(surface[mask.mask], rows, texels)[0])
     if "alpha" in surface:

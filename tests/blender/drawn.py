@@ -49,8 +49,8 @@ class Layout:
 
     def template_list(self, kind: str, _id: str, data: object, name: str, active: object, index: str, **_how) -> None:
         assert hasattr(bpy.types, kind)
-        for item in getattr(data, name):
-            panels.SABI_UL_layers.draw_item(None, None, self, data, item, 0, active, index, 0)
+        for place, item in enumerate(getattr(data, name)):
+            getattr(panels, kind).draw_item(None, None, self, data, item, 0, active, index, place)
 
     def progress(self, *, factor: float, text: str) -> None:
         self.root.labels.append(text)

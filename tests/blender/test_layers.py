@@ -74,12 +74,12 @@ def test_a_mask_that_lies_above_is_refused_in_words(settings):
 
 
 def test_the_menu_of_layers_below(settings):
-    rust = settings.layers[1]
-    assert rust.mask_below == "1"
-    rust.mask_below = "NONE"
+    rust = settings.layers[1].masks[0]
+    assert rust.below == "1"
+    rust.below = "NONE"
     assert masks(settings) == [""] * 3
     with pytest.raises(TypeError):
-        settings.layers[0].mask_below = "1"
+        settings.layers[0].masks.add().below = "1"
 
 
 def test_a_copy_lies_on_its_original_and_has_its_own_pattern(settings):

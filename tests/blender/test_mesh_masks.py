@@ -178,24 +178,25 @@ def test_beside_the_file_the_mask_is_packed(backend, strip, tmp_path):
         weather(bpy.context.object, Layer(Effect.RUST, 0.9, mask="group:Top"))
     finally:
         preferences().storage = "PACK"
-    assert bpy.data.images["strip Top"].packed_file is not None
+    assert bpy.data.images["strip masks 1"].packed_file is not None
     assert len(list((tmp_path / "sabi").glob("*.png"))) == 3
 
 
 def test_revert_takes_the_masks_image_too(backend, strip):
     before = set(bpy.data.images.keys())
     weather(strip, Layer(Effect.RUST, 0.9, mask="group:Top"))
-    assert "strip Top" in bpy.data.images
+    assert "strip masks 1" in bpy.data.images
     weather(strip, Layer(Effect.RUST, 0.9, mask="group:Top"), Layer(Effect.MOSS, mask="attribute:Paint"))
-    assert {"strip Top", "strip Paint"} <= set(bpy.data.images.keys())
+    assert [image.name for image in bpy.data.images if "mask" in image.name] == ["strip masks 1"], "both are in one"
     assert len(on_object.weathered(strip).layers) == 2
     bpy.ops.sabi.revert()
     assert set(bpy.data.images.keys()) == before
 
 
 def test_the_panel_holds_every_kind(clean_scene):
-    kinds = [("IMAGE", "mask:Dots"), ("GROUP", "group:Top"), ("ATTRIBUTE", "attribute:Paint"), ("LAYER", "layer:2")]
+    kinds = [("IMAGE", "mask:Dots"), ("GROUP", "group:Top"), ("ATTRIBUTE", "attribute:Paint")]
+    kinds += [("LAYER", "layer:2"), ("DEGREE", "degree:3")]
     recipe = Recipe(tuple(Layer(Effect.RUST, mask=mask, invert_mask=True) for _, mask in kinds))
     fill(clean_scene.sabi, recipe)
-    assert [layer.mask_kind for layer in clean_scene.sabi.layers] == [kind for kind, _ in kinds]
+    assert [layer.masks[0].kind for layer in clean_scene.sabi.layers] == [kind for kind, _ in kinds]
     assert recipe_of(clean_scene.sabi).layers == recipe.layers

@@ -36,7 +36,8 @@ def shown(space):
 
 
 def test_the_same_panels_in_three_editors():
-    shared = {"Sabi", "Recipe", "Where", "More of This Layer", "Surroundings", "On This Object", "Export Maps"}
+    shared = {"Sabi", "Recipe", "Masks", "Where", "Opacity", "More of This Layer", "Surroundings", "On This Object"}
+    shared.add("Export Maps")
     assert shown("VIEW_3D") == shown("NODE_EDITOR") == shared
     assert shown("IMAGE_EDITOR") == shared | {"Rendered Frame", "Degree of a Photograph"}
     for cls in OURS:
@@ -52,21 +53,28 @@ def test_in_the_node_editor_only_beside_shaders():
 
 
 @pytest.mark.parametrize("effect", [effect.value for effect in Effect])
-@pytest.mark.parametrize("kind", ["IMAGE", "GROUP", "ATTRIBUTE", "LAYER"])
+@pytest.mark.parametrize("kind", ["IMAGE", "GROUP", "ATTRIBUTE", "LAYER", "DEGREE"])
 def test_every_panel_draws(clean_scene, effect, kind):
     obj = plane(tree_material(TREES[0]))
     fill(clean_scene.sabi, Recipe((Layer(Effect.RUST), Layer(Effect(effect), style=(0.5,) * 16))))
     clean_scene.sabi.active_layer = 1
-    layer = clean_scene.sabi.layers[1]
-    layer.mask_kind = kind
+    bpy.ops.sabi.mask_add(kind=kind)
+    bpy.ops.sabi.mask_add(kind=kind, combine="SUBTRACT")
+    bpy.ops.sabi.curve_add()
     for cls in panels._CLASSES:
         if hasattr(cls, "bl_label") and cls.poll(context()):
             draw(cls)
     drawn = draw(panel("SABI_PT_recipe"), object=obj)
-    assert {"age", "amount", "feature_size", "seed", "style_first", "mask_kind", "hidden", "solo"} <= {
+    assert {"age", "amount", "feature_size", "seed", "style_first", "hidden", "solo"} <= {
         name for _, name in drawn.props
     }
     assert {"sabi.layer_add", "sabi.layer_duplicate", "sabi.layer_move", "sabi.seed_roll"} <= drawn.pressable
+    for mesh in (obj, None):
+        drawn = draw(panel("SABI_PT_masks"), object=mesh)
+        assert {"kind", "combine", "invert", "low", "high", "gamma"} <= {name for _, name in drawn.props}
+        assert {"sabi.mask_add", "sabi.mask_remove", "sabi.mask_move"} <= drawn.pressable
+    drawn = draw(panel("SABI_PT_opacity"))
+    assert {"albedo", "roughness", "metallic", "height", "degree", "curve_smooth"} <= {n for _, n in drawn.props}
     draw(panel("SABI_PT_recipe"), object=None)
 
 

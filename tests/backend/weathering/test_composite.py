@@ -130,7 +130,7 @@ def test_a_curve_makes_opacity_of_degree(smooth):
         aged = replace(LAYER, age=float(age))
         cover = coverage_map(surface(), replace(aged, curve=curve), layer)
         degree = growth.degree(layer.channel("exposure") / np.float32(255), float(age))
-        assert cover == pytest.approx(coverage_map(surface(), aged, layer) * curve.at(degree), abs=1e-6)
+        assert cover == pytest.approx(coverage_map(surface(), aged, layer) * growth.opacity_at(curve, degree), abs=1e-6)
         assert (cover >= before).all()
         assert np.abs(cover - before).max() < 0.25
         before = cover

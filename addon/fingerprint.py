@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import bpy
 
-from .joins import aside
-from .on_object import GROUP_KEY
+from .joins import beneath
+from .on_object import GROUP_KEY, find
 
 # What moves or names a node without changing what it does, and what Blender sets while it is at work.
 _LOOKS = {
@@ -37,28 +37,53 @@ _STATE = {
 
 
 def fingerprint(material: bpy.types.Material) -> str:
-    """A hexadecimal digest that changes with the material's nodes, values, images and links as they are without Sabi."""
-    with aside([material]):
-        lines = sorted(_lines(material.node_tree, set()))
+    """A hexadecimal digest that changes with the material's nodes, values, images and links as they are without Sabi.
+
+    Touches nothing: where Sabi's nodes stand between others, it looks through them.
+    """
+    lines = sorted(_lines(material.node_tree, set()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _lines(tree: bpy.types.NodeTree, seen: set[str]) -> Iterator[str]:
+    ours = find(tree, "mix") or find(tree, "group")
     for node in tree.nodes:
         if GROUP_KEY in node:
             continue
         yield f"{tree.name}/{node.name} {node.bl_idname} {sorted(_properties(node))}"
         for socket in node.inputs:
-            if not socket.is_linked and hasattr(socket, "default_value"):
-                yield f"{tree.name}/{node.name}.{socket.identifier} {_plain(socket.default_value)}"
+            value = _value(socket, ours)
+            if value is not None:
+                yield f"{tree.name}/{node.name}.{socket.identifier} {value}"
         inner = getattr(node, "node_tree", None)
         if inner is not None and inner.name not in seen:
             seen.add(inner.name)
             yield from _lines(inner, seen)
     for link in tree.links:
-        if GROUP_KEY not in link.from_node and GROUP_KEY not in link.to_node:
-            ends = (link.from_node.name, link.from_socket.identifier, link.to_node.name, link.to_socket.identifier)
-            yield f"{ends} {link.is_muted}"
+        if GROUP_KEY in link.to_node or (GROUP_KEY in link.from_node and link.from_node != ours):
+            continue
+        source, muted = link.from_socket, link.is_muted
+        if link.from_node == ours:
+            entry = beneath(link.from_socket)
+            if entry is None or not entry.is_linked:
+                continue
+            source, muted = entry.links[0].from_socket, False
+        ends = (source.node.name, source.identifier, link.to_node.name, link.to_socket.identifier)
+        yield f"{ends} {muted}"
+
+
+def _value(socket: bpy.types.NodeSocket, ours: bpy.types.Node | None) -> str | None:
+    """What an input has for itself; None where something else feeds it."""
+    link = socket.links[0] if socket.is_linked else None
+    if not hasattr(socket, "default_value") or (link is not None and link.from_node != ours):
+        return None
+    entry = None if link is None else beneath(link.from_socket)
+    if entry is None:
+        return _plain(socket.default_value)
+    if entry.is_linked:
+        return None
+    own = link.from_socket.name == "Normal" or entry.type != socket.type
+    return _plain((socket if own else entry).default_value)
 
 
 def _properties(node: bpy.types.Node) -> Iterator[tuple[str, str]]:

@@ -169,6 +169,12 @@ def _lay_over(tree: bpy.types.NodeTree, group: bpy.types.Node, site: Site, alpha
     tree.links.new(mix.outputs[0], site.target)
 
 
+def beneath(output: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
+    """The input of Sabi's node that holds what one of its outputs took the place of; None where it took no one's."""
+    node = output.node
+    return node.inputs[1] if node.get(GROUP_KEY) == "mix" else node.inputs.get(output.name)
+
+
 def _bypass(tree: bpy.types.NodeTree) -> list[tuple[str, str, str, str]]:
     """Links around Sabi's nodes; returns the ends (node, socket, node, socket) of the links that led out, by name."""
     mix, group = find(tree, "mix"), find(tree, "group")
@@ -178,7 +184,7 @@ def _bypass(tree: bpy.types.NodeTree) -> list[tuple[str, str, str, str]]:
     for link in [link for link in tree.links if link.from_node == (mix or group) and GROUP_KEY not in link.to_node]:
         source, target = link.from_socket, link.to_socket
         outgoing.append((source.node.name, source.identifier, target.node.name, target.identifier))
-        entry = mix.inputs[1] if mix else group.inputs.get(source.name)
+        entry = beneath(source)
         tree.links.remove(link)
         if entry is not None and entry.is_linked:
             tree.links.new(entry.links[0].from_socket, target)

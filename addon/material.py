@@ -15,11 +15,11 @@ import numpy as np
 
 from ..backend.protocol.errors import SceneError
 from ..backend.protocol.rules import matches
-from . import uvs
+from . import freshness, strokes, uvs
 from .fingerprint import fingerprint
 from .growth_nodes import PaintedImages
 from .joins import find_site, join, part
-from .on_object import LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
+from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
 ORIGINAL = "sabi_original"  # on a copy: the material that it was made of
@@ -113,6 +113,7 @@ def apply(
 def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
     had = touched(obj)
+    freshness.forget(obj)
     _put_back(obj)
     for material in [m for m in materials(obj) if group_node(m) and is_shared(m, obj)]:
         copy = material.copy()  # others keep the weathered one
@@ -210,8 +211,11 @@ def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
             }
             bpy.data.node_groups.remove(group)
     for image in images:
-        if IMAGE in image and image.users == 0:
+        if IMAGE in image and image.users == 0 and not strokes.release(image):
+            bare = image.get(BARE)
             bpy.data.images.remove(image)
+            if bare is not None and bare.users == 0:
+                bpy.data.images.remove(bare)
 
 
 def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:

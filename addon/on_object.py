@@ -16,6 +16,9 @@ PAINTED = "sabi_painted"  # on a group's image nodes: which painted image they s
 SLOTS = "sabi_slots"  # on an object: slot number -> {"material": the slot's own, "link": "DATA" or "OBJECT"}
 RECIPE = "sabi_recipe"  # on node groups: the recipe they were painted with, as JSON
 INPUT = "sabi_input"  # beside it: a digest of the mesh, the UVs and the materials beneath, as they were captured
+WRITTEN = "sabi_written"  # on a painted image: length and digest of the file that Sabi wrote
+BARE = "sabi_bare"  # on a painted image that the artist has painted on: the image as Sabi wrote it
+PAINT = "sabi_paint"  # on an image of the artist's to paint on, which Sabi made: it is saved with the file
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
 

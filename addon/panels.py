@@ -9,7 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ..backend.protocol.recipe import Exposure
-from . import effects, on_object, problems, work
+from . import effects, freshness, on_object, problems, work
 from .capture_settings import CaptureSettings
 from .later import Later
 from .mask_kinds import COMBINE, KINDS, OF_LAYERS
@@ -268,6 +268,8 @@ class _Object(_Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         applied = on_object.weathered(context.object)
+        for reason in freshness.reasons(context.object):
+            draw_text(layout.box(), freshness.REASONS[reason], "ERROR", context.region.width if context.region else 300)
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)

@@ -22,13 +22,13 @@ from ..backend.protocol.opacity import OPAQUE
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, masks, material, on_object, work
+from . import freshness, images, masks, material, on_object, work
 from .capture import Capture, CapturedObject
 from .kept import Kept
 from .preview_capture import PreviewCapture
 from .progress import Progress
 from .properties import recipe_of
-from .weathering import Target, capture_settings, capturing, image_names, load, loaded, paint
+from .weathering import Target, capture_settings, capturing, image_names, load, loaded, looked, paint
 
 T = TypeVar("T")
 REST = 0.4  # seconds without a change until the whole images are painted
@@ -176,13 +176,16 @@ def _rest() -> Generator[Progress, None, None]:
 def _whole(target: Target, recipe: Recipe, scene: int, folder: Path, before: Shown) -> Generator[Progress, None, None]:
     """The images as Weather makes them, in place of the small ones."""
     with work.holding():
-        captured = yield from capturing(Capture(bpy.context, target.find(), capture_settings(_scene(scene), recipe)))
+        capture = Capture(bpy.context, target.find(), capture_settings(_scene(scene), recipe))
+        state = yield from looked(target)
+        captured = yield from capturing(capture)
     kept = Kept()
     try:
         ready = yield from _while_wanted(paint(target, captured, recipe, folder), recipe, scene)
         yield from _while_wanted(load(ready, kept), recipe, scene)
         made = dict(zip(_marks(ready.painted.layers), (loaded(uid, target.name) for uid in kept.blocks), strict=True))
         _exchange(target.find(), made, ready.painted.recipe, before)
+        freshness.keep(target.find(), state)
         kept.stays()
     finally:
         kept.discard()

@@ -18,6 +18,8 @@ _MODULES = (
     "stage",
     "work",
     "handlers",
+    "freshness",
+    "saving",
     "operators",
     "export_operators",
     "service_operators",

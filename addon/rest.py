@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 
 import bpy
 import numpy as np
@@ -150,7 +151,15 @@ def repeats(obj: bpy.types.Object) -> str:
     return next((m.name for m in obj.modifiers if m.type in COPYING and m.show_render), "")
 
 
-def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
+class Part(Enum):
+    """What of an object a digest is of."""
+
+    ALL = "all"
+    SHAPE = "shape"  # all but UVs
+    UVS = "uvs"
+
+
+def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = Part.ALL) -> str:
     """A hexadecimal digest of an object's shape, UVs and attributes at rest: what a bake depends on besides materials.
 
     Modifiers that model are taken by their result, as the artist's view layer has it. Sabi's own UV map is left out.
@@ -158,7 +167,9 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
     if obj.mode == "EDIT":
         obj.update_from_editmode()
     total = hashlib.blake2b(digest_size=16)
-    _add_mesh(total, obj.data)
+    _add_mesh(total, obj.data, part)
+    if part is Part.UVS:
+        return total.hexdigest()
     if obj.data.shape_keys is not None:
         total.update(_coordinates(obj.data.shape_keys.reference_key.data).tobytes())
     modelling = [m for m in obj.modifiers if m.type not in MOVING and m.show_render]
@@ -167,10 +178,11 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
     if modelling:
         evaluated = obj.evaluated_get(depsgraph)
         mesh = evaluated.to_mesh()
-        _add_mesh(total, mesh)
+        _add_mesh(total, mesh, part)
         total.update(str([material and material.name_full for material in mesh.materials]).encode())
         evaluated.to_mesh_clear()
-    total.update(repr((tuple(obj.matrix_world.to_scale()), obj.pass_index, tuple(obj.color))).encode())
+    scale = [f"{axis:.5g}" for axis in obj.matrix_world.to_scale()]  # turning an object changes its last digits
+    total.update(repr((scale, obj.pass_index, tuple(obj.color))).encode())
     return total.hexdigest()
 
 
@@ -209,17 +221,21 @@ _COLOURS = ("FLOAT_COLOR", "BYTE_COLOR")
 _VIEW = (".select", ".hide", ".uv_select", ".sculpt", ".vs.", ".es.", ".pn.")  # what selecting and hiding leave behind
 
 
-def _add_mesh(total: hashlib.blake2b, mesh: bpy.types.Mesh) -> None:
+def _add_mesh(total: hashlib.blake2b, mesh: bpy.types.Mesh, part: Part) -> None:
     """Every attribute of a mesh, whatever it is called: positions, corners, materials, UVs, colours, sharp edges."""
-    starts = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_start", starts)
-    corners = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", corners)
-    total.update(starts.tobytes())
-    total.update(corners.tobytes())
+    uvs = {layer.name for layer in mesh.uv_layers}
+    if part is not Part.UVS:
+        starts = np.empty(len(mesh.polygons), np.int32)
+        mesh.polygons.foreach_get("loop_start", starts)
+        corners = np.empty(len(mesh.loops), np.int32)
+        mesh.loops.foreach_get("vertex_index", corners)
+        total.update(starts.tobytes())
+        total.update(corners.tobytes())
     for attribute in mesh.attributes:
         kind, count = attribute.data_type, len(attribute.data)
         if attribute.name.startswith(_VIEW) or attribute.name == SECOND_UV:
+            continue
+        if part is not Part.ALL and (attribute.name in uvs) is not (part is Part.UVS):
             continue
         if kind in _NUMBERS:
             width, dtype = _NUMBERS[kind]
@@ -238,4 +254,5 @@ def _add_mesh(total: hashlib.blake2b, mesh: bpy.types.Mesh) -> None:
             continue
         total.update(attribute.name.encode())
         total.update(values.tobytes())
-    total.update(str([layer.name for layer in mesh.uv_layers if layer.active_render]).encode())
+    if part is not Part.SHAPE:
+        total.update(str([layer.name for layer in mesh.uv_layers if layer.active_render]).encode())

@@ -141,6 +141,9 @@ JAPANESE = {
     "Smooth": "スムーズ",
     "The curve has no corners at its points": "カーブが点で角にならないようにします",
     # what is wrong
+    "Out of date: the mesh, its modifiers or its scale have changed": "古くなっています: メッシュ、モディファイアーまたはスケールが変わりました",
+    "Out of date: the UVs have changed": "古くなっています: UV が変わりました",
+    "Out of date: the material or its textures have changed": "古くなっています: マテリアルまたはテクスチャが変わりました",
     "'{}' has no material": "「{}」にマテリアルがありません",
     "'{}' has no UV map": "「{}」に UV マップがありません",
     "'{}' is hidden from renders": "「{}」はレンダーで非表示です",

@@ -11,7 +11,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..backend.protocol.mask_stack import Mask
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import images, masks, material, on_object, reading, timing, work
+from . import digests, freshness, images, masks, material, on_object, reading, strokes, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
@@ -68,6 +68,7 @@ class Ready:
     target: Target
     captured: CapturedObject
     painted: PaintedFiles
+    state: Mapping[str, str]  # of the object as it was captured
 
 
 def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> CaptureSettings:
@@ -124,10 +125,10 @@ def weather_objects(
             keeping.append(Kept())
             yield from load(result, keeping[-1])
             yield from _load_masks(result, keeping[-1])
-        applied = []
+        applied, stays = [], list[str]()
         for result, kept in zip(ready, keeping, strict=True):
             try:
-                _apply(result, kept.blocks)
+                stays += _apply(result, kept.blocks)
                 applied.append(result)
                 kept.stays()
             except SabiError as error:
@@ -135,7 +136,7 @@ def weather_objects(
         if not applied:
             raise failed[0]
         work.undo_step("Weather")
-        return _outcome(applied, failed)
+        return _outcome(applied, failed, stays)
     finally:
         for kept in keeping:
             kept.discard()
@@ -152,8 +153,22 @@ def _weather_one(
             f"It has {', '.join(slot.name for slot in target.find().material_slots) or 'none'}.",
         )
     yield from _reading(lambda: _textures(target.find()))
-    captured = yield from share(capturing(Capture(bpy.context, target.find(), settings)), 0.0, CAPTURE_SHARE)
-    return (yield from share(paint(target, captured, recipe, folder), CAPTURE_SHARE, 1.0))
+    capture = Capture(bpy.context, target.find(), settings)
+    state = yield from looked(target)
+    captured = yield from share(capturing(capture), 0.0, CAPTURE_SHARE)
+    ready = yield from share(paint(target, captured, recipe, folder), CAPTURE_SHARE, 1.0)
+    return replace(ready, state=state)
+
+
+def looked(target: Target) -> Generator[Progress, None, dict[str, str]]:
+    """What the object is before it is captured, to tell later what has changed."""
+    steps = digests.state(target.find())
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield Progress("Looking")
 
 
 def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path) -> Generator[Progress, None, Ready]:
@@ -177,7 +192,7 @@ def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path
         if megatexels >= timing.TELLING:
             _painting.learn((time.monotonic() - began) / (megatexels * len(sent.layers)))
         kept = replace(recipe, networks=painted.recipe.networks)
-        return Ready(target, captured, replace(painted, recipe=kept))
+        return Ready(target, captured, replace(painted, recipe=kept), {})
     except BackendGone:
         service.doubt()
         raise
@@ -237,6 +252,7 @@ def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
             image = images.open_file(files[name], next(names), space)
             kept.image(image)
+            strokes.note(image)
             yield Progress("Loading the images", 1.0)
             yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))
             images.read_texels(loaded(kept.blocks[-1], ready.target.name))
@@ -284,14 +300,22 @@ def image_names(ready: Ready) -> list[str]:
     return painted + [f"{ready.target.name} {_MASKS.format(number + 1)}" for number in range(count)]
 
 
-def _apply(ready: Ready, blocks: Sequence[int]) -> None:
-    """Wires one object's layers, with these images. Raises SceneError, with nothing changed, where it is not what it was."""
+def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
+    """Wires one object's layers, with these images, and the artist's strokes on them; returns what is to be said of those.
+
+    Raises SceneError, with nothing changed, where the object is not what it was.
+    """
     obj, captured = ready.target.find(), ready.captured
     if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
     there = {uid: loaded(uid, obj.name) for uid in blocks}
-    found, shown = iter(there.values()), ready.painted.recipe.shown.layers
-    own = list(there.values())[len(CHANNELS) * len(shown) :]
+    shown = ready.painted.recipe.shown.layers
+    count = len(CHANNELS) * len(shown)
+    made, own = list(there.values())[:count], list(there.values())[count:]
+    effects = [in_words(layer.effect.value) for layer in shown]
+    material.surface_materials(obj)  # raises before anything is changed
+    chosen = strokes.carry_all(obj, effects, made)
+    found = iter(chosen)
     packed = {name: divmod(place, masks.PACKED) for place, name in enumerate(_packed(ready))}
 
     def placed(mask: Mask) -> PlacedMask:
@@ -303,7 +327,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
-            in_words(layer.effect.value),
+            effect,
             layer.age,
             layer.opacity,
             layer.relief,
@@ -311,7 +335,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
             layer.channels,
             layer.curve,
         )
-        for layer in shown
+        for effect, layer in zip(effects, shown, strict=True)
     ]
     shown = captured.slots or material.used_slots(obj)
     slots = material.named_slots(obj, shown, ready.target.materials)
@@ -319,13 +343,19 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> None:
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for worn in on_object.weathered(obj).materials:
         on_object.group_node(worn).node_tree[on_object.INPUT] = captured.key
-    for uid, name in zip(blocks, image_names(ready), strict=True):
-        there[uid].name = name  # free now that what it replaces is gone
+    freshness.keep(obj, dict(ready.state))
+    bpy.data.batch_remove([image for image in made if image not in chosen])
+    for image, name in zip((*chosen, *own), image_names(ready), strict=True):
+        image.name = name  # free now that what it replaces is gone
+    return [_STAYS.format(image.name) for image in chosen if image.session_uid not in there]
 
 
-def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError]) -> work.Outcome:
+_STAYS = "'{}' was painted on and saved over what Sabi wrote: it stays as it is. Remove it from the file for a new one."
+
+
+def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError], more: Sequence[str]) -> work.Outcome:
     names = [result.target.name for result in ready]
     said = names[0] if len(names) == 1 else f"{len(names)} objects"
     warnings = [warning for result in ready for warning in (*result.captured.warnings, *result.painted.warnings)]
-    told = dict.fromkeys((*warnings, *(error.for_artist for error in failed)))
+    told = dict.fromkeys((*warnings, *more, *(error.for_artist for error in failed)))
     return work.Outcome(f"Weathered {said}", tuple(told), tuple(names))

@@ -89,6 +89,19 @@ def build(
     return tree
 
 
+def rewire(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages]) -> None:
+    """Builds the nodes of a group anew for as many layers as it has: sockets, their values, links and animation stay."""
+    inputs, outputs = (
+        [item.name for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == in_out]
+        for in_out in ("INPUT", "OUTPUT")
+    )
+    uv_map = next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap")
+    wrap = any(node.extension == "REPEAT" for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
+    tree.nodes.clear()
+    blend = Blend.INPUTS if "Base Color" in inputs else Blend.SHADER
+    _Wiring(tree).lay(layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap)
+
+
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
     def socket(name: str, kind: str, in_out: str, parent: object = None, **values: object) -> None:
         item = tree.interface.new_socket(name, in_out=in_out, socket_type=f"NodeSocket{kind}", parent=parent)

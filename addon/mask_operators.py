@@ -12,6 +12,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, Combine, Mask
 from ..backend.protocol.opacity import MAX_POINTS, Curve
 from . import mask_kinds
+from .capture_settings import LARGEST
 from .operators import reporting
 from .properties import fill_curve, fill_mask, plain
 
@@ -35,7 +36,19 @@ class _OnMask(_OnLayer):
         return layer is not None and layer.active_mask < len(layer.masks)
 
 
-class SABI_OT_mask_add(_OnLayer, bpy.types.Operator):
+class _WithRoom:
+    """Operators that add a mask."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        layer = chosen_layer(context)
+        if layer is not None and len(layer.masks) >= MAX_MASKS:
+            cls.poll_message_set(said("A layer has at most {} masks").format(MAX_MASKS))
+            return False
+        return layer is not None
+
+
+class SABI_OT_mask_add(_WithRoom, bpy.types.Operator):
     """Lay another mask on those of the chosen layer"""
 
     bl_idname = "sabi.mask_add"
@@ -72,14 +85,6 @@ class SABI_OT_mask_add(_OnLayer, bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        layer = chosen_layer(context)
-        if layer is not None and len(layer.masks) >= MAX_MASKS:
-            cls.poll_message_set(said("A layer has at most {} masks").format(MAX_MASKS))
-            return False
-        return layer is not None
-
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         layer = chosen_layer(context)
@@ -92,6 +97,63 @@ class SABI_OT_mask_add(_OnLayer, bpy.types.Operator):
             made.kind, made.combine = self.kind, self.combine
             made.number = context.scene.sabi.active_layer if self.kind in mask_kinds.OF_LAYERS else 0
         layer.active_mask = len(layer.masks) - 1
+        return {"FINISHED"}
+
+
+class _OnObject:
+    """Operators that paint on the active object."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        obj = context.object
+        if obj is None or obj.type != "MESH" or not obj.data.uv_layers:
+            cls.poll_message_set("Select a mesh object that has a UV map")
+            return False
+        return super().poll(context)
+
+
+class SABI_OT_mask_image_new(_OnObject, _WithRoom, bpy.types.Operator):
+    """Give the chosen layer a new image as a mask, and paint on it: the layer acts where it is white"""
+
+    bl_idname = "sabi.mask_image_new"
+    bl_label = "New Mask to Paint"
+    bl_options = {"REGISTER", "UNDO"}
+
+    white: BoolProperty(name="White", description="Begin with the layer everywhere, and paint it away in black")
+    size: IntProperty(name="Size", description="Texels a side; 0 for the size of the results", min=0, max=LARGEST)
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from . import mask_painting
+
+        obj = context.object
+        image = mask_painting.new_mask(context.scene, obj, chosen_layer(context), self.white, self.size)
+        mask_painting.paint_on(context, obj, image)
+        return {"FINISHED"}
+
+
+class SABI_OT_mask_paint(_OnObject, _OnMask, bpy.types.Operator):
+    """Paint on the chosen mask's image, in Texture Paint"""
+
+    bl_idname = "sabi.mask_paint"
+    bl_label = "Paint Mask"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        layer = chosen_layer(context)
+        mask = layer.masks[layer.active_mask]
+        return mask.kind == "IMAGE" and mask.source in bpy.data.images
+
+    @reporting
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from . import mask_painting
+
+        layer = chosen_layer(context)
+        image = bpy.data.images[layer.masks[layer.active_mask].source]
+        mask_painting.paint_on(context, context.object, image)
         return {"FINISHED"}
 
 
@@ -181,6 +243,8 @@ def _with_another(points: list[tuple[float, float]]) -> tuple[tuple[float, float
 
 _CLASSES = (
     SABI_OT_mask_add,
+    SABI_OT_mask_image_new,
+    SABI_OT_mask_paint,
     SABI_OT_mask_remove,
     SABI_OT_mask_move,
     SABI_OT_curve_add,

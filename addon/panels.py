@@ -146,6 +146,7 @@ def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, mask) -
         column.prop(mask, "below")
     elif mask.kind == "IMAGE":
         column.prop_search(mask, "source", bpy.data, "images", icon="IMAGE_DATA")
+        column.operator("sabi.mask_paint", icon="BRUSH_DATA")
     elif mesh is None:
         column.prop(mask, "source")
     elif mask.kind == "GROUP":
@@ -175,6 +176,7 @@ class _Masks(_OfLayer):
         row.template_list("SABI_UL_masks", "", layer, "masks", layer, "active_mask", rows=3)
         column = row.column(align=True)
         column.operator_menu_enum("sabi.mask_add", "kind", text="", icon="ADD")
+        column.operator("sabi.mask_image_new", text="", icon="BRUSH_DATA")
         column.operator("sabi.mask_remove", text="", icon="REMOVE")
         if len(layer.masks) > 1:
             column.operator("sabi.mask_move", text="", icon="TRIA_UP").by = -1

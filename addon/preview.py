@@ -18,11 +18,11 @@ from typing import TypeVar
 import bpy
 
 from ..backend.protocol.errors import Cancelled, SabiError, SceneError
-from ..backend.protocol.opacity import OPAQUE
+from ..backend.protocol.opacity import EVEN, OPAQUE
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import freshness, images, masks, material, on_object, work
+from . import freshness, images, mask_wiring, masks, material, on_object, strokes, work
 from .capture import Capture, CapturedObject
 from .kept import Kept
 from .preview_capture import PreviewCapture
@@ -61,12 +61,12 @@ class Shown:
 
 
 def can_follow(shown: Shown | None, recipe: Recipe) -> bool:
-    """Whether the object's nodes are those of the recipe: the same effects and masks, in the same order."""
+    """Whether the object's layers are those of the recipe: the same effects, in the same order."""
 
-    def nodes(of: Recipe) -> list[tuple[object, ...]]:
-        return [(layer.effect, layer.stack, layer.curve) for layer in of.shown.layers]
+    def effects(of: Recipe) -> list[object]:
+        return [layer.effect for layer in of.shown.layers]
 
-    return shown is not None and nodes(shown.recipe) == nodes(recipe)
+    return shown is not None and effects(shown.recipe) == effects(recipe)
 
 
 def begin(scene: int, session_uid: int, following: bool = False) -> work.Work | None:
@@ -81,6 +81,8 @@ def begin(scene: int, session_uid: int, following: bool = False) -> work.Work | 
         recipe = _recipe(scene)
         if settle(obj, recipe) or following or not can_follow(Shown.of(obj), recipe):
             return None
+        if not mask_wiring.can_show(obj, recipe) or any(map(strokes.painted_on, _painted(obj))):
+            return None  # Weather captures what is missing, and carries strokes on
     except SabiError:
         return None  # a style's code is half written, all layers are hidden, ...: Weather tells
     if any(material.is_shared(made, obj) for made in on_object.materials(obj)):
@@ -92,6 +94,8 @@ def settle(obj: bpy.types.Object, recipe: Recipe) -> bool:
     """Takes over what only nodes do, such as ages. Returns False, with nothing done, where painting is needed for the recipe."""
     shown = Shown.of(obj)
     if not can_follow(shown, recipe) or _painting(shown.recipe) != _painting(recipe):
+        return False
+    if not mask_wiring.can_show(obj, recipe):
         return False
     _take_over(obj, replace(recipe, networks=shown.recipe.networks))
     return True
@@ -110,7 +114,7 @@ def follow(target: Target, scene: int) -> work.Steps:
     try:
         while True:
             recipe, round_ = _recipe(scene), round_ + 1
-            if not can_follow(before, recipe):
+            if not can_follow(before, recipe) or not mask_wiring.can_show(target.find(), recipe):
                 raise Cancelled
             try:
                 if _painting(recipe) != _painting(before.recipe):
@@ -240,6 +244,8 @@ def _take_over(obj: bpy.types.Object, recipe: Recipe) -> None:
     """Notes the recipe on the object's groups; live sockets follow where the recipe's values have changed."""
     applied = on_object.weathered(obj)
     shown = Recipe.from_json(applied.recipe_json)
+    if _wiring(shown) != _wiring(recipe):
+        mask_wiring.show(obj, recipe)
     for old, new, sockets in zip(shown.shown.layers, recipe.shown.layers, applied.layers, strict=True):
         before = on_object.live_values(old)
         for name, value in on_object.live_values(new).items():
@@ -253,9 +259,18 @@ def _painting(recipe: Recipe) -> tuple[object, ...]:
     """All that painted images hang on."""
 
     def still(layer: Layer) -> Layer:
-        return replace(layer, age=0.5, opacity=1.0, relief=0.0, channels=OPAQUE)
+        return replace(layer, age=0.5, opacity=1.0, relief=0.0, channels=OPAQUE, curve=EVEN).with_masks(())
 
     return recipe.frame, tuple(map(still, recipe.shown.layers))
+
+
+def _wiring(recipe: Recipe) -> list[tuple[object, ...]]:
+    """What of a recipe is nodes inside the groups."""
+    return [(layer.stack, layer.curve) for layer in recipe.shown.layers]
+
+
+def _painted(obj: bpy.types.Object) -> list[bpy.types.Image]:
+    return [node.image for tree in _trees(obj) for node in on_object.painted_nodes(tree).values() if node.image]
 
 
 def _recipe(scene: int) -> Recipe:

@@ -179,7 +179,8 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = P
         evaluated = obj.evaluated_get(depsgraph)
         mesh = evaluated.to_mesh()
         _add_mesh(total, mesh, part)
-        total.update(str([material and material.name_full for material in mesh.materials]).encode())
+        if part is Part.ALL:
+            total.update(str([material and material.name_full for material in mesh.materials]).encode())
         evaluated.to_mesh_clear()
     scale = [f"{axis:.5g}" for axis in obj.matrix_world.to_scale()]  # turning an object changes its last digits
     total.update(repr((scale, obj.pass_index, tuple(obj.color))).encode())

@@ -20,15 +20,14 @@ from typing import TypeVar
 import bpy
 
 from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, SabiError, SceneError
-from ..backend.protocol.mask_stack import Mask
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import digests, freshness, images, masks, material, on_object, reading, strokes, timing, work
+from . import digests, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, timing, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
-from .growth_nodes import PaintedImages, PlacedMask
+from .growth_nodes import PaintedImages
 from .jobs import PaintedFiles, PaintJob
 from .kept import Kept
 from .preferences import service, service_settings
@@ -276,6 +275,7 @@ def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
         name = f"{ready.target.name} {_MASKS.format(number)}"
         image = images.write_tiles(masks.together(found), captured.tiles, name)
         image[material.IMAGE] = True
+        mask_wiring.note(image, names[start : start + masks.PACKED])
         kept.block(image)
         yield Progress("Loading the images", 1.0)
 
@@ -316,14 +316,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
     material.surface_materials(obj)  # raises before anything is changed
     chosen = strokes.carry_all(obj, effects, made)
     found = iter(chosen)
-    packed = {name: divmod(place, masks.PACKED) for place, name in enumerate(_packed(ready))}
-
-    def placed(mask: Mask) -> PlacedMask:
-        if mask.mask in packed:
-            number, channel = packed[mask.mask]
-            return PlacedMask(mask, own[number], channel)
-        return PlacedMask(mask, masks.image(mask.mask))
-
+    packed = {name: (own[n // masks.PACKED], n % masks.PACKED) for n, name in enumerate(_packed(ready))}
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
@@ -331,7 +324,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
             layer.age,
             layer.opacity,
             layer.relief,
-            tuple(map(placed, layer.stack)),
+            mask_wiring.placed(layer, packed),
             layer.channels,
             layer.curve,
         )

@@ -19,7 +19,7 @@ from ..backend.protocol.mask_names import DEGREE
 from ..backend.protocol.mask_stack import Combine, Mask, begins_with
 from ..backend.protocol.opacity import EVEN, OPAQUE, ChannelOpacity, Curve, segments
 from ..backend.protocol.painted import CHANNELS
-from .on_object import CHANNEL_SOCKETS, GROUP_KEY, PAINTED
+from .on_object import CHANNEL_SOCKETS, GROUP_KEY, PAINTED, VALUE
 
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
 COVERED = {
@@ -144,6 +144,7 @@ class _Wiring:
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self.tree = tree
         self.column = self.row = 0
+        self.marked: list[bpy.types.Node] = []
         self.masks: dict[tuple[object, bool], bpy.types.Node] = {}  # an image that several layers use takes one sampler
 
     def lay(self, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: list[str], wrap: bool) -> None:
@@ -166,6 +167,11 @@ class _Wiring:
             coverage, position, degree = self.coverage(grown, controls, inside, layer.curve)
             below["coverage"].append(coverage)
             below["degree"].append(degree)
+            self.mark(coverage.node, "coverage")
+            self.mark(degree.node, "degree")
+            for node in self.marked:
+                node[VALUE] = f"{number} {node[VALUE]}"
+            self.marked.clear()
             self.column += 1
             metres = self.math(
                 "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
@@ -216,8 +222,9 @@ class _Wiring:
     ) -> object:
         """Where the layer may act besides what its socket Mask says, as mask_stack.py has it; 1 for everywhere."""
         total: object = float(begins_with([placed.mask for placed in masks]))
-        for placed in masks:
+        for place, placed in enumerate(masks, start=1):
             value = self.levelled(placed.mask, self.shown(placed, below, uv, wrap))
+            self.mark(value.node, f"mask {place}")
             if placed.mask.combine is not Combine.MULTIPLY:
                 total = self.math(placed.mask.combine.name, total, value, clamp=True)
             else:
@@ -258,6 +265,7 @@ class _Wiring:
         parts = self.node("ShaderNodeSeparateColor")
         self.connect(grown.outputs["Color"], parts.inputs[0])
         exposure, threshold, softness = parts.outputs
+        self.mark(parts, "exposure")
         rate = self.math("MULTIPLY_ADD", exposure, growth.RATE_MAX - growth.RATE_MIN, growth.RATE_MIN)
         onset = self.math("MULTIPLY_ADD", exposure, -growth.ONSET_MAX, growth.ONSET_MAX)
         degree = self.math("SUBTRACT", self.math("MULTIPLY", rate, controls["Age"]), onset, clamp=True)
@@ -299,6 +307,11 @@ class _Wiring:
         length.operation = "LENGTH"
         self.connect(vector, length.inputs[0])
         return self.mix(self.math("GREATER_THAN", length.outputs["Value"], 0.0), otherwise, vector, "VECTOR")
+
+    def mark(self, node: bpy.types.Node, what: str) -> None:
+        """Notes on a node of the present layer which of its values comes out first."""
+        node[VALUE] = what
+        self.marked.append(node)
 
     def node(self, kind: str) -> bpy.types.Node:
         node = self.tree.nodes.new(kind)

@@ -222,11 +222,16 @@ def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:
     """A further material of the object follows the sliders of the first."""
     for source, target in zip(layer_inputs(first), layer_inputs(node), strict=True):
         for name in [name for name in LAYER_SOCKETS if name in source and name in target]:
-            driver = target[name].driver_add("default_value").driver
-            driver.type = "SUM"
-            variable = driver.variables.new().targets[0]
-            variable.id_type, variable.id = "NODETREE", source[name].id_data
-            variable.data_path = source[name].path_from_id("default_value")
+            drive(target[name], source[name])
+
+
+def drive(target: bpy.types.NodeSocket, source: bpy.types.NodeSocket) -> None:
+    """A socket's number follows another's."""
+    driver = target.driver_add("default_value").driver
+    driver.type = "SUM"
+    variable = driver.variables.new().targets[0]
+    variable.id_type, variable.id = "NODETREE", source.id_data
+    variable.data_path = source.path_from_id("default_value")
 
 
 def _users_of_mesh(obj: bpy.types.Object) -> Iterator[bpy.types.Object]:

@@ -19,6 +19,8 @@ INPUT = "sabi_input"  # beside it: a digest of the mesh, the UVs and the materia
 WRITTEN = "sabi_written"  # on a painted image: length and digest of the file that Sabi wrote
 BARE = "sabi_bare"  # on a painted image that the artist has painted on: the image as Sabi wrote it
 PAINT = "sabi_paint"  # on an image of the artist's to paint on, which Sabi made: it is saved with the file
+VALUE = "sabi_value"  # on a group's nodes: which value of a layer comes out of them first, as `1 coverage`
+OVERLAY = "sabi_overlay"  # on an object that shows such a value: what its slots had
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
 
@@ -90,5 +92,7 @@ def find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:
 
 
 def materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
-    """The materials in an object's slots, in order, each once."""
-    return list(dict.fromkeys(slot.material for slot in obj.material_slots if slot.material is not None))
+    """The materials in an object's slots, in order, each once; under an overlay those that it hides."""
+    hidden = {} if OVERLAY not in obj else obj[OVERLAY]["slots"].to_dict()
+    found = [hidden.get(str(n), {}).get("shown") or slot.material for n, slot in enumerate(obj.material_slots)]
+    return list(dict.fromkeys(material for material in found if material is not None))

@@ -62,6 +62,14 @@ def selected_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
     return [obj for obj in context.selected_objects if obj.type == "MESH"]
 
 
+def _put_overlays_away(objects: list[bpy.types.Object]) -> None:
+    """What is captured and reverted is what overlays hide."""
+    from . import overlay
+
+    for obj in objects:
+        overlay.hide(obj)
+
+
 class _Working:
     """Operators whose work goes on in the background of a window; they stay only to hear Esc and to report the end."""
 
@@ -197,6 +205,7 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         from .weathering import capture_settings, weather_objects
 
         recipe = self.recipe(context)
+        _put_overlays_away(selected_meshes(context))
         settings = capture_settings(context.scene, recipe, self.size)
         steps = weather_objects(selected_meshes(context), recipe, settings, self.materials)
         return self.begin("Weathering", steps, self.wait)
@@ -278,6 +287,7 @@ class SABI_OT_revert(_OnWeathered, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         from . import material
 
+        _put_overlays_away(selected_meshes(context))
         count = sum(material.revert(obj) for obj in selected_meshes(context))
         self.report({"INFO"}, said("Reverted {} object(s)").format(count))
         return {"FINISHED"}

@@ -278,6 +278,10 @@ class _Object(_Tab):
             column.label(text=label, translate=False)
             for name in ("Age", "Opacity", "Height"):
                 column.prop(sockets[name], "default_value", text=name, slider=name != "Height")
+        if on_object.OVERLAY in context.object:
+            layout.operator("sabi.overlay_hide", icon="HIDE_ON")
+        else:
+            layout.operator_menu_enum("sabi.overlay_show", "what", icon="OVERLAY")
         layout.operator("sabi.recipe_from_object", icon="EYEDROPPER")
         row = layout.row(align=True)
         row.operator("sabi.revert", icon="LOOP_BACK")

@@ -81,7 +81,11 @@ def begin(scene: int, session_uid: int, following: bool = False) -> work.Work | 
         recipe = _recipe(scene)
         if settle(obj, recipe) or following or not can_follow(Shown.of(obj), recipe):
             return None
-        if not mask_wiring.can_show(obj, recipe) or any(map(strokes.painted_on, _painted(obj))):
+        if (
+            on_object.OVERLAY in obj
+            or not mask_wiring.can_show(obj, recipe)
+            or any(map(strokes.painted_on, _painted(obj)))
+        ):
             return None  # Weather captures what is missing, and carries strokes on
     except SabiError:
         return None  # a style's code is half written, all layers are hidden, ...: Weather tells

@@ -26,6 +26,7 @@ _MODULES = (
     "recipes",
     "asset_operators",
     "mask_operators",
+    "overlay_operators",
     "remedies",
     "degree_operators",
     "panels",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist has painted on Sabi's images and on masks is saved with the file: Blender forgets unsaved pixels."""
+"""Before the file is saved: strokes on Sabi's images and on masks are kept, for Blender forgets unsaved pixels; overlays go."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .later import Later
-from .on_object import PAINT, WRITTEN
+from .on_object import OVERLAY, PAINT, WRITTEN
 
-_strokes = Later("strokes")
+_strokes, _overlay = Later("strokes"), Later("overlay")
 
 
 @persistent
 def _before_saving(*_: object) -> None:
+    for obj in [obj for obj in bpy.data.objects if OVERLAY in obj]:
+        _overlay.get(wait=True).hide(obj)
     for image in [image for image in bpy.data.images if image.is_dirty and image.source != "TILED"]:
         if WRITTEN in image or PAINT in image:
             _strokes.get(wait=True).secure(image)

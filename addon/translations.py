@@ -148,6 +148,18 @@ JAPANESE = {
     "Its place in the list, from 0; negative from the end": "リスト内の位置 (0 から)。負なら末尾から",
     "Smooth": "スムーズ",
     "The curve has no corners at its points": "カーブが点で角にならないようにします",
+    # overlays
+    "Show Overlay": "オーバーレイを表示",
+    "Show on the active object what a layer works with: exposure, degree, coverage or a mask, white where it is 1": "レイヤーが使う値 (露出・風化度・被覆率・マスク) をアクティブオブジェクトに表示します。1 が白",
+    "Hide Overlay": "オーバーレイを隠す",
+    "Put the overlay away: the object looks exactly as it did": "オーバーレイを片付け、オブジェクトを元どおりに表示します",
+    "Overlay": "オーバーレイ",
+    "What is shown": "表示する値",
+    "Mark": "値の名前",
+    "For scripts, in place of the choice: 1 exposure, 2 mask 1": "スクリプト用 (1 exposure、2 mask 1 など)",
+    "Degree": "風化度",
+    "Coverage": "被覆率",
+    "Mask {}": "マスク {}",
     # what is wrong
     "Out of date: the mesh, its modifiers or its scale have changed": "古くなっています: メッシュ、モディファイアーまたはスケールが変わりました",
     "Out of date: the UVs have changed": "古くなっています: UV が変わりました",

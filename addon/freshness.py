@@ -7,6 +7,7 @@ for REST seconds, one digest a tick; panels only look up what was found. Nothing
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator
 
@@ -16,7 +17,7 @@ from bpy.app.handlers import persistent
 from . import work
 from .later import Later
 
-STATE = "sabi_state"  # on an object: {"mesh": digest, "uvs": digest, "base": digest} as it was weathered
+STATE = "sabi_state"  # on an object: JSON, {"mesh": digest, "uvs": digest, "base": digest} as it was weathered
 REASONS = {
     "mesh": "Out of date: the mesh, its modifiers or its scale have changed",
     "uvs": "Out of date: the UVs have changed",
@@ -51,7 +52,7 @@ def check(obj: bpy.types.Object) -> tuple[str, ...]:
 
 def keep(obj: bpy.types.Object, state: dict[str, str]) -> None:
     """Notes on an object what it was when it was weathered."""
-    obj[STATE] = state
+    obj[STATE] = json.dumps(state)
     _found.pop(obj.session_uid, None)
 
 
@@ -61,8 +62,8 @@ def forget(obj: bpy.types.Object) -> None:
 
 
 def _note(obj: bpy.types.Object, now: dict[str, str]) -> tuple[str, ...]:
-    kept = obj.get(STATE)
-    found = () if kept is None else tuple(name for name in REASONS if kept.get(name) != now[name])
+    kept = json.loads(obj.get(STATE, "{}"))
+    found = tuple(name for name in REASONS if kept and kept.get(name) != now[name])
     _found[obj.session_uid] = found
     return found
 

@@ -106,6 +106,7 @@ def test_put_away_it_leaves_no_trace(backend, tree, link):
     assert state() == scene
     obj.material_slots[0].link = "OBJECT"
     assert obj.material_slots[0].material == (worn if link == "OBJECT" else other)
+    obj.material_slots[0].link = link
     assert freshness.check(obj) == ()
     assert not bpy.ops.sabi.overlay_hide.poll()
 

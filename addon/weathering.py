@@ -330,8 +330,8 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
         )
         for effect, layer in zip(effects, shown, strict=True)
     ]
-    shown = captured.slots or material.used_slots(obj)
-    slots = material.named_slots(obj, shown, ready.target.materials)
+    worn_slots = captured.slots or material.used_slots(obj)
+    slots = material.named_slots(obj, worn_slots, ready.target.materials)
     painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap))
     material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
     for worn in on_object.weathered(obj).materials:

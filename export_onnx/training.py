@@ -24,7 +24,7 @@ from ..backend.networks.card import CARD_KEY, Card
 from . import backbone, composite, losses
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
-from .networks.painter import FOLDED, STYLE, Painter
+from .networks.painter import FOLDED, STYLE, VEINS, Painter
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Options:
     )
     threads: int = 1  # of each worker
     size: int = 256  # texels a side of a crop
-    often: str = ""  # effects whose styles are drawn twice as often, with commas between
+    often: str = ""  # effects whose styles are drawn twice as often, with commas between; named again, three times
     styles: int = 1  # styles a step
     crops: int = 2  # crops a style
     rate: float = 1.5e-3
@@ -68,7 +68,9 @@ class Trainee(nn.Module):
 
 
 def begin_from(model: Trainee, path: Path) -> list[int]:
-    """Takes weights and style codes from an exported painter; returns the styles that it had. What has grown begins with zeros.
+    """Takes weights and style codes from an exported painter; returns the styles that it had.
+
+    What has grown begins with zeros; inputs that came last and are there no more are left out.
 
     Effects that were added to it (adding.py) are left out, and what they have of a code's numbers.
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
@@ -79,14 +81,11 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
         had = weights.get(name)
         if had is not None and had.ndim == 2:
             had = had[:, :STYLE]
-        if (
-            had is None
-            or had.ndim != own[name].ndim
-            or any(a > b for a, b in zip(had.shape, own[name].shape, strict=True))
-        ):
+        if had is None or had.ndim != own[name].ndim:
             continue
+        part = tuple(slice(min(a, b)) for a, b in zip(had.shape, own[name].shape, strict=True))
         own[name].zero_()
-        own[name][tuple(slice(length) for length in had.shape)] = had
+        own[name][part] = had[part]
     known = card_of(path).styles
     styles = []
     for i, (effect, photograph) in enumerate(effects.styles()):
@@ -97,9 +96,9 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     return styles
 
 
-def has_gate(path: Path) -> bool:
-    """Whether an exported painter has learnt which of its styles are lines."""
-    return any(weight.name == "gate.weight" for weight in onnx.load(path).graph.initializer)
+def has_lines(path: Path) -> bool:
+    """Whether an exported painter has learnt which of its styles are lines, and of which kind."""
+    return any(weight.name == "lines.weight" for weight in onnx.load(path).graph.initializer)
 
 
 def card_of(path: Path) -> Card:
@@ -217,9 +216,9 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
     had = begin_from(model, Path(options.start)) if options.start else []
-    if not (options.start and has_gate(Path(options.start))):
-        lined = torch.tensor([photograph.area in effects.LINED for _, photograph in plates.styles])
-        model.painter.open_gate(model.codes.weight.detach(), lined)
+    if not (options.start and has_lines(Path(options.start))):
+        late = torch.tensor([photograph.lines or [float("nan")] * VEINS for _, photograph in plates.styles])
+        model.painter.open_gate(model.codes.weight.detach(), late)
     started = {"start": started_from(Path(options.start))} if options.start else {}
     lay_channels_last(model, network)
     average = copy.deepcopy(model)
@@ -236,7 +235,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     torch.manual_seed(int(rng.integers(2**31)))
     begun, saved = time.monotonic() - 60 * spent, time.monotonic()
     often = options.often.split(",")
-    shares = [i for i, (e, _) in enumerate(plates.styles) for _ in range((1 + (i not in had)) * (1 + (e in often)))]
+    shares = [i for i, (e, _) in enumerate(plates.styles) for _ in range((1 + (i not in had)) * (1 + often.count(e)))]
     order: list[int] = []
     sums: dict[str, list[float]] = {}
     done, parent = spent / options.minutes, os.getppid()

@@ -24,12 +24,11 @@ class Area(Enum):
 
 
 DRAWN = frozenset({Area.GROWN, Area.STREAKS, Area.NETWORK, Area.HAIRLINES})  # the photograph does not show its base
-LINED = frozenset({Area.NETWORK, Area.HAIRLINES})
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is laid where the photograph is not all of it: it is mixed with the base, greyed, tinted and lifted, sRGB-encoded."""
+    """How the weathering differs from the photograph's: it is mixed with the base, greyed, tinted and lifted, sRGB-encoded."""
 
     keep: float = 0.0  # share of the base
     fade: float = 0.0  # how much colour is lost
@@ -48,7 +47,7 @@ class Photograph:
     and its gain: of the height map where `height_map`, else of the albedo's luminance, which is all there is to go by. `widths`:
     texels by which the area is smoothed into a degree. `runs`: the texture shows which way is down. `full`: share of the surface
     that is covered at degree 1: cracks never cover all of it. `bases`: beginnings of the clean textures' names that it is laid
-    on; empty: all.
+    on; empty: all. `lines`: of a style that is lines, by how many texels each of the painter's veins starts later.
     """
 
     style: str
@@ -66,6 +65,7 @@ class Photograph:
     look: Look = PLAIN
     full: float = 1.0
     bases: tuple[str, ...] = ()
+    lines: tuple[float, ...] = ()
 
 
 TRAINING: dict[str, tuple[Photograph, ...]] = {
@@ -142,7 +142,13 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
     ),
     "scratches": (
         Photograph(
-            "gouges", "scratched_paint/paintedmetal004", Area.BARE, height=(-0.1, 0.3), widths=(24, 40, 64), full=0.4
+            "gouges",
+            "scratched_paint/paintedmetal004",
+            Area.BARE,
+            height=(-0.1, 0.3),
+            widths=(24, 40, 64),
+            full=0.4,
+            look=Look(fade=1, tint=(0.97, 0.98, 1)),
         ),
         Photograph(
             "chips", "scratched_paint/sheetmetal00", Area.BARE, height=(-0.1, 0.3), widths=(24, 40, 64), full=0.05
@@ -206,7 +212,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             runs=True,
             height=(0.03, 0.2),
             roughness=0.8,
-            look=Look(keep=0.45, fade=0.7, tint=(0.5, 0.5, 0.48), lift=0.5),
+            look=Look(keep=0.2, fade=0.7, tint=(0.4, 0.4, 0.38), lift=0.7),
             widths=(24, 40, 64),
             full=0.4,
         ),
@@ -221,6 +227,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             look=Look(keep=0.9, fade=0.3, tint=(0.26, 0.24, 0.22)),
             widths=(30, 48, 72),
             full=0.3,
+            lines=(0, 1.2, 9, 9),
         ),
         Photograph(
             "hairlines",
@@ -231,6 +238,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             look=Look(keep=0.9, fade=0.3, tint=(0.32, 0.3, 0.27)),
             widths=(30, 48, 72),
             full=0.14,
+            lines=(9, 9, 0, 1.5),
         ),
     ),
     "erosion": (

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import ndimage, spatial
 from skimage import color
 
-from .effects import DRAWN, Area, Look, Photograph
+from .effects import DRAWN, PLAIN, Area, Look, Photograph
 
 SIZE = 512  # texels a side of every plate: the scale the painter is trained at
 MAPS = 6  # albedo 3 sRGB-encoded, roughness, metallic, height
@@ -36,8 +36,8 @@ BACKBONE = {
 class Plate:
     """Arrays [C, SIZE, SIZE] float32 in 0..1. photograph and base have `MAPS` channels, area 1, degrees one a width.
 
-    `over_own_base`: whether the photograph shows its base; a grown one shows nothing but the weathering. `wraps`: whether
-    opposite borders continue each other.
+    `over_own_base`: whether the photograph shows its base; a grown one shows nothing but the weathering. `look`: what is still
+    to be done to it. `wraps`: whether opposite borders continue each other.
     """
 
     photograph: np.ndarray
@@ -158,13 +158,13 @@ def cracked_area(kind: Area, seed: int) -> np.ndarray:
         points = rng.random((110, 2)) * SIZE
         tree = spatial.cKDTree(points, boxsize=SIZE)
         near, _ = tree.query(np.stack([y % SIZE, x % SIZE], -1), k=2)
-        away = (near[..., 1] - near[..., 0]) / 2
+        level = near[..., 1] - near[..., 0]
     else:
         level = noise(26) + 0.35 * noise(9)
         level = ndimage.map_coordinates(level, [y, x], order=1, mode="grid-wrap")
-        slope = np.hypot(*np.gradient(level)) + 0.01
-        away = np.abs(level) / slope
         degree = degree + 0.25 * noise(18) - 0.1
+    slope = np.sqrt(smooth(np.square(np.gradient(level)).sum(0), 1.5))  # what bends the lines would widen them, too
+    away = np.abs(level) / (slope + 0.01)
     width = 2.4 * smoothstep(0.3, 1.0, degree) * np.clip(1 + 0.3 * noise(6), 0.3, 2)
     return smoothstep(0, 1, width - away + 0.3 * np.minimum(width, 1)).astype(np.float32)
 
@@ -184,6 +184,8 @@ def plate_of(photograph: Photograph, maps: Mapping[str, np.ndarray], seed: int =
     area = weathered_area(photograph, maps, seed).astype(np.float32)
     roughness, metallic, height = (maps.get(n) for n in ("roughness", "metallic", "height"))
     own_base = photograph.area not in DRAWN
+    if own_base:
+        albedo = toned(albedo, area, photograph.look)
     clean = area < 0.1 if own_base else np.ones(area.shape, bool)
     flat = lambda value: np.full((SIZE, SIZE), value, np.float32)  # noqa: E731
     if photograph.roughness is not None or roughness is None:
@@ -199,7 +201,14 @@ def plate_of(photograph: Photograph, maps: Mapping[str, np.ndarray], seed: int =
     stack = np.stack([*np.moveaxis(albedo, -1, 0), roughness, metallic, relief]).astype(np.float32).clip(0, 1)
     degrees = np.stack([smooth(area, w) for w in photograph.widths]) / photograph.full
     base = filled_in(stack, area) if own_base else stack
-    return Plate(stack, area[None], degrees.clip(0, 1), base, own_base, photograph.runs, photograph.look, wraps)
+    look = PLAIN if own_base else photograph.look
+    return Plate(stack, area[None], degrees.clip(0, 1), base, own_base, photograph.runs, look, wraps)
+
+
+def toned(albedo: np.ndarray, area: np.ndarray, look: Look) -> np.ndarray:
+    """Albedo [SIZE, SIZE, 3] whose weathered part is greyed, tinted and lifted: light of the paint lies on bare metal."""
+    grey = albedo + look.fade * (albedo.mean(-1, keepdims=True) - albedo)
+    return albedo + area[..., None] * ((grey * np.array(look.tint, np.float32) + look.lift).clip(0, 1) - albedo)
 
 
 def filled_in(maps: np.ndarray, area: np.ndarray, width: float = 10.0) -> np.ndarray:

@@ -7,8 +7,9 @@ the style's modulation (FiLM), in this order so that a convolution and its activ
 adds its own share to the picture, so that large shapes are made where they are cheap, from coarse noise.
 
 Runs come from streaks: noise whose lattice is stretched along gravity on the object itself, so that they stand upright across
-any seam, and a style only chooses how much of them it takes. Cracks and scratches come from veins: lines along which a sum of
-noises, the finer the weaker, is zero. The threshold of styles for which a gate is open is made of these; the levels add detail.
+any seam, and a style only chooses how much of them it takes. Cracks come from veins: how far a texel is from where two cells
+meet (a cell is where one of four noises is the largest) or from where a noise is zero. The threshold of styles for which a gate
+is open is made of these; the levels add detail.
 """
 
 from __future__ import annotations
@@ -36,12 +37,10 @@ NOISE = {
     "streaks_4": Noise(4, 2, stretch=STRETCH),
     "grain": Noise(2, 4, spacing=1),  # independent from texel to texel: unfolded to one channel at full resolution
 }
-# Channels of |sum of noises|, two from the coarsest noise, two from the next, two from both without the fine: added at half
-# the resolution.
-VEINS = 6
+VEINS = 4  # borders of coarse cells, of fine cells; coarse lines, fine lines
 FOLDED = frozenset({"grain"})  # four channels that stand for one at twice the resolution
 # As a level takes them.
-CHANNELS = {name: noise.channels for name, noise in NOISE.items()} | {"grain": 1, "veins": VEINS}
+CHANNELS = {name: noise.channels for name, noise in NOISE.items()} | {"grain": 1}
 # By level, from the coarsest: side of the kernels, channels in and after each convolution, how many of these the style
 # modulates, names of its noise. A level's last convolution is not modulated where levels are fine: what follows it (doubling,
 # adding) then stays in the runtime's own layout, which makes the whole a seventh faster.
@@ -50,10 +49,10 @@ LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (3, 96, (96, 96), 2, ("noise_16", "streaks_16")),
     (3, 96, (96, 96), 2, ("noise_8", "streaks_8")),
     (3, 96, (64, 64), 1, ("noise_4", "streaks_4")),
-    (3, 64, (48, 32), 1, ("noise_2", "veins")),
+    (3, 64, (48, 32), 1, ("noise_2",)),
     (3, 32, (32,), 0, ("grain",)),
 )
-FADE = 0.85  # how far shapes that are no lines are suppressed in styles of lines
+FADE = 0.95  # how far shapes that are no lines are suppressed in styles of lines
 SMOOTH = 3  # so many doublings, the first, smooth the picture twice: the finer ones would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
 PAINTED = (
@@ -113,7 +112,9 @@ class Painter(nn.Module):
             self.heads.append(nn.Conv2d(channels[-1], HEAD, 3 if last else 1, padding=int(last)))
         self.tint = nn.Linear(STYLE, HEAD)  # of the whole picture: added where it is cheapest
         self.gate = nn.Linear(STYLE, 1)  # above 0 for styles that are lines
-        self.drawing = nn.Linear(STYLE, 1 + VEINS)  # an offset and how much of each vein, as far as it is open
+        self.lines = nn.Linear(
+            STYLE, 2 + VEINS
+        )  # an offset, what a texel of distance adds, how much later each vein starts
         self.start()
 
     def start(self) -> None:
@@ -135,15 +136,13 @@ class Painter(nn.Module):
         for level, (*_, names) in zip(self.levels, LEVELS, strict=True):
             assert isinstance(level, Level)
             streaks = sum(CHANNELS[name] for name in names if name.startswith("streaks"))
-            if "veins" in names:
-                level.inject.weight.data[:, -VEINS:] = 0  # no style has veins until it asks for them
             if streaks:  # last among the inputs: a style that has runs asks for more of them soon enough
                 level.inject.weight.data[:, -streaks:] *= 0.5
         nn.init.zeros_(self.tint.weight)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, -1)
-        nn.init.zeros_(self.drawing.weight)
-        self.drawing.bias = nn.Parameter(torch.tensor([-3.0, 0, 0, 20, 0, 0, 0]))
+        nn.init.zeros_(self.lines.weight)
+        self.lines.bias = nn.Parameter(torch.tensor([-3.0, 1.5, *[0.0] * VEINS]))
         bias = torch.zeros(HEAD)
         bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
         self.heads[-1].bias = nn.Parameter(bias)
@@ -167,13 +166,12 @@ class Painter(nn.Module):
         pyramid = [torch.cat([base * 2 - 1, susceptibility, down], 1)]
         for _ in LEVELS[1:]:
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
-        lines = veins(noise_32, noise_16, noise_8, noise_4, noise_2)
         noises = (
             noise_32,
             torch.cat([noise_16, streaks_16], 1),
             torch.cat([noise_8, streaks_8], 1),
             torch.cat([noise_4, streaks_4], 1),
-            torch.cat([noise_2, lines], 1),
+            noise_2,
             F.pixel_shuffle(grain, 2),
         )
         x: Tensor | None = None
@@ -185,13 +183,16 @@ class Painter(nn.Module):
                     raw = smoothed(raw)
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
-        return final_values(self.lined(raw[:, :1], lines, style), raw[:, 1 : len(PAINTED)])
+        distances = veins(noise_32, noise_16, noise_8, noise_4)
+        return final_values(self.lined(raw[:, :1], distances, style), raw[:, 1 : len(PAINTED)])
 
-    def open_gate(self, codes: Tensor, lined: Tensor) -> None:
-        """Opens the gate wide for those of the styles' codes [S,16] that are `lined` [S], bool, and shuts it for the others.
+    def open_gate(self, codes: Tensor, late: Tensor) -> None:
+        """Opens the gate wide for those of the styles' codes [S,16] that are lines, and shuts it for the others.
 
-        Where none is, or all are, it stays as it is. Raises ValueError where no plane parts them.
+        `late` [S,VEINS]: by how many texels each vein starts later, NaN for styles that are no lines. Where none is, or all are,
+        the gate stays as it is. Raises ValueError where no plane parts them.
         """
+        lined = late.isfinite().all(1)
         if lined.all() or not lined.any():
             return
         weight = 1 + 9 * lined.float()[:, None]  # they are few
@@ -202,12 +203,15 @@ class Painter(nn.Module):
             raise ValueError("no gate can tell the styles of lines from the others")
         self.gate.weight.data[0] = 2 * answer[:-1] / (least - most)
         self.gate.bias.data[0] = 2 * (answer[-1] - most) / (least - most) - 0.5
+        mean = late[lined].mean(0)
+        self.lines.weight.data[2:] = torch.linalg.lstsq(codes[lined], late[lined] - mean, driver="gelsd").solution.T
+        self.lines.bias.data[2:] = mean
 
-    def lined(self, threshold: Tensor, lines: Tensor, style: Tensor) -> Tensor:
-        """The threshold [N,1,H,W], raw, as far as the style is one of lines made of veins [N,6,H/2,W/2]."""
+    def lined(self, threshold: Tensor, distances: Tensor, style: Tensor) -> Tensor:
+        """The threshold [N,1,H,W], raw, as far as the style is one of lines made of `veins`."""
         gate = self.gate(style).clamp(0, 1)[:, :, None, None]
-        offset, *shares = self.drawing(style)[:, :, None, None].split([1, VEINS], 1)
-        drawn = smoothed(twice((lines * shares[0]).sum(1, keepdim=True) + offset))
+        offset, slope, late = self.lines(style)[:, :, None, None].split([1, 1, VEINS], 1)
+        drawn = smoothed(twice(offset + slope * (distances + late).amin(1, keepdim=True)))
         return threshold * (1 - FADE * gate) + gate * drawn
 
 
@@ -220,16 +224,27 @@ def smoothed(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
-def veins(noise_32: Tensor, noise_16: Tensor, noise_8: Tensor, noise_4: Tensor, noise_2: Tensor) -> Tensor:
-    """[N,6,H/2,W/2] from the noises [N,C,H/s,W/s]: 0 on lines, growing to both sides; jagged but for the last two."""
-    wide = smoothed(twice(noise_32)) + 0.5 * noise_16
-    curves, both = wide[:, 2:], torch.cat([wide[:, :2], noise_16[:, 2:]], 1)
-    both = smoothed(twice(both)) + torch.cat([0.25 * noise_8[:, :2], 0.5 * noise_8[:, 2:]], 1)
-    both = smoothed(twice(both)) + 0.15 * torch.cat([noise_4, noise_4.flip(1)], 1)
-    both = smoothed(twice(both)) + 0.06 * torch.cat([noise_2, noise_2.flip(1)], 1)
-    for _ in range(3):
-        curves = smoothed(twice(curves))
-    return torch.cat([both, curves], 1).abs()
+def veins(noise_32: Tensor, noise_16: Tensor, noise_8: Tensor, noise_4: Tensor) -> Tensor:
+    """[N,VEINS,H/2,W/2] from the noises [N,C,H/s,W/s]: texels, about, to the nearest line of each kind."""
+    coarse = smoothed(twice(noise_32))
+    fields = torch.cat([coarse + 0.2 * noise_16, noise_16 + 0.2 * coarse, coarse[:, :1] + 0.5 * noise_16[:, :1]], 1)
+    fields = torch.cat([fields, noise_16[:, 1:2] + 0.5 * coarse[:, 1:2]], 1)
+    fields = smoothed(twice(fields)) + 0.08 * torch.cat([noise_8, noise_8, 2 * noise_8[:, 2:]], 1)
+    fields = smoothed(twice(fields)) + 0.03 * torch.cat([noise_4, noise_4.flip(1)] * 2 + [noise_4], 1)
+    apart = from_lines(fields)
+    variance = (smoothed(apart.square()) - smoothed(apart).square()).clamp(min=0)  # 2/3 of the slope squared on a plane
+    slope = (1.5 * smoothed(smoothed(variance)) + 1e-3).sqrt() / 4  # a texel, not one in four
+    return from_lines(smoothed(twice(fields))) / smoothed(twice(slope))
+
+
+def from_lines(fields: Tensor) -> Tensor:
+    """[N,VEINS,H,W] of [N,10,H,W]: by how much the largest of four exceeds the next, twice, and two from 0."""
+    cells = []
+    for a, b, c, d in (fields[:, :4].chunk(4, 1), fields[:, 4:8].chunk(4, 1)):
+        first, second = torch.maximum(a, b), torch.maximum(c, d)
+        third = torch.maximum(torch.minimum(a, b), torch.minimum(c, d))
+        cells.append(torch.maximum(first, second) - torch.maximum(torch.minimum(first, second), third))
+    return torch.cat([*cells, fields[:, 8:].abs()], 1)
 
 
 def final_values(threshold: Tensor, rest: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.protocol import growth
 from sabi.backend.protocol.recipe import Effect
 from sabi.export_onnx import ceiling, evaluation, export
+from sabi.export_onnx.data.batches import lattice_noise
 from sabi.export_onnx.networks import painter as painters
 from sabi.export_onnx.painting import Brush
 
@@ -58,33 +59,53 @@ def test_coarse_noise_reaches_the_picture(network):
     assert moved["noise_32"] > moved["noise_2"]
 
 
-def test_a_style_of_lines_starts_along_them_and_no_other_does(network):
+def late_of(count, kinds):
+    """What `open_gate` is told: each of the first styles starts with one kind of vein, the others are no lines."""
+    late = torch.full((count, painters.VEINS), float("nan"))
+    for style, kind in enumerate(kinds):
+        late[style] = 9.0 * (torch.arange(painters.VEINS) != kind)
+    return late
+
+
+@torch.no_grad()
+def test_a_style_of_lines_starts_along_its_own_and_no_other_does(network):
     codes = torch.randn(24, painters.STYLE, generator=torch.Generator().manual_seed(1))
-    network.open_gate(codes, torch.arange(24) < 2)
+    network.open_gate(codes, late_of(24, (0, 3)))
     gate = network.gate(codes)[:, 0]
     assert (gate[:2] > 1).all()
     assert (gate[2:] < 0).all()
     shut = codes[2 + int(gate[2:].argmin())][None]
-    lines = torch.rand(1, painters.VEINS, 16, 16)
+    distances = 6 * torch.rand(1, painters.VEINS, 16, 16)
     before = 0.1 * torch.randn(1, 1, 32, 32)
-    assert torch.equal(network.lined(before, lines, shut), before)
-    drawn = network.lined(before, lines, codes[:1])
-    drawn = torch.nn.functional.avg_pool2d(drawn, 2)
-    assert float(torch.corrcoef(torch.stack([drawn.flatten(), lines[:, 2].flatten()]))[0, 1]) > 0.85
+    assert torch.equal(network.lined(before, distances, shut), before)
+    for code, kind in ((codes[:1], 0), (codes[1:2], 3)):
+        drawn = torch.nn.functional.avg_pool2d(network.lined(before, distances, code), 2)
+        together = torch.stack([drawn.flatten(), distances[:, kind].flatten()])
+        assert float(torch.corrcoef(together)[0, 1]) > 0.85
 
-    blots = network.lined(100 * before, lines * 0, codes[:1])
+    blots = network.lined(100 * before, distances * 0, codes[:1])
     assert float(blots.std()) < 0.3 * float((100 * before).std())
 
 
 @torch.no_grad()
-def test_lines_run_where_the_veins_are_thin(network):
+def test_lines_run_where_the_veins_are_near(network):
     inputs = painters.inputs_of(1, 128, 128, torch.Generator().manual_seed(0))
     network.gate.bias += 3
     painted = network(**inputs)
-    veins = painters.veins(*(inputs[f"noise_{stride}"] for stride in (32, 16, 8, 4, 2)))
-    threshold = torch.nn.functional.avg_pool2d(painted[:, :1], 2)
-    along, beside = (threshold[:, 0][where].mean() for where in (veins[:, 2] < 0.1, veins[:, 2] > 0.5))
+    nearest = painters.veins(*(inputs[f"noise_{stride}"] for stride in (32, 16, 8, 4))).amin(1)
+    threshold = torch.nn.functional.avg_pool2d(painted[:, :1], 2)[:, 0]
+    along, beside = (threshold[where].mean() for where in (nearest < 0.5, nearest > 6))
     assert float(along) < 0.5 * float(beside)
+
+
+@torch.no_grad()
+def test_veins_are_as_wide_everywhere():
+    """Distances in texels, whatever the slope of the noise: within 2 texels lie as many as a line of that width covers."""
+    noise = lattice_noise(2, 512, torch.Generator().manual_seed(0))
+    distances = painters.veins(*(noise[f"noise_{stride}"] for stride in (32, 16, 8, 4)))
+    narrow, wide = ((distances < width).float().mean((0, 2, 3)) for width in (2, 4))
+    assert ((wide / narrow) > 1.6).all()  # 2 where slopes were even and lines never met
+    assert ((wide / narrow) < 2.4).all()
 
 
 @torch.no_grad()

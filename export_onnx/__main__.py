@@ -5,7 +5,8 @@ data      writes a picture of every training plate: photograph, weathered area, 
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --add-effect it
           adds an effect to a painter from a folder of photographs: OUT/painter.onnx paints it besides what it painted before
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
-evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet
+evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet; with --bases, of how far each
+          effect shows on eight clean textures, and their sheet
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from ..backend.protocol.errors import SabiError
-from . import adding, evaluation, export, plate_sheet, sheet, training
+from . import adding, base_sheet, evaluation, export, plate_sheet, sheet, training
 from .data import photographs, textures
 from .painting import Brush
 
@@ -52,6 +53,7 @@ def main() -> None:
     )
     train.add_argument("--licence", default="not said", help="of the photographs, for the card: with --add-effect")
     evaluate.add_argument("--patches", type=int, default=512, help="crops a set that the score is taken from")
+    evaluate.add_argument("--bases", action="store_true", help="each effect on eight clean textures it has not seen")
     for command in (evaluate, write):
         command.add_argument("--onnx", type=Path, default=SHIPPED, help="the exported painter")
     args = parser.parse_args()
@@ -68,6 +70,8 @@ def main() -> None:
         print(plate_sheet.draw(folder, args.out / "plates.png"))
     elif args.command == "train":
         print(training.train(options_of(args), folder, args.out))
+    elif args.bases:
+        print(json.dumps(base_sheet.draw(Brush(args.onnx), folder, args.out / "bases.png")))
     else:
         figures = evaluation.evaluate(args.onnx, folder, patches=args.patches)
         sheet.draw(Brush(args.onnx), folder, args.out / "sheet.png")

@@ -3,7 +3,7 @@
 
 A network was trained with so many texels to a feature. Where the surface has others to the metre, it is painted on a
 canvas larger or smaller than its maps. One density takes one canvas, exactly; islands of different densities take
-several, an octave or less apart, each texel reading the nearest.
+several, each at densities that there are, and each texel reads the nearest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from . import geometry
 from .grid import Grid
 
 LARGEST, SMALLEST = 4.0, 1 / 64  # canvas texels to a map texel
-SPREAD = 0.35  # densities within so many octaves are one density
+SPREAD = 0.35  # densities within so many octaves are one density: features come out within 13 % of their size
+RARE = 0.002  # share of the surface whose density gets no canvas for itself
 SAME = 0.02  # a canvas this near to the size of the maps takes their size
 BLEND = 0.2  # octaves over which one canvas gives way to the next
 CANVASES = 5
@@ -84,10 +85,35 @@ def scales(surface: Surface, grid: Grid, density: np.ndarray | None, layer: Laye
         octave = float(np.clip(low, *limits))
         return Scales((_canvas(surface, card, octave, wanted * 2.0 ** (float(low) - octave)),), None, coarse)
     low, high = (float(np.clip(v, *limits)) for v in (low, high))
-    count = min(CANVASES, max(1, int(np.ceil(high - low))))
-    middles = low + (np.arange(count) + 0.5) * (high - low) / count
-    canvases = tuple(_canvas(surface, card, float(octave), wanted) for octave in middles)
+    middles = _middles(np.clip(-np.log2(wanted * known), low, high))
+    canvases = tuple(_canvas(surface, card, octave, wanted) for octave in middles)
     return Scales(canvases, octaves.astype(np.float32), coarse)
+
+
+def _middles(octaves: np.ndarray) -> list[float]:
+    """The octaves of the canvases for texels of `octaves` [n], rising: no more than put each within SPREAD / 2 of one.
+
+    Where that takes more than CANVASES, so many, as near as they can.
+    """
+    counts, edges = np.histogram(octaves, max(1, int(np.ceil(np.ptp(octaves) / (SPREAD / 16)))))
+    there = np.flatnonzero(counts > RARE * len(octaves))
+    low, high = edges[there], edges[there + 1]
+    spread = SPREAD
+    while len(found := _covered(low, high, spread)) > CANVASES:
+        spread *= 1.1
+    while len(found) > 1 and len(nearer := _covered(low, high, spread := spread * 0.95)) == len(found):
+        found = nearer
+    return found
+
+
+def _covered(low: np.ndarray, high: np.ndarray, spread: float) -> list[float]:
+    """Middles of the fewest intervals of `spread` that hold all of the intervals low..high, which rise and are narrower."""
+    middles, first = [], 0
+    while first < len(low):
+        last = max(first, int(np.searchsorted(high, low[first] + spread + 1e-9, side="right")) - 1)
+        middles.append(float(low[first] + high[last]) / 2)
+        first = last + 1
+    return middles
 
 
 def _canvas(surface: Surface, card: Card, octave: float, texel: float) -> Canvas:

@@ -31,8 +31,13 @@ class Pairs:
         return gap.reshape(len(gap), -1).sum(axis=1)
 
 
-def box(size: int = 256, seed: int = 1, extent: tuple[float, float, float] = (1.0, 1.0, 1.0), **changes) -> Surface:
-    """A closed box around the origin whose six islands are turned at random; convex along all edges."""
+def box(
+    size: int = 256, seed: int = 1, extent: tuple[float, float, float] = (1.0, 1.0, 1.0), margin: float = 4, **changes
+) -> Surface:
+    """A closed box around the origin whose six islands are turned at random; convex along all edges.
+
+    `margin` texels are between islands at least: where it grows with the size, sizes have one layout.
+    """
     faces = []
     for face in range(6):
         axis, sign = face % 3, 1 if face < 3 else -1
@@ -41,7 +46,7 @@ def box(size: int = 256, seed: int = 1, extent: tuple[float, float, float] = (1.
         v_axis = np.cross(n, u_axis)  # right-handed with v up, so that nothing is mirrored
         half_u, half_v = (np.abs(np.dot(e, extent)) / 2 for e in (u_axis, v_axis))
         faces.append(Face(n * extent[axis] / 2, u_axis, v_axis, half_u, half_v))
-    return _laid_out("box", faces, size, seed, **changes)
+    return _laid_out("box", faces, size, seed, margin, **changes)
 
 
 def prism(size: int = 256, seed: int = 1, tip: float = 25.0, height: float = 1.0, **changes) -> Surface:
@@ -56,7 +61,7 @@ def prism(size: int = 256, seed: int = 1, tip: float = 25.0, height: float = 1.0
     for around in np.arange(6) * np.pi / 3:
         n, u_axis = np.array([np.cos(around), np.sin(around), 0]), np.array([-np.sin(around), np.cos(around), 0])
         faces.append(Face(turn @ (0.5 * n), turn @ u_axis, turn @ np.array([0.0, 0, 1]), half, height / 2))
-    return _laid_out("prism", faces, size, seed, **changes)
+    return _laid_out("prism", faces, size, seed, 4, **changes)
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,11 @@ class Face:
     half_v: float
 
 
-def _laid_out(name: str, faces: list[Face], size: int, seed: int, **changes) -> Surface:
+def _laid_out(name: str, faces: list[Face], size: int, seed: int, margin: float, **changes) -> Surface:
     """Six faces of a convex body as islands of one map, each turned at random; convex along all edges."""
     rng = np.random.default_rng(seed)
     cell = np.array([size / 3, size / 2])
-    texels_per_metre = (cell.min() - 4) / max(2 * np.hypot(face.half_u, face.half_v) for face in faces)
+    texels_per_metre = (cell.min() - margin) / max(2 * np.hypot(face.half_u, face.half_v) for face in faces)
     position = np.zeros((size, size, 3), np.float32)
     normal = np.zeros_like(position)
     curvature = np.full((size, size, 1), 0.5, np.float32)

@@ -274,6 +274,20 @@ class TestPhysicalScale:
         halved = painted[1].reshape(192, 2, 192, 2).mean(axis=(1, 3))
         assert np.corrcoef(painted[0].ravel(), halved.ravel())[0, 1] > 0.9
 
+    @pytest.mark.parametrize("effect", list(Effect))
+    def test_four_times_the_texels_are_the_same_picture(self, networks, effect):
+        """Over the whole way, with the effect's own exposure and size: what is larger, reduced, is what is smaller."""
+        recipe = Recipe((Layer(effect, 0.6),))
+        small, large = (
+            weather(surfaces.box(size, margin=size / 64, extent=(0.15,) * 3), recipe, networks=networks)
+            for size in (256, 1024)
+        )
+        assert not small.warnings
+        within = inside(small.surface) & (reduced_by(4, inside(large.surface)[..., None])[..., 0] == 1)
+        gap = np.abs(small.surface["albedo"].floats() - reduced_by(4, large.surface["albedo"].floats()))
+        assert within.mean() > 0.2
+        assert gap[within].mean() <= 4 / 255
+
     def test_features_follow_the_size_asked_for(self, networks):
         """A canvas of half as many texels to the metre: features twice as large."""
         lengths = [
@@ -281,23 +295,36 @@ class TestPhysicalScale:
         ]
         assert lengths[1] / lengths[0] == pytest.approx(2.0, rel=0.3)
 
-    def test_islands_of_other_densities_have_features_of_the_same_size(self, networks):
-        """The left half of the maps holds a wall, the right half the same wall at half as many texels to the metre."""
-        size = 384
-        y, x = (np.mgrid[:size, :size] + 0.5) / size
-        left = x < 0.5
-        position = np.zeros((size, size, 3), np.float32)
-        position[..., 0], position[..., 2] = np.where(left, x, 3 + 2 * x), np.where(left, -y, -2 * y)
-        mask = np.ones((size, size, 1), np.uint8)
-        mask[:, size // 2 - 4 : size // 2 + 4] = 0
-        plain = surfaces.plate(size)
-        names = ("albedo", "roughness", "metallic", "world_normal")
-        maps = {name: plain[name] for name in names} | {"position": Map(position), "island_mask": Map(mask)}
-        surface = replace(plain, maps=maps)
-        painted = weather(surface, rust(surface), networks=networks).layers[0].channel("threshold").astype(float)
-        halves = painted[:, : size // 2 - 8], painted[:, size // 2 + 8 :]
-        fine, coarse = (correlation_length(half, cut) for half, cut in zip(halves, (24, 12), strict=True))
-        assert fine / coarse == pytest.approx(2.0, rel=0.3)
+    @pytest.mark.parametrize("effect", [Effect.RUST, Effect.MOSS, Effect.SCRATCHES])
+    def test_islands_of_other_densities_have_features_of_the_same_size(self, networks, effect):
+        surface, lengths = two_walls(320), []
+        for seed in range(3):
+            recipe = rust(surface, 0.25, effect, seed=seed)
+            painted = weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
+            halves = painted[:, :152], painted[:, 168:]
+            lengths.append([correlation_length(half, cut) for half, cut in zip(halves, (64, 16), strict=True)])
+        fine, coarse = np.mean(lengths, axis=0)
+        assert fine / coarse == pytest.approx(4.0, rel=0.15)
+
+
+def two_walls(size: int) -> Surface:
+    """The left half of the maps holds a wall, the right half such a wall at a quarter of the texels to the metre."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    left = x < 0.5
+    position = np.zeros((size, size, 3), np.float32)
+    position[..., 0], position[..., 2] = np.where(left, x, 5 + 4 * x), np.where(left, -y, -4 * y)
+    mask = np.ones((size, size, 1), np.uint8)
+    mask[:, size // 2 - 4 : size // 2 + 4] = 0
+    plain = surfaces.plate(size)
+    names = ("albedo", "roughness", "metallic", "world_normal")
+    maps = {name: plain[name] for name in names} | {"position": Map(position), "island_mask": Map(mask)}
+    return replace(plain, maps=maps)
+
+
+def reduced_by(factor: int, values: np.ndarray) -> np.ndarray:
+    """Means over squares of `factor` texels: [H, W, C] -> [H / factor, W / factor, C]."""
+    height, width = (side // factor for side in values.shape[:2])
+    return values.reshape(height, factor, width, factor, -1).mean(axis=(1, 3))
 
 
 def threshold_of_a_plate(networks: Networks, size: int, canvas: int) -> np.ndarray:

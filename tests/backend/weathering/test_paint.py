@@ -176,19 +176,28 @@ class TestScales:
         plan = scales(surface, reduced(surface), None, feature(surface, 1.0), CARD)
         assert plan.canvases[0].size == (96, 100)
 
-    def test_other_densities_take_canvases_an_octave_apart_at_most(self):
+    def test_each_of_two_densities_takes_a_canvas_of_its_own(self):
         density = np.full((64, 64, 1), 100, np.float32)
         density[:, 32:] = 700
         surface = replace(bare(), maps={**bare().maps, "texels_per_metre": Map(density)})
         grid = reduced(surface)
         plan = scales(surface, grid, densities(surface, grid), feature(surface, 1.0), CARD)
-        octaves = [canvas.octave for canvas in plan.canvases]
-        assert len(octaves) == 3
-        assert np.diff(octaves).max() <= 1
-        shares = np.stack([plan.share(i, plan.octaves) for i in range(3)])
-        assert shares.sum(axis=0) == pytest.approx(1)
-        assert abs(octaves[int(shares[:, 0, 0].argmax())] - 0.0) <= 0.5
-        assert abs(octaves[int(shares[:, 0, 63].argmax())] + np.log2(7)) <= 0.5
+        assert [canvas.octave for canvas in plan.canvases] == pytest.approx([-np.log2(7), 0.0], abs=0.03)
+        shares = np.stack([plan.share(i, plan.octaves) for i in range(2)])
+        assert (shares[0, :, 32:] == 1).all()
+        assert (shares[1, :, :32] == 1).all()
+
+    @pytest.mark.parametrize(("octaves", "count"), [(0.5, 2), (1.6, 5), (4.0, 5)])
+    def test_canvases_are_spread_over_densities_that_run_into_each_other(self, octaves, count):
+        density = np.broadcast_to(100 * 2 ** np.linspace(0, octaves, 64, dtype=np.float32), (64, 64))[..., None]
+        surface = replace(bare(), maps={**bare().maps, "texels_per_metre": Map(density.copy())})
+        grid = reduced(surface)
+        plan = scales(surface, grid, densities(surface, grid), feature(surface, 1.0), CARD)
+        places = np.array([canvas.octave for canvas in plan.canvases])
+        assert len(places) == count
+        away = np.abs(plan.octaves[..., None] - places).min(axis=-1)
+        assert np.quantile(away, 0.95) <= max(0.18, 0.6 * octaves / count)
+        assert np.stack([plan.share(i, plan.octaves) for i in range(count)]).sum(axis=0) == pytest.approx(1)
 
     def test_features_too_small_for_the_maps_are_said_to_be_coarse(self):
         surface = bare()

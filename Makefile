@@ -1,4 +1,5 @@
 # make demo                       weather the project's own model and show it before and after: out/demo/index.html
+# make turntable                  the same, and the model turning under a moving light: out/demo/turntable.webp
 # make test                       lint, types, and every test that needs no other Blender and no window
 # make test-blender VERSION=5.0.1 what needs Blender, in another version of bpy
 # make test-window                real Blenders with a window: SUITES="trixie sid" (4.3 and 5.2); root and apt, once
@@ -15,11 +16,14 @@ venv := .venv
 other := .venv-$(VERSION)
 install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint check test-blender test-window extension bench clean
+.PHONY: demo turntable test lint check test-blender test-window extension bench clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/.ready-demo
 	$(venv)/bin/python -m sabi.addon.demo --out out/demo $(if $(ASSET),--asset "$(ASSET)")
+
+turntable: $(venv)/.ready-demo
+	$(venv)/bin/python -m sabi.addon.demo --out out/demo --turntable $(if $(ASSET),--asset "$(ASSET)")
 
 test: lint check
 

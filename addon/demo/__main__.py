@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .page import contact_sheet, index_page
+from .page import TURNING, TURNING_STRIP, animation, contact_sheet, index_page, strip
 from .show import AGES, MARK
 
 SUFFIXES = (".blend", ".gltf", ".glb", ".fbx", ".obj", ".usd", ".usda", ".usdc", ".usdz")
@@ -30,7 +31,18 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--preset", default="old_painted_steel", help="the recipe (old_painted_steel)")
     parser.add_argument("--size", type=int, default=2048, help="texels a side of the painted maps (2048)")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles (16)")
+    parser.add_argument(
+        "--turntable",
+        type=int,
+        nargs="?",
+        const=24,
+        default=0,
+        metavar="FRAMES",
+        help="show it turning under a moving light, too: turntable.webp of so many frames (24)",
+    )
     given = parser.parse_args(words)
+    if given.turntable < 0:
+        parser.error(f"A turntable has 1 frame or more, not {given.turntable}.")
     if given.asset is not None and not given.asset.is_file():
         parser.error(f"There is no file {given.asset}.")
     if given.asset is not None and given.asset.suffix.lower() not in SUFFIXES:
@@ -38,12 +50,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def play(given: argparse.Namespace) -> Iterator[dict]:
-    """Runs Blender's side in a process of its own and gives what it reports.
+def play(given: argparse.Namespace, frames: Path) -> Iterator[dict]:
+    """Runs Blender's side in a process of its own and gives what it reports; a turntable's pictures go to `frames`.
 
     Raises RuntimeError with the end of Blender's output when it fails.
     """
-    request = vars(given) | {"out": str(given.out), "asset": str(given.asset or "")}
+    request = vars(given) | {"out": str(given.out), "asset": str(given.asset or ""), "frames": str(frames)}
     command = [sys.executable, "-m", f"{__package__}.show", json.dumps(request)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as blender:
         assert blender.stdout is not None
@@ -67,6 +79,8 @@ def clear(out: Path) -> None:
         "contact-sheet.png",
         "demo.blend",
         "index.html",
+        TURNING,
+        TURNING_STRIP,
         *(f"age-{age:.2f}.png" for age in AGES),
     ):
         (out / name).unlink(missing_ok=True)
@@ -78,6 +92,12 @@ def main(words: list[str] | None = None) -> int:
     given.asset = given.asset.resolve() if given.asset else None
     given.out.mkdir(parents=True, exist_ok=True)
     clear(given.out)
+    with TemporaryDirectory() as frames:
+        return show(given, Path(frames))
+
+
+def show(given: argparse.Namespace, frames: Path) -> int:
+    """The demo as asked for, with its progress on the terminal. Gives the exit code."""
     console, began, made = Console(), time.monotonic(), {}
     columns = (
         TextColumn("{task.description:<28}"),
@@ -89,7 +109,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         with Progress(*columns, console=console, speed_estimate_period=600) as progress:  # renders report seldom
             task = progress.add_task("Starting Blender", total=1.0)
-            for report in play(given):
+            for report in play(given, frames):
                 progress.update(task, description=report["stage"], completed=report["fraction"])
                 made |= report.get("made", {})
     except RuntimeError as error:
@@ -97,6 +117,9 @@ def main(words: list[str] | None = None) -> int:
             f"[red]The demo did not finish.[/] Blender's last words:\n{error}", highlight=False, soft_wrap=True
         )
         return 1
+    if turning := sorted(frames.glob("*.png")):
+        animation(given.out, turning)
+        strip(given.out, turning)
     made["seconds"] = round(time.monotonic() - began, 1)
     contact_sheet(given.out, [("before", "before.png"), *((f"age {age:g}", f"age-{age:.2f}.png") for age in AGES)])
     index_page(given.out, made)

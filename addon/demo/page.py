@@ -8,11 +8,45 @@ from string import Template
 from PIL import Image, ImageDraw, ImageFont
 
 PAGE = Path(__file__).with_name("page.html")
+TURNING, TURNING_STRIP = "turntable.webp", "turntable.png"
+TURN_MS = 4800  # one turn
+TURNED = (
+    f'<h2>Turned under a moving light</h2>\n<a href="{TURNING_STRIP}"><img src="{TURNING}" alt="the model turning"></a>'
+)
 
 
 def contact_sheet(folder: Path, pictures: list[tuple[str, str]], columns: int = 3) -> Path:
     """Lays the named pictures of a folder into one, `contact-sheet.png`, each with its label."""
-    tiles = [(label, Image.open(folder / name).convert("RGB")) for label, name in pictures]
+    sheet = _sheet([(label, Image.open(folder / name).convert("RGB")) for label, name in pictures], columns)
+    sheet.save(folder / "contact-sheet.png")
+    return folder / "contact-sheet.png"
+
+
+def animation(folder: Path, frames: list[Path]) -> Path:
+    """The frames of one turn as `turntable.webp`, which goes round for ever."""
+    first, *rest = (Image.open(path).convert("RGB") for path in frames)
+    first.save(
+        folder / TURNING,
+        save_all=True,
+        append_images=rest,
+        duration=TURN_MS // len(frames),
+        loop=0,
+        quality=85,
+        method=4,
+    )
+    return folder / TURNING
+
+
+def strip(folder: Path, frames: list[Path], count: int = 8) -> Path:
+    """At most `count` of the frames of one turn, evenly, in one picture: `turntable.png`."""
+    chosen = [k * len(frames) // count for k in range(count)] if len(frames) > count else range(len(frames))
+    tiles = [(f"{360 * k / len(frames):.0f} deg", Image.open(frames[k]).convert("RGB")) for k in chosen]
+    _sheet(tiles, columns=-(-len(tiles) // 2)).save(folder / TURNING_STRIP)
+    return folder / TURNING_STRIP
+
+
+def _sheet(tiles: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
+    """Pictures as large as the first, row by row, each with its label."""
     width, height = tiles[0][1].size
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), (24, 24, 24))
@@ -23,8 +57,7 @@ def contact_sheet(folder: Path, pictures: list[tuple[str, str]], columns: int = 
         draw.text(
             (x + width // 40, y + height // 40), label, fill="white", font=font, stroke_width=2, stroke_fill="black"
         )
-    sheet.save(folder / "contact-sheet.png")
-    return folder / "contact-sheet.png"
+    return sheet
 
 
 def index_page(folder: Path, made: dict) -> Path:
@@ -44,9 +77,15 @@ def index_page(folder: Path, made: dict) -> Path:
         "Blender": made.get("blender", ""),
     }
     rows = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items())
+    turning = TURNED if (folder / TURNING).is_file() else ""
     page = Template(PAGE.read_text(encoding="utf-8"))
     text = page.substitute(
-        frames=frames, maps=maps, rows=rows, last=len(ages) - 1, title=html.escape(str(made.get("model", "")))
+        frames=frames,
+        maps=maps,
+        rows=rows,
+        turning=turning,
+        last=len(ages) - 1,
+        title=html.escape(str(made.get("model", ""))),
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
     return folder / "index.html"

@@ -16,6 +16,7 @@ from ...backend.protocol.errors import SabiError
 from ..headless import EXTENSION, addon, choose, extension, leave, open_model, operate
 
 AGES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHOWN = 0.75  # the age in the .blend and on the turntable
 MARK = "@sabi "
 
 
@@ -46,7 +47,7 @@ def set_age(things: list, age: float) -> None:
 
 
 def perform(bpy: ModuleType, request: dict) -> None:
-    """Fills the folder request["out"]. Raises SabiError."""
+    """Fills the folder request["out"], and request["frames"] where a turntable is asked for. Raises SabiError."""
     out, scene = Path(request["out"]), bpy.context.scene
     report("Building the model", 0.01)
     things = set_stage(bpy, request["asset"])
@@ -66,12 +67,18 @@ def perform(bpy: ModuleType, request: dict) -> None:
     operate(bpy.ops.sabi.weather, preset=request["preset"], size=request["size"], wait=True)
     seconds = round(time.monotonic() - began, 1)
 
+    ages_end = 0.64 if request["turntable"] else 0.97
     for index, age in enumerate(AGES):
-        report(f"Rendering, age {age:g}", 0.31 + 0.66 * index / len(AGES))
+        report(f"Rendering, age {age:g}", 0.31 + (ages_end - 0.31) * index / len(AGES))
         set_age(things, age)
         render(scene, out / f"age-{age:.2f}.png", request["samples"])
-    set_age(things, 0.75)
+    set_age(things, SHOWN)
     bpy.ops.wm.save_mainfile()
+    if request["turntable"]:
+        told = lambda fraction: report("Rendering, turning", ages_end + (0.97 - ages_end) * fraction)  # noqa: E731
+        addon("demo.turntable").frames(
+            scene, things, Path(request["frames"]), request["turntable"], request["samples"], told
+        )
     report(
         "Laying out the page",
         0.97,

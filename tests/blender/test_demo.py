@@ -4,12 +4,13 @@
 import re
 import subprocess
 import sys
+from math import degrees
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon.demo import model, stage
+from bl_ext.user_default.sabi.addon.demo import model, stage, turntable
 from bl_ext.user_default.sabi.addon.demo.__main__ import clear
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
@@ -122,7 +123,7 @@ def pixels(path: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    run_demo(out)
+    run_demo(out, "--turntable", "3")
     return out
 
 
@@ -136,6 +137,42 @@ def test_each_age_is_further_from_clean(shown):
     assert away == sorted(away)
     assert away[1] > 0.001
     assert away[-1] > 0.02
+
+
+def test_turntable_turns_the_model_under_a_light_that_moves(shown):
+    with Image.open(shown / "turntable.webp") as turning:
+        assert turning.n_frames == 3
+        frames = []
+        for number in range(3):
+            turning.seek(number)
+            frames.append(np.asarray(turning.convert("RGB"), np.float32) / 255)
+    assert all(np.abs(frames[i] - frames[i - 1]).mean() > 0.02 for i in range(3))
+    rows, columns = frames[0].shape[:2]
+    with Image.open(shown / "turntable.png") as strip:
+        assert strip.size == (2 * columns, 2 * rows)
+
+
+def test_turntable_leaves_the_scene_as_it_was(machine):
+    """At no turn it is the stage itself; half a turn on, the camera stands across; the model has not moved."""
+    scene = bpy.context.scene
+    stage.dress(scene, [machine])
+    bpy.context.view_layer.update()
+    before = {thing.name: thing.matrix_world.copy() for thing in scene.objects}
+    around = turntable.turntable(scene, [machine])
+    assert around.light.name == "Key"
+    around.set(0.5)
+    centre = around.centre
+    camera, key = before[scene.camera.name].translation, before["Key"].translation
+    across = scene.camera.matrix_world.translation - centre
+    assert tuple(across.xy) == pytest.approx(tuple((centre - camera).xy), abs=1e-4)
+    assert machine.matrix_world == before[machine.name]
+    around.set(0.125)  # an eighth of a turn on the light has swung as far as it does
+    assert around.light.matrix_world.translation.z == pytest.approx(key.z, abs=1e-4)
+    ways = (key - centre).xy, (around.light.matrix_world.translation - centre).xy
+    assert degrees(ways[0].angle_signed(ways[1])) == pytest.approx(45 - 75, abs=0.1)  # clockwise counts
+    around.set(0.0)
+    for thing in scene.objects:
+        assert np.allclose(thing.matrix_world, before[thing.name], atol=1e-5)
 
 
 def test_page_finds_all_it_names(shown):

@@ -21,7 +21,7 @@ from ..backend.protocol.errors import Cancelled, SceneError, TooLarge
 from ..backend.protocol.recipe import FrameMode
 from ..backend.protocol.surface import Map, Surface
 from ..backend.protocol.tiles import Tile, to_text
-from . import bake, bake_cache, channels, joins, looks, mesh_masks, reading, rest, stage, timing, upstream, uvs
+from . import bake, bake_cache, channels, joins, looks, mesh_masks, reading, rest, stage, timing, units, upstream, uvs
 from .atlas import Atlas, atlas, image_tiles
 from .channels import UVs
 from .passes import Passes, Subject
@@ -87,6 +87,7 @@ class Capture:
         self._obj = obj
         self._scene = context.scene
         self._layer = context.view_layer
+        self._unit = units.of_scene(self._scene)
         self._seconds = estimate(obj, settings)
         self._began = time.monotonic()
         self._steps: _Steps | None = None
@@ -241,7 +242,7 @@ class Capture:
                     baked = yield lambda: bake_cache.store(key, fresh)
                     timing.learn(size, time.monotonic() - began)
         masks = (yield from self._masks(unwrapped, size)) if settings.masks else {}
-        pose = rest.place_of(obj).pose
+        pose = rest.place_of(obj, self._unit).pose
         surface = Surface({**baked.maps, **masks}, pose=pose, height_scale=baked.height_scale, name=obj.name)
         key = _key(shape, found.look, unwrapped)
         names = tuple(material.name for material in found.materials)
@@ -271,13 +272,13 @@ class Capture:
         still = rest.still_copy(place, self._obj, unwrapped.second)
         own = UVs(unwrapped.uv_map if unwrapped.second is None else "", uvs.render_uv(self._obj.data))
         scene_mode = self.settings.mode is FrameMode.SCENE
-        return Subject(place, still, rest.place_of(self._obj), unwrapped.uv_map, own, size, scene_mode)
+        return Subject(place, still, rest.place_of(self._obj, self._unit), unwrapped.uv_map, own, size, scene_mode)
 
     def _look(
         self, materials: Sequence[bpy.types.Material], size: tuple[int, int]
     ) -> Generator[_Step, object, list[object]]:
         """All that a capture depends on besides shape and UVs, the same in whatever session or file it is."""
-        look: list[object] = [VERSION, bpy.app.version, size, self.settings.mode.value]
+        look: list[object] = [VERSION, bpy.app.version, size, self.settings.mode.value, self._unit]
         for material in materials:
             look.append((yield from looks.digest(material)))
         if self.settings.mode is FrameMode.SCENE or any(map(looks.sees_place, materials)):
@@ -320,7 +321,7 @@ def check(obj: bpy.types.Object) -> None:
         raise SceneError(f"'{obj.name}' has no faces.", hint)
     if not obj.data.uv_layers:
         raise SceneError(f"'{obj.name}' has no UV map.", "Unwrap it: in Edit Mode choose UV > Smart UV Project.")
-    rest.place_of(obj)
+    rest.place_of(obj, 1.0)
     for material in channels.check(obj):
         upstream.check_textures(material)
         joins.check(material)

@@ -18,6 +18,7 @@ from .heights import FLAT as FLAT_HEIGHT
 from .heights import Height, moves_sideways, read_height
 from .joins import find_site, part
 from .on_object import GROUP_KEY
+from .rest import Place
 from .stage import mark
 
 CHANNELS = ("albedo", "roughness", "metallic", "alpha", "normal")
@@ -175,13 +176,13 @@ class UVs:
 def prepare(
     material: bpy.types.Material,
     uvs: UVs,
-    scale: tuple[float, float, float],
+    place: Place,
     groups: list[bpy.types.NodeTree],
     weathered: bool = False,
 ) -> Prepared:
     """A temporary copy and what its channels come from. Raises SceneError for what cannot be read.
 
-    Sabi's nodes are taken out, and heights are read, unless `weathered`. `scale` is the object's. Groups that had to be copied
+    Sabi's nodes are taken out, and heights are read, unless `weathered`. `place` is the object's. Groups that had to be copied
     are added to `groups`.
     """
     copy = mark(material.copy())
@@ -192,7 +193,7 @@ def prepare(
         bpy.data.node_groups.remove(mark_group)
     copy.displacement_method = "BUMP"  # a normal map is to show it, whatever mesh there is to be moved
     flow = read_flow(copy, material.name, groups)
-    height = FLAT_HEIGHT if weathered else read_height(copy, groups, scale)
+    height = FLAT_HEIGHT if weathered else read_height(copy, groups, place.scale, place.unit)
     for group in groups:
         mark(group)
     sources = {name: _source(value, 3 if name == "albedo" else 1, uvs) for name, value in flow_values(flow)}

@@ -18,7 +18,7 @@ import bpy
 
 from ..backend.protocol.errors import Cancelled, SceneError
 from ..backend.protocol.passes import WHITE_LAYER
-from . import versions
+from . import units, versions
 from .stage import Saved, mark, remove_temporary, show_like, survey, wait_until_writable
 
 WHY_STOPPED = "Nothing was changed. If you did not stop it, render with F12: Blender says what fails."
@@ -36,6 +36,7 @@ class FramePasses:
     layer: str
     white_layer: str
     warnings: tuple[str, ...] = ()
+    unit: float = 1.0  # metres of one of Blender's units, which positions in the file have
 
 
 class FrameRender:
@@ -133,7 +134,8 @@ class FrameRender:
             warnings.append("Glowing objects give no light in the white pass: metals near them come out darker.")
         if self._undenoised:
             warnings.append("This Blender was built without a denoiser: the frame was rendered without.")
-        return FramePasses(self._path, self._layer.name, WHITE_LAYER if self._white else "", tuple(warnings))
+        white_layer, unit = WHITE_LAYER if self._white else "", units.of_scene(self._scene)
+        return FramePasses(self._path, self._layer.name, white_layer, tuple(warnings), unit)
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:

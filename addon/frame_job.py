@@ -29,10 +29,21 @@ class WeatheredFrame:
 
 
 class FrameJob(Job[WeatheredFrame]):
-    """A multilayer EXR to a weathered EXR beside it, with `python` (empty for the embedded one) reading the file."""
+    """A multilayer EXR to a weathered EXR beside it, with `python` (empty for the embedded one) reading the file.
 
-    def __init__(self, connect: Callable[[], Client], frame: Path, layer: str, recipe: Recipe, python: str) -> None:
-        self._frame, self._layer, self._recipe, self._python = frame, layer, recipe, python
+    The file's positions are in units of `unit` metres.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        frame: Path,
+        layer: str,
+        recipe: Recipe,
+        python: str,
+        unit: float = 1.0,
+    ) -> None:
+        self._frame, self._layer, self._recipe, self._python, self._unit = frame, layer, recipe, python, unit
         self._process: subprocess.Popen[str] | None = None
         self._last_words = ""
         super().__init__(connect)
@@ -43,7 +54,7 @@ class FrameJob(Job[WeatheredFrame]):
         recipe, out = self._frame.with_suffix(".json"), self._frame.with_name("weathered.exr")
         recipe.write_text(self._recipe.to_json(), encoding="utf-8")
         words = [str(self._frame), "--layer", self._layer, "--recipe", str(recipe), "--out", str(out)]
-        words += ["--server", client.address]
+        words += ["--server", client.address, "--unit", repr(self._unit)]
         command = command_for("sabi.backend.frame_process", words, self._python or None)
         try:
             answer = self._listen(command, client.token)

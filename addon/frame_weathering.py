@@ -85,7 +85,7 @@ def _rendering(render: FrameRender) -> Generator[Progress, None, FramePasses]:
 
 def _weathering(passes: FramePasses, recipe: Recipe) -> Generator[Progress, None, WeatheredFrame]:
     chosen = service_settings()
-    job = FrameJob(lambda: service.connect(chosen), passes.path, passes.layer, recipe, chosen.python)
+    job = FrameJob(lambda: service.connect(chosen), passes.path, passes.layer, recipe, chosen.python, passes.unit)
     try:
         while not job.wait(0.0):
             yield job.progress

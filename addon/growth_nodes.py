@@ -67,6 +67,7 @@ class PaintedImages:
     masks: tuple[PlacedMask, ...] = ()  # in the order in which they are combined
     channels: ChannelOpacity = OPAQUE
     curve: Curve = EVEN
+    unit: float = 1.0  # metres of one of Blender's units, which sockets have
 
 
 def build(
@@ -75,8 +76,8 @@ def build(
     """A new node group. `fades` names the inputs of COVERED that shall pass through it.
 
     Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
-    (metres to each side of flush), Mask (a further one, for whatever the artist plugs in) and the opacity of each channel. With
-    `Blend.SHADER` that of albedo counts for roughness and metallic too: what lies beneath is a shader, not channels.
+    (to each side of flush, in Blender's units), Mask (a further one, for whatever the artist plugs in) and the opacity of each
+    channel. With `Blend.SHADER` that of albedo counts for roughness and metallic too: beneath lies a shader, not channels.
     """
     tree = bpy.data.node_groups.new(name, "ShaderNodeTree")
     tree[GROUP_KEY] = True
@@ -127,9 +128,9 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
             "Float",
             "INPUT",
             panel,
-            default_value=layer.relief,
+            default_value=layer.relief / layer.unit,
             min_value=0.0,
-            max_value=10.0,
+            max_value=10.0 / layer.unit,
             subtype="DISTANCE",
         )
         socket("Mask", "Float", "INPUT", panel, default_value=1.0, **fraction)
@@ -173,7 +174,7 @@ class _Wiring:
                 node[VALUE] = f"{number} {node[VALUE]}"
             self.marked.clear()
             self.column += 1
-            metres = self.math(
+            raised = self.math(
                 "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
             )
             share = {
@@ -190,7 +191,7 @@ class _Wiring:
             )
             roughness = self.mix(own[0], roughness, thin.outputs["Alpha"])
             metallic = self.mix(own[1], metallic, thick.outputs["Alpha"])
-            height, bent = self.mix(share["height"], height, metres), self.mix(share["height"], bent, 1.0)
+            height, bent = self.mix(share["height"], height, raised), self.mix(share["height"], bent, 1.0)
             covered = self.mix(coverage if over_base else share["albedo"], covered, 1.0)
         self.column += 1
         if not over_base:
@@ -294,7 +295,7 @@ class _Wiring:
         return total
 
     def normal(self, base: bpy.types.NodeSocket, height: object, covered: object) -> bpy.types.NodeSocket:
-        """The base normal bumped by `height` in metres where anything covers, else the base normal itself."""
+        """The base normal bumped by `height` in Blender's units where anything covers, else the base normal itself."""
         bump = self.node("ShaderNodeBump")
         bump.inputs["Strength"].default_value = bump.inputs["Distance"].default_value = 1.0
         self.connect(height, bump.inputs["Height"])

@@ -7,7 +7,7 @@ it along the normal is the height. A bump has no flush of its own: half of its h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 
@@ -39,14 +39,22 @@ FLAT = Height(0.0)
 
 
 def read_height(
-    copy: bpy.types.Material, copies: list[bpy.types.NodeTree], scale: tuple[float, float, float]
+    copy: bpy.types.Material, copies: list[bpy.types.NodeTree], scale: tuple[float, float, float], unit: float
 ) -> Height:
     """The height of a material copy; adds nodes to its tree. Groups it had to copy are added to `copies`.
 
-    `scale` is the object's, which displacement in object space is subject to. FLAT where nothing raises the surface, and where
-    several bumps do, because they do not add up to one height.
+    `scale` is the object's, which displacement in object space is subject to; `unit` is the metres of one of Blender's units.
+    FLAT where nothing raises the surface, and where several bumps do, because they do not add up to one height.
     """
-    tree = copy.node_tree
+    found = _in_units(copy.node_tree, copies, scale)
+    if unit == 1 or found == FLAT:
+        return found
+    stored = found.stored and replace(found.stored, metres_of_one=found.stored.metres_of_one * unit)
+    return Height(math(copy.node_tree, "MULTIPLY", found.metres, unit), stored)
+
+
+def _in_units(tree: bpy.types.NodeTree, copies: list[bpy.types.NodeTree], scale: tuple[float, float, float]) -> Height:
+    """As `read_height`, in Blender's units."""
     displacement = links_of(surface_output(tree).inputs["Displacement"])
     if displacement:
         return _displaced(tree, displacement[0].from_socket, scale)

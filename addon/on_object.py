@@ -43,10 +43,10 @@ def weathered(obj: bpy.types.Object | None) -> Applied | None:
     return Applied(found, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
 
 
-def live_values(layer: Layer) -> dict[str, float]:
-    """Where a layer's sockets start, by their names; a group need not have all of them."""
+def live_values(layer: Layer, unit: float) -> dict[str, float]:
+    """Where a layer's sockets start, by their names; a group need not have all of them. Lengths are in units of `unit` metres."""
     channels = {label: getattr(layer.channels, name) for name, label in CHANNEL_SOCKETS.items()}
-    return {"Age": layer.age, "Opacity": layer.opacity, "Height": layer.relief, **channels}
+    return {"Age": layer.age, "Opacity": layer.opacity, "Height": layer.relief / unit, **channels}
 
 
 def touched(obj: bpy.types.Object) -> bool:

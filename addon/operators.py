@@ -122,7 +122,6 @@ class _WithRecipe(WithLayer):
         name="Feature Size",
         description="Metres across one flake, tuft or stain",
         soft_min=0,
-        subtype="DISTANCE",
         options={"SKIP_SAVE"},
     )
     size: IntProperty(

@@ -9,7 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ..backend.protocol.recipe import Exposure
-from . import effects, freshness, on_object, problems, work
+from . import effects, freshness, on_object, problems, units, work
 from .capture_settings import CaptureSettings
 from .later import Later
 from .mask_kinds import COMBINE, KINDS, OF_LAYERS
@@ -123,7 +123,7 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
     """What an artist names first."""
     column.prop(layer, "age")
     column.prop(layer.exposure, "amount")
-    column.prop(layer, "feature_size")
+    column.prop(layer, "shown_feature_size")
     if effects.styles(layer.effect, service.health) or layer.style:
         column.prop(layer, "style_first")
         now = chosen(layer)
@@ -233,7 +233,7 @@ class _Further(_OfLayer):
 
     def draw(self, context: bpy.types.Context) -> None:
         layer, column = self.layer(context), self.layout.column()
-        for name in ("relief", "style"):
+        for name in ("shown_relief", "style"):
             column.prop(layer, name)
         column.prop(layer.exposure, "strict")
 
@@ -255,7 +255,7 @@ class _Surroundings(_Tab):
         row.prop(settings, "use_ground", text="")
         value = row.row()
         value.enabled = settings.use_ground
-        value.prop(settings, "ground", text="")
+        value.prop(settings, "shown_ground", text="")
 
 
 class _Object(_Tab):
@@ -389,7 +389,13 @@ def _estimated(context: bpy.types.Context) -> float:
     global _last_estimate
     settings, objects = context.scene.sabi, [obj for obj in context.selected_objects if obj.type == "MESH"]
     about = [(obj.session_uid, len(obj.data.polygons), len(obj.material_slots)) for obj in objects]
-    state = (settings.size, len(settings.layers), about, work.current() is not None and work.current().ended)
+    state = (
+        settings.size,
+        len(settings.layers),
+        units.of_scene(context.scene),
+        about,
+        work.current() is not None and work.current().ended,
+    )
     weathering = _weathering.get(wait=bpy.app.background)
     if weathering is not None and (_last_estimate[0] != state or not _last_estimate[1]):
         recipe_size = CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))

@@ -59,9 +59,7 @@ class Passes:
             materials[i] if i in set(np.clip(used, 0, len(materials) - 1)) else None for i in range(len(materials))
         ]
         self.prepared = {
-            material.session_uid: channels.prepare(
-                material, subject.uvs, subject.place.scale, self.groups, subject.weathered
-            )
+            material.session_uid: channels.prepare(material, subject.uvs, subject.place, self.groups, subject.weathered)
             for material in dict.fromkeys(m for m in self.slots if m is not None)
         }
         self.geometry = _Geometry()
@@ -161,7 +159,8 @@ class Passes:
         width, height = self.subject.size
         factor = _factor(self.subject.size, OCCLUSION_SIDE)
         local = not self.subject.others_occlude
-        self.geometry.show(self.geometry.occlusion(OCCLUSION_REACH * self.extent(), local, close))
+        metre = 1.0 if local else 1 / self.subject.place.unit  # as long as the object is where it is baked
+        self.geometry.show(self.geometry.occlusion(OCCLUSION_REACH * self.extent() * metre, local, close * metre))
         self.wear(None)
         self.subject.still.matrix_world = self.subject.place.rest if local else self.subject.place.world
         baked = yield from self.bake((width // factor, height // factor), 1)

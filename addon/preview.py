@@ -22,7 +22,7 @@ from ..backend.protocol.opacity import EVEN, OPAQUE
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Layer, Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import freshness, images, mask_wiring, masks, material, on_object, strokes, work
+from . import freshness, images, mask_wiring, masks, material, on_object, strokes, units, work
 from .capture import Capture, CapturedObject
 from .kept import Kept
 from .preview_capture import PreviewCapture
@@ -250,9 +250,10 @@ def _take_over(obj: bpy.types.Object, recipe: Recipe) -> None:
     shown = Recipe.from_json(applied.recipe_json)
     if _wiring(shown) != _wiring(recipe):
         mask_wiring.show(obj, recipe)
+    unit = units.of_object(obj)
     for old, new, sockets in zip(shown.shown.layers, recipe.shown.layers, applied.layers, strict=True):
-        before = on_object.live_values(old)
-        for name, value in on_object.live_values(new).items():
+        before = on_object.live_values(old, unit)
+        for name, value in on_object.live_values(new, unit).items():
             if value != before[name] and name in sockets:
                 sockets[name].default_value = value
     for tree in _trees(obj):

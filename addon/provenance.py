@@ -10,7 +10,7 @@ import bpy
 
 from ..backend.protocol.errors import BadRecipe
 from ..backend.protocol.recipe import Recipe
-from . import on_object
+from . import on_object, units
 from .on_object import INPUT, RECIPE
 from .properties import plain
 
@@ -37,7 +37,9 @@ def provenance(obj: bpy.types.Object) -> Provenance:
     applied = on_object.weathered(obj)
     if applied is not None:
         tree = on_object.group_node(applied.materials[0]).node_tree
-        return Provenance(_present(_recipe(applied.recipe_json), applied), str(tree.get(INPUT, "")))
+        return Provenance(
+            _present(_recipe(applied.recipe_json), applied, units.of_object(obj)), str(tree.get(INPUT, ""))
+        )
     flat = next((made for made in on_object.materials(obj) if RECIPE in made), None)
     if flat is None:
         return Provenance(None, "")
@@ -50,14 +52,15 @@ def _recipe(text: str) -> Recipe | None:
     return None
 
 
-def _present(recipe: Recipe | None, applied: on_object.Applied) -> Recipe | None:
-    """The recipe with age, opacity and height as they are in the nodes."""
+def _present(recipe: Recipe | None, applied: on_object.Applied, unit: float) -> Recipe | None:
+    """The recipe with age, opacity and height as they are in the nodes, whose lengths are in units of `unit` metres."""
     if recipe is None or len(recipe.painted) != len(applied.layers):
         return recipe
     layers = list(recipe.layers)
     with suppress(BadRecipe):
         for place, sockets in zip(recipe.painted, applied.layers, strict=True):
-            age, opacity, relief = (plain(sockets[name].default_value) for name in ("Age", "Opacity", "Height"))
+            age, opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
+            relief = plain(sockets["Height"].default_value * unit)
             layers[place] = replace(layers[place], age=age, opacity=opacity, relief=relief)
         return replace(recipe, layers=tuple(layers))
     return recipe

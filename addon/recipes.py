@@ -13,7 +13,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..backend.protocol.recipe import MAX_LAYERS, Layer, Recipe, effect_named
-from . import on_object, presets, recipe_files, styles
+from . import on_object, presets, recipe_files, styles, units
 from .operators import reporting
 from .properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
 
@@ -165,7 +165,7 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
         for place, sockets in zip(recipe.painted, applied.layers, strict=True):
             layer = context.scene.sabi.layers[place]
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
-            layer.relief = plain(sockets["Height"].default_value)
+            layer.relief = plain(sockets["Height"].default_value * units.of_object(context.object))
             for name, label in on_object.CHANNEL_SOCKETS.items():
                 if label in sockets:
                     setattr(layer, name, plain(sockets[label].default_value))

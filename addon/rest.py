@@ -27,28 +27,30 @@ COPYING = {"ARRAY", "MIRROR", "SCREW", "SOLIDIFY"}  # these give several faces o
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object is: `world` = `pose` x `rest`, and `rest` is its scale alone, so that lengths at rest are metres."""
+    """Where an object is, in Blender's units: `world`; and `rest`, its scale alone, in metres. A unit is `unit` metres."""
 
     world: Matrix
     rest: Matrix
+    unit: float
 
     @property
     def scale(self) -> tuple[float, float, float]:
-        return tuple(self.rest.to_scale())
+        return tuple(axis / self.unit for axis in self.rest.to_scale())
 
     @property
     def pose(self) -> tuple[float, ...]:
-        """Row-major 4x4 that takes positions at rest to the world."""
-        return tuple(float(value) for row in self.world @ self.rest.inverted() for value in row)
+        """Row-major 4x4 that takes positions at rest to the world, both in metres."""
+        pose = Matrix.Scale(self.unit, 4) @ self.world @ self.rest.inverted()
+        return tuple(float(value) for row in pose for value in row)
 
 
-def place_of(obj: bpy.types.Object) -> Place:
+def place_of(obj: bpy.types.Object, unit: float) -> Place:
     """Raises SceneError where the object is scaled to nothing."""
     world = obj.matrix_world.copy()
     scale = world.to_scale()
     if min(abs(axis) for axis in scale) < 1e-9:
         raise SceneError(f"'{obj.name}' is scaled to nothing.", "Give it a scale other than 0 on each axis.")
-    return Place(world, Matrix.Diagonal((*scale, 1.0)))
+    return Place(world, Matrix.Diagonal((*(axis * unit for axis in scale), 1.0)), unit)
 
 
 def still_copy(stage: Stage, obj: bpy.types.Object, second_uv: np.ndarray | None = None) -> bpy.types.Object:

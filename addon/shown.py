@@ -56,7 +56,7 @@ class ShownCapture(capture.Capture):
             subject = Subject(
                 place,
                 rest.still_copy(place, obj, tiles.corners if tiles else None),
-                rest.place_of(obj),
+                rest.place_of(obj, self._unit),
                 uvs.SECOND_UV if tiles else painted.uv_map,
                 UVs("", uvs.render_uv(obj.data)),  # everything is baked
                 painted.size,

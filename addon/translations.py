@@ -304,6 +304,7 @@ JAPANESE = {
     "How far the layer may hide what is beneath": "下をどこまで隠すか",
     "Height": "高さ",
     "How far the layer rises and sinks": "レイヤーの凹凸の幅",
+    "Metres that the layer rises and sinks": "レイヤーの凹凸の幅（メートル）",
     "Mask From": "マスクの種類",
     "What says where the layer may act": "レイヤーが働く場所を決めるもの",
     "Mask": "マスク",
@@ -406,6 +407,7 @@ JAPANESE = {
     "Give the ground's height instead of taking the lowest point": "最も低い点の代わりに地面の高さを指定します",
     "Ground": "地面",
     "Height of the ground against gravity": "重力と逆向きに測った地面の高さ",
+    "Height of the ground against gravity in metres": "重力と逆向きに測った地面の高さ（メートル）",
     # degree of a photograph
     "Method": "方法",
     "What degree is told by": "風化度の求め方",

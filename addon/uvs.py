@@ -31,7 +31,7 @@ class Loops:
     triangles: np.ndarray  # [T, 3, 2] float64
     polygons: np.ndarray  # [T]
     slots: np.ndarray  # [T], material index
-    areas: np.ndarray  # [T], square metres
+    areas: np.ndarray  # [T], square units of the mesh
 
 
 @dataclass(frozen=True)

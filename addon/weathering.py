@@ -23,7 +23,7 @@ from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, Sabi
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import digests, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, timing, work
+from . import digests, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, timing, units, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
@@ -327,6 +327,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
             mask_wiring.placed(layer, packed),
             layer.channels,
             layer.curve,
+            units.of_object(obj),
         )
         for effect, layer in zip(effects, shown, strict=True)
     ]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One rendered frame weathered for the add-on, which cannot read its passes itself: multilayer EXR in, a plain EXR out.
 
-    frame_process FRAME.exr --layer NAME --recipe FILE --out FILE.exr [--server ADDRESS]
+    frame_process FRAME.exr --layer NAME --recipe FILE --out FILE.exr [--server ADDRESS] [--unit METRES]
 
-The networks run on the server (token in SABI_TOKEN), so that Blender's one backend does the work. Standard output is JSON lines:
-{"stage", "fraction"} while it works, at the end {"warnings", "networks"} or {"error": {...}}; the exit status is 0 or 1.
+The file's positions are in units of so many metres. The networks run on the server (token in SABI_TOKEN), so that Blender's
+one backend does the work. Standard output is JSON lines: {"stage", "fraction"} while it works, at the end {"warnings",
+"networks"} or {"error": {...}}; the exit status is 0 or 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from .files.image import write_image
 from .protocol.client import Client
 from .protocol.errors import Cancelled, SabiError
 from .protocol.recipe import Recipe
-from .protocol.surface import Surface
+from .protocol.surface import Map, Surface
 from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
 
@@ -47,10 +49,11 @@ def weather_frame(given: argparse.Namespace) -> dict[str, object]:
     """Writes the weathered Combined pass and returns warnings and networks. Raises SabiError's children."""
     say(stage="reading the passes", fraction=0.0)
     frame = read_frame(given.frame, layer=given.layer)
-    noticed = inspect(frame.surface, frame.passes)
+    surface = _in_metres(frame.surface, given.unit)
+    noticed = inspect(surface, frame.passes)
     recipe = Recipe.from_json(given.recipe.read_bytes())
     result = Client(given.server).weather(
-        frame.surface,
+        surface,
         recipe,
         part="surface",
         progress=lambda now: say(stage=now.stage, fraction=round(now.fraction, 3)),
@@ -70,6 +73,14 @@ def say(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
+def _in_metres(surface: Surface, unit: float) -> Surface:
+    """The surface with its positions, which are in units of `unit` metres, in metres."""
+    if unit == 1:
+        return surface
+    position = surface["position"].array.astype(np.float32) * np.float32(unit)
+    return replace(surface, maps={**surface.maps, "position": Map(position)})
+
+
 def _picture(surface: Surface) -> np.ndarray:
     """Combined with its alpha, as Blender shows a render."""
     parts = [surface[name].array for name in ("combined", "alpha") if name in surface]
@@ -83,6 +94,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--server", required=True)
+    parser.add_argument("--unit", type=float, default=1.0)
     return parser.parse_args(words)
 
 

@@ -78,6 +78,9 @@ class Stage:
     collection: bpy.types.Collection
 
     def add(self, obj: bpy.types.Object) -> None:
+        """Puts a copy on the stage in place of those before, which stand where it does and would occlude it."""
+        for other in self.collection.objects:
+            other.hide_render = True
         self.collection.objects.link(obj)
 
     def evaluated(self, obj: bpy.types.Object) -> bpy.types.Object:

@@ -79,6 +79,13 @@ def test_surfaces_are_in_metres(relief, mode):
     assert np.ptp(position, axis=0) == pytest.approx([0.6] * 3, rel=0.03)
 
 
+def test_an_object_does_not_occlude_itself_where_it_stands():
+    obj = crate(METRES)
+    bpy.data.objects.remove(bpy.data.objects["Plane"])
+    bpy.context.view_layer.update()
+    assert captured(obj, SIDE, mode=FrameMode.SCENE).surface["ambient_occlusion"].floats().min() > 0.9
+
+
 def test_the_same_object_is_another_capture_in_other_units():
     obj = crate(METRES)
     first = captured(obj, SIDE)

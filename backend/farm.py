@@ -71,7 +71,7 @@ def find_items(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """(item, the root it was found under) in a fixed order.
 
     A folder whose images name maps (one of them an albedo) is one item; otherwise each image in it is, a UDIM set once.
-    Models are items. Results of Sabi (`*_weathered`, sidecars) and names that begin with a dot are passed over.
+    Models are items. Results of Sabi (`*_weathered`, `*_timelapse`, sidecars) and names that begin with a dot are passed over.
     """
     for root in roots:
         if root.is_dir():
@@ -220,7 +220,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_result(path: Path) -> bool:
-    return path.stem.endswith("_weathered") or path.name.endswith(SIDECAR) or "_weathered." in path.name
+    return path.stem.endswith(("_weathered", "_timelapse")) or path.name.endswith(SIDECAR) or "_weathered." in path.name
 
 
 def _outcome(item: Path, status: str, began: float, written: Written) -> Outcome:

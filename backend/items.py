@@ -23,16 +23,17 @@ from .files.frame import is_frame
 from .files.image import image_size, writable_suffix
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
-from .protocol.client import Client
+from .protocol.client import Client, JobResult
 from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.file_names import Named, has_token
 from .protocol.map_files import MapExport
+from .protocol.painted import PaintedLayer
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.rules import Rules
 from .protocol.surface import CHANNELS, Surface
 from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
-from .weathering.pipeline import weather
+from .weathering.pipeline import Weathered, weather
 
 SIDECAR = ".sabi.json"
 SIDECAR_VERSION = 1
@@ -118,6 +119,15 @@ class WeatheredSurface(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
 
 
+@dataclass(frozen=True)
+class Painting:
+    """What an engine paints: the layers for all ages, sentences for a person, and name -> sha256 of the networks used."""
+
+    layers: tuple[PaintedLayer, ...]
+    warnings: tuple[str, ...]
+    networks: dict[str, str]
+
+
 class Engine:
     """What runs the networks for one item after another: this process, or a server. Networks are loaded at their first use."""
 
@@ -129,14 +139,27 @@ class Engine:
     def __call__(self, surface: Surface, recipe: Recipe, progress: Progress) -> tuple[WeatheredSurface, dict[str, str]]:
         """The weathered surface, and name -> sha256 of the networks that painted it. Raises SabiError's children."""
         if self._client is not None:
-            answer = self._client.weather(
-                surface, recipe, progress=lambda now: progress(now.stage, now.fraction), part="surface"
-            )
+            answer = self._ask(surface, recipe, progress, "surface")
             return answer, dict(answer.networks)
+        done = self._weather(surface, recipe, progress)
+        return done, dict(done.recipe.networks)
+
+    def paint(self, surface: Surface, recipe: Recipe, progress: Progress) -> Painting:
+        """The layers for all ages. Raises SabiError's children."""
+        if self._client is not None:
+            answer = self._ask(surface, recipe, progress, "layers")
+            return Painting(answer.layers, answer.warnings, dict(answer.networks))
+        done = self._weather(surface, recipe, progress)
+        return Painting(done.layers, done.warnings, dict(done.recipe.networks))
+
+    def _ask(self, surface: Surface, recipe: Recipe, progress: Progress, part: str) -> JobResult:
+        assert self._client is not None
+        return self._client.weather(surface, recipe, progress=lambda now: progress(now.stage, now.fraction), part=part)
+
+    def _weather(self, surface: Surface, recipe: Recipe, progress: Progress) -> Weathered:
         if self._networks is None:
             self._networks = Networks.load(device=self._settings.device, threads=self._settings.threads)
-        done = weather(surface, recipe, networks=self._networks, progress=progress)
-        return done, dict(done.recipe.networks)
+        return weather(surface, recipe, networks=self._networks, progress=progress)
 
 
 def kind_of(path: Path) -> Kind:
@@ -212,7 +235,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
             "sabi_item": SIDECAR_VERSION,
             "kind": kind.value,
             "input": {"name": path.name, "sha256": digest(path)},
-            "settings": _remembered(settings),
+            "settings": remembered(settings),
             **_said(look, made),
             "files": [p.relative_to(sidecar.parent).as_posix() for p in made.paths],
             "warnings": list(made.warnings),
@@ -229,7 +252,7 @@ def already_done(path: Path, look: Recipe | Rules, settings: Settings) -> Writte
         version = _next_version(path, kind_of(path), target, look, settings)
         sidecar = sidecar_of(target, max(version - 1, 1) if version else 0)
         said = json.loads(sidecar.read_text(encoding="utf-8"))
-        if said["settings"] != _remembered(settings):
+        if said["settings"] != remembered(settings):
             return None
         if isinstance(look, Recipe):
             made_with = recipe_from_dict(said["recipe"])
@@ -253,7 +276,7 @@ def _said(look: Recipe | Rules, made: Written) -> dict[str, object]:
     return {"rules": json.loads(look.to_json()), "networks": dict(made.networks), "objects": list(made.objects)}
 
 
-def _remembered(settings: Settings) -> dict[str, object]:
+def remembered(settings: Settings) -> dict[str, object]:
     """Those settings that change what a result looks like."""
     return {
         "format": settings.suffix,

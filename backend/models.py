@@ -74,7 +74,7 @@ def weather_model(
         making.mkdir(parents=True)
         with _look(look) as words:
             command = [interpreter, "-m", HEADLESS, str(path.resolve()), *words, "--out", str(making.resolve())]
-            said = _run([*command, *options], {**os.environ, **(environment or {})}, progress)
+            said = run_addon([*command, *options], {**os.environ, **(environment or {})}, progress)
         answer = _answer(said, look)
         if answer.left:
             return answer
@@ -113,7 +113,7 @@ def look_at_model(
     with _look(look) as words:
         command = [python_with_bpy(python), "-m", HEADLESS, str(path.resolve()), *words]
         command += ["--picture", str(picture)] if picture else ["--list"]
-        return _answer(_run(command, {**os.environ, **(environment or {})}, lambda stage, fraction: None), look)
+        return _answer(run_addon(command, {**os.environ, **(environment or {})}, lambda stage, fraction: None), look)
 
 
 @contextlib.contextmanager
@@ -137,8 +137,11 @@ def _answer(said: Mapping[str, Any], look: Recipe | Rules) -> Answer:
     return Answer((), warnings, dict(said.get("networks", {})), tuple(objects))
 
 
-def python_with_bpy(asked: str = "") -> str:
-    """A Python that can import bpy: the one asked for, that of SABI_BLENDER_PYTHON, or this one. Raises SceneError."""
+def python_with_bpy(asked: str = "", what: str = "Models") -> str:
+    """A Python that can import bpy: the one asked for, that of SABI_BLENDER_PYTHON, or this one.
+
+    Raises SceneError, which says that `what` need Blender.
+    """
     asked = asked or os.environ.get("SABI_BLENDER_PYTHON", "")
     if asked:
         if found := shutil.which(asked):
@@ -147,7 +150,7 @@ def python_with_bpy(asked: str = "") -> str:
     if find_spec("bpy") is not None:
         return sys.executable
     raise SceneError(
-        "Models need Blender, and this Python has no bpy.",
+        f"{what} need Blender, and this Python has no bpy.",
         'pip install "sabi-weathering[blender]", or name a Python that has it with --blender-python or SABI_BLENDER_PYTHON.',
     )
 
@@ -161,10 +164,10 @@ def _put_folder(making: Path, target: Path, files: Sequence[Path]) -> None:
         os.replace(making / name, target / name)
 
 
-def _run(
+def run_addon(
     command: Sequence[str], environment: Mapping[str, str], progress: Callable[[str, float], None]
 ) -> dict[str, Any]:
-    """Runs the add-on; its last message, or the error that it reports."""
+    """Runs a program of the add-on; its last message, or the error that it reports. Raises SabiError's children, Cancelled."""
     result: dict[str, Any] = {}
     last = ""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | licences`. One file a command.
+"""The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | licences |
+timelapse`. One file a command.
 
 The only user of typer and rich.
 """
@@ -16,7 +17,7 @@ import typer
 
 from ..protocol.errors import Cancelled, SabiError
 from ..version import VERSION
-from . import batch, degree, demo, doctor, effects, flamenco, licences, serve, weather
+from . import batch, degree, demo, doctor, effects, flamenco, licences, serve, timelapse, weather
 from .report import show_error
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 app.command("weather")(_interruptible(weather.command))
 app.command("batch")(_interruptible(batch.command))
 app.command("flamenco")(flamenco.command)
+app.command("timelapse")(_interruptible(timelapse.command))
 app.command("serve")(serve.command)
 app.command("doctor")(doctor.command)
 app.command(

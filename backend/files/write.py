@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO
 
 from ..protocol.errors import BadFile
 from ..protocol.surface import ColorSpace, Map, Space, Surface
@@ -18,6 +20,7 @@ from .assets import Asset, Assignment, flip_green
 from .image import IMAGE_SUFFIXES, read_image, writable_suffix, write_image
 
 MATERIAL_MAPS = ("albedo", "roughness", "metallic", "normal", "height", "alpha")
+Reader = Callable[[Path], tuple[np.ndarray, OpenImageIO.ImageSpec]]
 
 
 def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool = False) -> list[Path]:
@@ -37,8 +40,39 @@ def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool 
         }
     with WholeFiles(overwrite) as files:
         for name, path in targets.items():
-            files.add(path, partial(write_image, pixels=_in_encoding_of(path, surface[name]), like=None))
+            files.add(path, partial(write_image, pixels=in_encoding_of(path, surface[name]), like=None))
     return list(targets.values())
+
+
+@dataclass(frozen=True)
+class Target:
+    """One file of a weathered asset: its name, the maps it holds and where, and the file that it is written anew from.
+
+    `source` is None for a map that the asset did not have.
+    """
+
+    name: str
+    places: Mapping[str, Assignment]
+    source: Path | None = None
+
+
+def targets_of(asset: Asset, weathered: Surface, *, suffix: str = "", new_maps: bool = True) -> list[Target]:
+    """The files that a weathered asset consists of, the albedo's first. For `suffix` and `new_maps` see `write_asset`."""
+    by_file: dict[Path, dict[str, Assignment]] = {}
+    for name in ("albedo", *asset.files):
+        if name in MATERIAL_MAPS and name in weathered:
+            by_file.setdefault(asset.files[name].path, {})[name] = asset.files[name]
+    targets = [
+        Target(source.with_suffix(suffix or writable_suffix(source.suffix)).name, places, source)
+        for source, places in by_file.items()
+    ]
+    if new_maps:
+        albedo = asset.files["albedo"].path
+        for name in MATERIAL_MAPS:
+            if name in weathered and name not in asset.files and _says_something(name, weathered[name]):
+                called = _sibling(albedo, name, asset.tile, suffix or writable_suffix(albedo.suffix))
+                targets.append(Target(called, {name: Assignment(albedo, ())}))
+    return targets
 
 
 def write_asset(
@@ -56,35 +90,38 @@ def write_asset(
     the file's own bytes. A destination with an image's suffix takes the albedo's file alone; a folder takes all, under their own
     names, and with `new_maps` also maps that the asset did not have. `suffix` (".exr") asks for another format.
     """
-    by_file: dict[Path, dict[str, Assignment]] = {}
-    for name, place in asset.files.items():
-        if name in MATERIAL_MAPS and name in weathered:
-            by_file.setdefault(place.path, {})[name] = place
     single = destination.suffix.lower() in IMAGE_SUFFIXES
-    albedo_file = asset.files["albedo"].path
+    targets = targets_of(asset, weathered, suffix=suffix, new_maps=new_maps and not single)
     written = []
-    for source, places in by_file.items():
-        if single and source != albedo_file:
-            continue
-        target = (
-            destination if single else destination / source.with_suffix(suffix or writable_suffix(source.suffix)).name
-        )
-        files.add(target, partial(_write_back, source=source, places=places, old=asset.surface, new=weathered))
-        written.append(target)
-    if new_maps and not single:
-        for name in MATERIAL_MAPS:
-            if name in weathered and name not in asset.files and _says_something(name, weathered[name]):
-                target = destination / _sibling(
-                    albedo_file, name, asset.tile, suffix or writable_suffix(albedo_file.suffix)
-                )
-                files.add(target, partial(write_image, pixels=_in_encoding_of(target, weathered[name]), like=None))
-                written.append(target)
+    for target in targets[:1] if single else targets:
+        path = destination if single else destination / target.name
+        files.add(path, partial(write_target, target=target, old=asset.surface, new=weathered))
+        written.append(path)
     return written
 
 
-def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], old: Surface, new: Surface) -> None:
+def write_target(
+    path: Path, target: Target, old: Surface, new: Surface, *, read: Reader = read_image, quick: bool = False
+) -> None:
+    """Writes one file at `path`. `read` gives the texels of a source, to be changed; `quick` takes more room for less time."""
+    if target.source is not None:
+        _write_back(path, target.source, target.places, old, new, read, quick)
+        return
+    (name,) = target.places
+    write_image(path, in_encoding_of(path, new[name]), None, quick=quick)
+
+
+def _write_back(
+    target: Path,
+    source: Path,
+    places: Mapping[str, Assignment],
+    old: Surface,
+    new: Surface,
+    read: Reader,
+    quick: bool,
+) -> None:
     """The source's texels with those replaced that differ between the old and the new surface."""
-    pixels, spec = read_image(source)
+    pixels, spec = read(source)
     if pixels.shape[2] <= 2 and "albedo" in places:  # grey weathers to colour
         pixels = np.concatenate([np.repeat(pixels[..., :1], 3, axis=2), pixels[..., 1:]], axis=2)
     like = spec if target.suffix.lower() == source.suffix.lower() else None
@@ -105,7 +142,7 @@ def _write_back(target: Path, source: Path, places: Mapping[str, Assignment], ol
         pixels = _to_linear(pixels, space)
     elif like is None and target.suffix.lower() not in (".exr", ".hdr", ".tif", ".tiff") and pixels.dtype.kind == "f":
         pixels = _to_integers(pixels, space)
-    write_image(target, pixels, like)
+    write_image(target, pixels, like, quick=quick)
 
 
 def _channels_in(pixels: np.ndarray, place: Assignment, name: str) -> tuple[int, ...]:
@@ -141,7 +178,7 @@ def _as_type(map_: Map, space: ColorSpace, dtype: np.dtype) -> np.ndarray:
     return colour.store(values, dtype)
 
 
-def _in_encoding_of(path: Path, map_: Map) -> np.ndarray:
+def in_encoding_of(path: Path, map_: Map) -> np.ndarray:
     """A map's texels in what the format at `path` is expected to hold: EXR and HDR scene-linear floats, others encoded."""
     if path.suffix.lower() in (".exr", ".hdr"):
         return _to_linear(map_.array, map_.color_space)

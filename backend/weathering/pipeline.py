@@ -92,23 +92,60 @@ def reage(
     Only ages, opacities, curves, masks and reliefs of the recipe may differ from the one they were painted for. Raises BadSurface
     when the layers are not of this size and number.
     """
-    recipe = recipe.shown
-    if len(layers) != len(recipe.layers) or any(layer.size != surface.size for layer in layers):
-        raise BadSurface("The painted layers do not belong to this surface and recipe.")
-    if shading.is_frame(surface):
-        base, light = shading.base_material(surface), shading.diffuse_light(surface)
-        return shading.relight(surface, base, reage(base, recipe, layers, allocate=allocate), light)
-    edges = meanwhile(_edges, surface, allocate) if _has_islands(surface) else None
-    result, grid = completed(surface, recipe), reduced(surface, COARSE)
-    bare = result.maps.get("height")
-    density = _density(grid, densities(surface, grid))
-    for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
-        result = composite(result, layer, painted, bare=bare, density=density, allocate=allocate)
-        result = _with_masks(result, recipe, index, painted, allocate)
-    if edges is not None:
-        edge, margin = edges.result()
-        parallel(lambda name: dilate(result[name].array, edge, margin, MARGIN), MATERIAL)
-    return replace(result, maps={name: map_ for name, map_ in result.maps.items() if not name.startswith(LAYERS)})
+    return Ageing(surface, recipe, layers, allocate=allocate)(recipe)
+
+
+class Ageing:
+    """`reage` made ready for many ages: what does not depend on them is found once.
+
+    `wanted` are the maps of MATERIAL to give; what none of these needs is left out of the results. A frame gives `combined`.
+    Raises BadSurface when the layers are not of this size and number.
+    """
+
+    def __init__(
+        self,
+        surface: Surface,
+        recipe: Recipe,
+        layers: Sequence[PaintedLayer],
+        *,
+        wanted: Sequence[str] = MATERIAL,
+        allocate: Allocate = np.empty,
+    ) -> None:
+        recipe = recipe.shown
+        if len(layers) != len(recipe.layers) or any(layer.size != surface.size for layer in layers):
+            raise BadSurface("The painted layers do not belong to this surface and recipe.")
+        self._layers, self._allocate = layers, allocate
+        self._light = shading.diffuse_light(surface) if shading.is_frame(surface) else None
+        self._frame = surface
+        base = surface if self._light is None else shading.base_material(surface)
+        needed = {
+            *wanted,
+            *(mask.mask for layer in recipe.layers for mask in layer.stack),
+            *(("height",) if "normal" in wanted else ()),
+        }
+        if self._light is not None:
+            needed.update(MATERIAL)
+        whole = completed(base, recipe)
+        self._base = base
+        self._bare = replace(whole, maps={n: m for n, m in whole.maps.items() if n not in MATERIAL or n in needed})
+        self._edges = meanwhile(_edges, base, allocate) if _has_islands(base) else None
+        self._density: Density | None = None
+        if "normal" in self._bare:
+            grid = reduced(base, COARSE)
+            self._density = _density(grid, densities(base, grid))
+
+    def __call__(self, recipe: Recipe) -> Surface:
+        """The surface at the ages of `recipe`, of which only what `reage` allows may differ from the one given before."""
+        recipe, result, bare = recipe.shown, self._bare, self._bare.maps.get("height")
+        for index, (layer, painted) in enumerate(zip(recipe.layers, self._layers, strict=True)):
+            result = composite(result, layer, painted, bare=bare, density=self._density, allocate=self._allocate)
+            result = _with_masks(result, recipe, index, painted, self._allocate)
+        if self._edges is not None:
+            edge, margin = self._edges.result()
+            names = [name for name in MATERIAL if name in result]
+            parallel(lambda name: dilate(result[name].array, edge, margin, MARGIN), names)
+        result = replace(result, maps={name: m for name, m in result.maps.items() if not name.startswith(LAYERS)})
+        return result if self._light is None else shading.relight(self._frame, self._base, result, self._light)
 
 
 def _edges(surface: Surface, allocate: Allocate) -> tuple[np.ndarray, Band]:

@@ -32,6 +32,12 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         0.05,
         ("test_changing_the_age", "test_weathering"),
     ),
+    "timelapse_frame_over_painting": (
+        "a frame of a time-lapse, written, over painting, one picture of 2048 x 2048",
+        "<=",
+        0.05,
+        None,
+    ),
     "transfer_over_copy": (
         "sending and receiving 268 MB over numpy copying them once",
         "<=",

@@ -5,10 +5,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+
+from sabi.backend.files.image import write_image
+from sabi.backend.items import Engine, Settings
 from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.age_curve import AgeCurve
 from sabi.backend.protocol.recipe import Recipe
 from sabi.backend.protocol.surface import Surface
+from sabi.backend.timelapse import Lapse, Made, make_timelapse
 from sabi.backend.weathering.pipeline import reage, weather
 
 SIDE = 2048
@@ -49,3 +57,28 @@ def test_changing_the_age(
     surface = steel(SIDE)
     layers = weather(surface, recipe(surface), networks=networks).layers
     benchmark.pedantic(reage, (surface, recipe(surface).at_age(0.8), layers), rounds=3, warmup_rounds=1)
+
+
+def test_timelapse(
+    benchmark, recipe: Callable[[Surface], Recipe], steel: Callable[[int], Surface], tmp_path: Path
+) -> None:
+    """`sabi timelapse` of a photograph of 2048 x 2048: a frame, its PNG written, over reading and painting it once."""
+    grain = np.random.default_rng(0).integers(90, 110, (SIDE, SIDE, 3), np.uint8)
+    write_image(tmp_path / "steel.png", grain)
+    settings = Settings(out=tmp_path / "frames", device="cpu")
+    texels = recipe(steel(64)).layers[0].feature_size * steel(64).texels_per_metre
+    one = replace(recipe(steel(64)).layers[0], feature_size=texels * settings.width / SIDE)
+    made: list[Made] = []
+
+    def once() -> None:
+        lapse = Lapse(AgeCurve.parse("1:0,12:1"), range(1, 13))
+        made.append(make_timelapse(tmp_path / "steel.png", Recipe((one,)), lapse, settings, Engine(settings), _silent))
+
+    benchmark.pedantic(once, rounds=1)
+    benchmark.extra_info["figures"] = {
+        "timelapse_frame_over_painting": made[0].frame_seconds / made[0].painting_seconds
+    }
+
+
+def _silent(_stage: str, _fraction: float) -> None:
+    pass

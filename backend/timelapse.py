@@ -101,7 +101,7 @@ def make_timelapse(
     if kind is Kind.MODEL:
         raise BadFile(
             f"{path.name} is a model, whose age is animated in Blender.",
-            "Weather it there, set keyframes with bpy.ops.sabi.timelapse(), and render.",
+            "Weather it there, set keyframes on the ages of its layers, and render.",
         )
     if settings.export is not None:
         raise BadFile("A time-lapse has the maps of its input, not an engine's.", "Leave --maps out.")

@@ -101,7 +101,7 @@ def _middles(octaves: np.ndarray) -> list[float]:
     spread = SPREAD
     while len(found := _covered(low, high, spread)) > CANVASES:
         spread *= 1.1
-    while len(found) > 1 and len(nearer := _covered(low, high, spread := spread * 0.95)) == len(found):
+    while spread > SPREAD / 16 and len(nearer := _covered(low, high, spread := spread * 0.95)) == len(found):
         found = nearer
     return found
 

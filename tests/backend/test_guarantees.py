@@ -195,7 +195,7 @@ class TestAgeIsMonotone:
             assert (now >= before).all()
             assert (now - before).max() <= 0.08 + 1e-6
             before = now
-        assert before.mean() > 0.2
+        assert before.mean() > 0.1  # cracks never cover all
 
 
 class TestNoSeams:
@@ -277,10 +277,10 @@ class TestPhysicalScale:
     @pytest.mark.parametrize("effect", list(Effect))
     def test_four_times_the_texels_are_the_same_picture(self, networks, effect):
         """Over the whole way, with the effect's own exposure and size: what is larger, reduced, is what is smaller."""
-        recipe = Recipe((Layer(effect, 0.6),))
+        recipe, least = Recipe((Layer(effect, 0.6),)), 512 if effect is Effect.PATINA else 256  # verdigris is finer
         small, large = (
             weather(surfaces.box(size, margin=size / 64, extent=(0.15,) * 3), recipe, networks=networks)
-            for size in (256, 1024)
+            for size in (least, 4 * least)
         )
         assert not small.warnings
         within = inside(small.surface) & (reduced_by(4, inside(large.surface)[..., None])[..., 0] == 1)
@@ -298,7 +298,7 @@ class TestPhysicalScale:
     @pytest.mark.parametrize("effect", [Effect.RUST, Effect.MOSS, Effect.SCRATCHES])
     def test_islands_of_other_densities_have_features_of_the_same_size(self, networks, effect):
         surface, lengths = two_walls(320), []
-        for seed in range(3):
+        for seed in range(8):
             recipe = rust(surface, 0.25, effect, seed=seed)
             painted = weather(surface, recipe, networks=networks).layers[0].channel("threshold").astype(float)
             halves = painted[:, :152], painted[:, 168:]

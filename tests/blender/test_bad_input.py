@@ -30,6 +30,7 @@ from bl_ext.user_default.sabi.addon import (
     work,
 )
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
+from bl_ext.user_default.sabi.backend.protocol import whole
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
@@ -257,9 +258,9 @@ def test_a_full_disk_keeps_the_recipe_that_was_there(monkeypatch, tmp_path):
     bpy.ops.sabi.recipe_save(filepath=str(path))
     before = path.read_text()
     bpy.ops.sabi.layer_add(effect="moss")
-    full_after(monkeypatch, Path, "write_text", 0)
-    with pytest.raises(RuntimeError, match="No space left"):
-        bpy.ops.sabi.recipe_save(filepath=str(path))
+    full_after(monkeypatch, whole, "_write_text", 0)
+    with pytest.raises(RuntimeError, match="disk is full"):
+        bpy.ops.sabi.recipe_save(filepath=str(path), overwrite=True)
     assert path.read_text() == before
     assert list(tmp_path.iterdir()) == [path]
 

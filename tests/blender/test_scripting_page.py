@@ -45,7 +45,7 @@ def test_what_runs_in_blender(scene, tmp_path):
     assert {layer.age for layer in preset.layers} == {0.6}
     assert [layer.seed for layer in preset.layers] == [3, 4, 5]
     assert mine.name == "dock"
-    assert mine.layers[1].masking == 1
+    assert mine.layers[1].mask == "layer:1"
     assert leaks.layers[0].age == pytest.approx(0.35)
     assert (tmp_path / "leaks.json").is_file()
     assert steel.layers[0].effect.value == "rust"

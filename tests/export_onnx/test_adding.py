@@ -116,15 +116,17 @@ def test_learning_comes_closer_to_the_photograph(start, folder):
     kept = {name: weight.clone() for name, weight in model.painter.state_dict().items() if "heads" in name}
 
     def apart() -> float:
-        """Over several crops of both styles: one alone is chance."""
+        """Over several crops of both styles: one alone is chance. Shapes are left out: what is chance has none to choose from."""
+        looks = ("feature", "patch", "layer", "colour")
         torch.manual_seed(1)
         rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
         with torch.no_grad():
-            return sum(float(sum(learner.losses(i % 2, 128, rng, generator).values())) for i in range(8)) / 8
+            parts = [learner.losses(i % 2, 128, rng, generator) for i in range(8)]
+        return sum(float(part[name]) for part in parts for name in looks)
 
     before = apart()
     assert [line["step"] for line in itertools.islice(learner.learn(time.monotonic(), 20), 2)] == [20, 40]
-    assert apart() < 0.95 * before
+    assert apart() < 0.8 * before
     assert all(torch.equal(model.painter.state_dict()[name], weight) for name, weight in kept.items())
 
 

@@ -123,7 +123,7 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
     """What an artist names first."""
     column.prop(layer, "age")
     column.prop(layer.exposure, "amount")
-    column.prop(layer, "shown_feature_size")
+    column.prop(layer, "feature_size")
     if effects.styles(layer.effect, service.health) or layer.style:
         column.prop(layer, "style_first")
         now = chosen(layer)
@@ -233,7 +233,7 @@ class _Further(_OfLayer):
 
     def draw(self, context: bpy.types.Context) -> None:
         layer, column = self.layer(context), self.layout.column()
-        for name in ("shown_relief", "style"):
+        for name in ("relief", "style"):
             column.prop(layer, name)
         column.prop(layer.exposure, "strict")
 
@@ -255,7 +255,7 @@ class _Surroundings(_Tab):
         row.prop(settings, "use_ground", text="")
         value = row.row()
         value.enabled = settings.use_ground
-        value.prop(settings, "shown_ground", text="")
+        value.prop(settings, "ground", text="")
 
 
 class _Object(_Tab):

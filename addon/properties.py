@@ -25,7 +25,7 @@ from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
 from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
-from . import live, mask_kinds, presets, styles, units
+from . import live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 from .export_settings import SABI_PG_export
 from .on_object import CHANNEL_SOCKETS
@@ -205,18 +205,6 @@ class SABI_PG_point(bpy.types.PropertyGroup):
     )
 
 
-def _shown(name: str) -> dict[str, object]:
-    """How a panel shows a length that is kept in metres: Blender takes what it shows as a length for its own units."""
-
-    def get(settings: bpy.types.PropertyGroup) -> float:
-        return getattr(settings, name) / units.of_scene(settings.id_data)
-
-    def put(settings: bpy.types.PropertyGroup, value: float) -> None:
-        setattr(settings, name, value * units.of_scene(settings.id_data))
-
-    return {"get": get, "set": put, "subtype": "DISTANCE"}
-
-
 class SABI_PG_exposure(bpy.types.PropertyGroup):
     """How readily a texel weathers"""
 
@@ -289,17 +277,10 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         description="Metres across one flake, tuft or stain",
         min=1e-4,
         max=1000,
+        soft_max=1,
         default=0.03,
         precision=4,
         update=live.changed,
-    )
-    shown_feature_size: FloatProperty(
-        name="Feature Size",
-        description="Across one flake, tuft or stain",
-        min=0,
-        soft_max=1,
-        precision=4,
-        **_shown("feature_size"),
     )
     opacity: FloatProperty(
         name="Opacity",
@@ -315,17 +296,10 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         description="Metres that the layer rises and sinks",
         min=0,
         max=10,
+        soft_max=0.05,
         default=6e-4,
         precision=5,
         update=live.changed,
-    )
-    shown_relief: FloatProperty(
-        name="Height",
-        description="How far the layer rises and sinks",
-        min=0,
-        soft_max=0.05,
-        precision=5,
-        **_shown("relief"),
     )
     style: StringProperty(
         name="Style Code",
@@ -440,7 +414,6 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     ground: FloatProperty(
         name="Ground", description="Height of the ground against gravity in metres", update=live.changed
     )
-    shown_ground: FloatProperty(name="Ground", description="Height of the ground against gravity", **_shown("ground"))
     export: PointerProperty(name="Export", description="How maps are exported", type=SABI_PG_export)
 
 

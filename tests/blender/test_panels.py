@@ -67,7 +67,7 @@ def test_every_panel_draws(clean_scene, effect, kind):
         if hasattr(cls, "bl_label") and cls.poll(context()):
             draw(cls)
     drawn = draw(panel("SABI_PT_recipe"), object=obj)
-    assert {"age", "amount", "shown_feature_size", "seed", "style_first", "hidden", "solo"} <= {
+    assert {"age", "amount", "feature_size", "seed", "style_first", "hidden", "solo"} <= {
         name for _, name in drawn.props
     }
     assert {"sabi.layer_add", "sabi.layer_duplicate", "sabi.layer_move", "sabi.seed_roll"} <= drawn.pressable

@@ -163,7 +163,6 @@ def test_a_scene_in_centimetres_weathers_as_one_in_metres(monkeypatch):
     bpy.ops.sabi.recipe_from_object()
     settings = bpy.context.scene.sabi
     assert settings.layers[0].relief == pytest.approx(RELIEF)
-    assert settings.layers[0].shown_relief == pytest.approx(RELIEF / CENTIMETRES)
     settings.layers[0].relief = 0.002
     networks = provenance(obj).recipe.networks
     assert preview.settle(obj, replace(recipe_of(settings), networks=networks))

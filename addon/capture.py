@@ -214,6 +214,7 @@ class Capture:
         shape = rest.digest(self._obj, self._layer.depsgraph)
         if tiles is not None:
             shape += to_text(tiles.tiles)
+        yield lambda: None  # the mesh that modifiers make is read once more: the window draws in between
         shown = rest.shown(self._obj, self._layer.depsgraph)
         if not shown.slots and shown.foreign:
             raise SceneError(

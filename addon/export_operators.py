@@ -50,7 +50,7 @@ class SABI_OT_flatten(_Working, _OnWeathered, _Sized, bpy.types.Operator):
         return self.begin("Flattening", flatten_objects(objects, self.size, export), self.wait)
 
 
-class SABI_OT_export_maps(_Working, _Sized, bpy.types.Operator):
+class SABI_OT_export_maps(_OnWeathered, _Working, _Sized, bpy.types.Operator):
     """Write maps of the selected weathered objects, at their present age, as the chosen program wants them"""
 
     bl_idname = "sabi.export_maps"
@@ -65,16 +65,6 @@ class SABI_OT_export_maps(_Working, _Sized, bpy.types.Operator):
     overwrite: BoolProperty(
         name="Overwrite", description="Replace files of the same names; else they are refused", options={"SKIP_SAVE"}
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if work.busy():
-            cls.poll_message_set("Sabi is at work already")
-            return False
-        if not any(on_object.touched(obj) for obj in selected_meshes(context)):
-            cls.poll_message_set("Select an object that Sabi has weathered")
-            return False
-        return True
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
-from . import on_object, work
+from . import on_object
 from .capture_settings import LARGEST
 from .export_settings import (
     depth_property,

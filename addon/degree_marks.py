@@ -7,12 +7,10 @@ What has not been painted is no mark, so the copy shows the artist where to pain
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import bpy
 import numpy as np
 
-from ..backend.protocol.errors import BackendGone, BadFile
+from ..backend.protocol.errors import BadFile
 from ..backend.protocol.surface import ColorSpace, Map
 from . import images, work
 from .jobs import Job
@@ -36,11 +34,7 @@ class DegreeJob(Job[np.ndarray]):
         self._check_stop()
         self._tell(Progress("Comparing with the marks", 0.3))
         photograph, marks, method, invert = self._asked
-        try:
-            return client.degree(photograph, marks, method=method, invert=invert)
-        except BackendGone:
-            service.doubt()
-            raise
+        return client.degree(photograph, marks, method=method, invert=invert)
 
     def _abandon(self) -> None:
         """It takes a second: the backend may finish what nobody waits for."""
@@ -87,20 +81,11 @@ def degree_from_marks(photograph: bpy.types.Image, method: str, invert: bool) ->
             painted = None
     if method == "MARKS" and painted is None:
         raise BadFile("The photograph has no marks yet.", "Press New Degree Marks and paint on the copy.")
-    degree = yield from _followed(DegreeJob(picture, painted, method.lower(), invert))
+    degree = yield from DegreeJob(picture, painted, method.lower(), invert).steps(service.doubt)
     result = images.write(Map(degree, ColorSpace.DATA), f"{name} degree")
     _show(result, {photograph, marks})
     work.undo_step("Degree")
     return work.Outcome(f"Made the image '{result.name}'")
-
-
-def _followed(job: DegreeJob) -> Generator[Progress, None, np.ndarray]:
-    try:
-        while not job.wait(0.0):
-            yield job.progress
-        return job.result()
-    finally:
-        job.cancel()
 
 
 def _show(image: bpy.types.Image, in_place_of: set[bpy.types.Image | None]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from ..backend.protocol.errors import BackendGone, SceneError
+from ..backend.protocol.errors import SceneError
 from ..backend.protocol.file_names import has_token
 from ..backend.protocol.map_files import FileFormat, Layout, MapExport
 from .encode_job import EncodeJob, Piece
@@ -33,12 +33,4 @@ def encoding(
     """Steps that end with each piece's files by name. Raises what EncodeJob raises, with no file written."""
     chosen = service_settings()
     job = EncodeJob(lambda: service.connect(chosen), pieces, export, overwrite)
-    try:
-        while not job.wait(0.0):
-            yield job.progress
-        return job.result()
-    except BackendGone:
-        service.doubt()
-        raise
-    finally:
-        job.cancel()
+    return (yield from job.steps(service.doubt))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.errors import BackendGone, BadFile, DiskFull, FileExists, is_disk_full
+from ..backend.protocol.errors import BadFile, DiskFull, FileExists, is_disk_full
 from ..backend.protocol.recipe import FrameMode, Recipe
 from ..backend.protocol.surface import ColorSpace
 from . import images, masks, work
@@ -86,15 +86,7 @@ def _rendering(render: FrameRender) -> Generator[Progress, None, FramePasses]:
 def _weathering(passes: FramePasses, recipe: Recipe) -> Generator[Progress, None, WeatheredFrame]:
     chosen = service_settings()
     job = FrameJob(lambda: service.connect(chosen), passes.path, passes.layer, recipe, chosen.python, passes.unit)
-    try:
-        while not job.wait(0.0):
-            yield job.progress
-        return job.result()
-    except BackendGone:
-        service.doubt()
-        raise
-    finally:
-        job.cancel()
+    return (yield from job.steps(service.doubt))
 
 
 def _load(frame: WeatheredFrame, scene_name: str) -> bpy.types.Image:

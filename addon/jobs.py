@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from ..backend.protocol.client import Client
-from ..backend.protocol.errors import BadFile, BadMessage, Cancelled, DiskFull, SabiError, is_disk_full
+from ..backend.protocol.errors import BackendGone, BadFile, BadMessage, Cancelled, DiskFull, SabiError, is_disk_full
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Map, Surface
@@ -95,6 +95,18 @@ class Job(Generic[Answer]):
                 raise self._error
             assert self._result is not None, "the job is still running"
             return self._result
+
+    def steps(self, doubt: Callable[[], object]) -> Generator[Progress, None, Answer]:
+        """How far it is until it has ended, then as `result`. Cancelled where closed; calls `doubt` where the backend is gone."""
+        try:
+            while not self.wait(0.0):
+                yield self.progress
+            return self.result()
+        except BackendGone:
+            doubt()
+            raise
+        finally:
+            self.cancel()
 
     def _work(self) -> Answer:
         raise NotImplementedError

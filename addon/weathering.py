@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import bpy
 
-from ..backend.protocol.errors import BackendError, BackendGone, Cancelled, SabiError, SceneError
+from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
@@ -179,24 +179,14 @@ def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path
     ):  # else they lie in another UV map, and only the nodes know them
         more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
     chosen, sent = service_settings(), sent.shown
-    job, began = (
-        PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more, captured.tiles),
-        time.monotonic(),
-    )
-    try:
-        while not job.wait(0.0):
-            yield job.progress
-        painted = job.result()
-        megatexels = timing.megatexels(captured.surface.size)
-        if megatexels >= timing.TELLING:
-            _painting.learn((time.monotonic() - began) / (megatexels * len(sent.layers)))
-        kept = replace(recipe, networks=painted.recipe.networks)
-        return Ready(target, captured, replace(painted, recipe=kept), {})
-    except BackendGone:
-        service.doubt()
-        raise
-    finally:
-        job.cancel()
+    job = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more, captured.tiles)
+    began = time.monotonic()
+    painted = yield from job.steps(service.doubt)
+    megatexels = timing.megatexels(captured.surface.size)
+    if megatexels >= timing.TELLING:
+        _painting.learn((time.monotonic() - began) / (megatexels * len(sent.layers)))
+    kept = replace(recipe, networks=painted.recipe.networks)
+    return Ready(target, captured, replace(painted, recipe=kept), {})
 
 
 def _reading(find: Callable[[], list[bpy.types.Image]]) -> Generator[Progress, None, None]:

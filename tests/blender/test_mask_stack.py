@@ -136,6 +136,16 @@ def test_two_masks_with_levels(backend, obj, how, invert):
     assert inside_blocks(cover).min() < 0.05
 
 
+def test_what_the_artist_plugs_into_the_socket_masks_too(backend, obj):
+    weather(obj, Layer(Effect.RUST, masks=(Mask("mask:Dots 0"),)))
+    (sockets,) = layer_inputs(group_node(obj.data.materials[0]))
+    whole = inside_blocks(shown(obj, "Coverage")[..., 0])
+    assert whole.max() > 0.2
+    for share in (0.5, 0.0):
+        sockets["Mask"].default_value = share
+        assert np.abs(inside_blocks(shown(obj, "Coverage")[..., 0]) - share * whole).max() <= TOLERANCE
+
+
 def test_a_stack_of_every_kind(backend, baked, obj):
     """Mesh masks share one image with what else is packed; layers below give coverage and degree."""
     stack = (

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sabi.backend.weathering.noise import texel_noise
-from sabi.export_onnx.data import batches, effects
+from sabi.export_onnx.data import batches, effects, textures
 from sabi.export_onnx.networks.painter import NOISE
 
 
@@ -76,3 +76,13 @@ def test_a_look_shows_the_base_through_faded_tinted_and_lifted():
     greyed = batches.over(base, photograph, area, effects.Look(keep=1, fade=1, lift=0.1))[:3]
     torch.testing.assert_close(greyed, (base[:3].mean(0) + 0.1).clamp(max=1).expand(3, -1, -1), atol=2e-3, rtol=0)
     torch.testing.assert_close(batches.over(base, photograph, 0 * area, effects.Look(lift=1)), base, atol=2e-3, rtol=0)
+
+
+def test_a_look_tones_the_weathered_part_alone():
+    albedo = np.random.default_rng(0).random((textures.SIZE, textures.SIZE, 3), np.float32)
+    area = np.zeros(albedo.shape[:2], np.float32)
+    area[:, 100:] = 1
+    toned = textures.toned(albedo, area, effects.Look(fade=1, tint=(0.5, 1, 1), lift=0.1))
+    grey = albedo.mean(-1)[:, 100:]
+    assert np.array_equal(toned[:, :100], albedo[:, :100])
+    np.testing.assert_allclose(toned[:, 100:], (np.stack([0.5 * grey, grey, grey], -1) + 0.1).clip(0, 1), atol=1e-5)

@@ -98,6 +98,15 @@ def test_lines_run_where_the_veins_are_near(network):
     assert float(along) < 0.5 * float(beside)
 
 
+def test_cells_meet_where_the_two_largest_are_equal():
+    fields = torch.randn(2, 10, 8, 8, generator=torch.Generator().manual_seed(0))
+    apart = painters.from_lines(fields)
+    for cells, four in ((apart[:, 0], fields[:, :4]), (apart[:, 1], fields[:, 4:8])):
+        largest = four.topk(2, dim=1).values
+        torch.testing.assert_close(cells, largest[:, 0] - largest[:, 1])
+    assert torch.equal(apart[:, 2:], fields[:, 8:].abs())
+
+
 @torch.no_grad()
 def test_veins_are_as_wide_everywhere():
     """Distances in texels, whatever the slope of the noise: within 2 texels lie as many as a line of that width covers."""

@@ -152,6 +152,29 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         job.result()
 
 
+@pytest.mark.parametrize(("error", "doubts"), [(BackendGone("Gone."), 1), (BadFile("Bad.", "Mend it."), 0)])
+def test_who_follows_a_job_doubts_a_backend_that_is_gone(tmp_path, error, doubts):
+    backend, doubted = PlayedBackend(fails_with=error), []
+    steps = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path).steps(lambda: doubted.append(1))
+    assert isinstance(next(steps), Progress)
+    backend.go.set()
+    with pytest.raises(type(error)):
+        while True:
+            next(steps)
+    assert len(doubted) == doubts
+
+
+def test_who_stops_following_a_job_ends_it(tmp_path):
+    backend = PlayedBackend()
+    job = PaintJob(lambda: backend, SURFACE, RECIPE, tmp_path)
+    steps = job.steps(lambda: None)
+    next(steps)
+    until(lambda: backend.asked)
+    steps.close()
+    assert job.state is State.CANCELLED
+    until(backend.cancelled.is_set)
+
+
 class PlayedProcess:
     """Stands for spawn.Backend."""
 

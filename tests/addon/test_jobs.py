@@ -159,8 +159,7 @@ def test_who_follows_a_job_doubts_a_backend_that_is_gone(tmp_path, error, doubts
     assert isinstance(next(steps), Progress)
     backend.go.set()
     with pytest.raises(type(error)):
-        while True:
-            next(steps)
+        list(steps)
     assert len(doubted) == doubts
 
 

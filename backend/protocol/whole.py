@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +37,7 @@ class WholeFiles:
             )
         if not self.overwrite and path.exists():
             raise FileExists(f"{path} exists already.")
-        temporary = path.parent / f".{path.stem[:80]}.{secrets.token_hex(4)}.sabi{path.suffix}"
+        temporary = path.parent / f".{path.stem[:80]}.{os.urandom(4).hex()}.sabi{path.suffix}"
         try:
             self._make_folder(path.parent)
             self._files.append((temporary, path))

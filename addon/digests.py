@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import bpy
@@ -13,8 +14,11 @@ from ..backend.protocol.errors import SabiError
 from . import looks, on_object, rest
 
 
-def state(obj: bpy.types.Object) -> Generator[None, None, dict[str, str]]:
-    """{"mesh", "uvs", "base"}: a hexadecimal digest each, one piece of work a step. Changes nothing."""
+def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, dict[str, str]]:
+    """{"mesh", "uvs", "base"}: a hexadecimal digest each, one piece of work a step. Changes nothing.
+
+    With `aside` what is numpy alone runs in a thread, and each step looks whether it is done.
+    """
     depsgraph = bpy.context.evaluated_depsgraph_get()
     mesh = rest.digest(obj, depsgraph, rest.Part.SHAPE)
     yield
@@ -31,6 +35,17 @@ def state(obj: bpy.types.Object) -> Generator[None, None, dict[str, str]]:
                     total.update(stop.value.encode())
                     break
                 yield
-                result = step()
+                result = (yield from _aside(step)) if aside else step()
         total.update(b"|")
     return {"mesh": mesh, "uvs": uvs, "base": total.hexdigest()}
+
+
+def _aside(step: Callable[[], object]) -> Generator[None, None, object]:
+    thread = ThreadPoolExecutor(1, "sabi-digest")
+    try:
+        found = thread.submit(step)
+        while not found.done():
+            yield
+        return found.result()
+    finally:
+        thread.shutdown(wait=False)

@@ -91,7 +91,7 @@ def _tick() -> float | None:
         _wanted.pop(uid)
         return INTERVAL
     if _steps is None or _steps[0] != uid:
-        _steps = uid, digests.state(obj)
+        _steps = uid, digests.state(obj, aside=True)
     try:
         next(_steps[1])
     except StopIteration as stop:

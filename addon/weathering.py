@@ -161,7 +161,7 @@ def _weather_one(
 
 def looked(target: Target) -> Generator[Progress, None, dict[str, str]]:
     """What the object is before it is captured, to tell later what has changed."""
-    steps = digests.state(target.find())
+    steps = digests.state(target.find(), aside=work.in_window())
     while True:
         try:
             next(steps)

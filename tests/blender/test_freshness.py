@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether an object is out of date, and why: what changed is named, what is live is no change, and looking changes nothing."""
 
+import threading
 import time
+from zlib import crc32
 
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import freshness, on_object
+from bl_ext.user_default.sabi.addon import digests, freshness, looks, on_object
 from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
 from blender.drawn import draw
 from blender.emission import plane
@@ -175,6 +177,23 @@ def test_in_a_window_it_is_found_out_in_steps_when_nothing_changes(obj, monkeypa
     assert ticks > 3
     assert freshness.reasons(obj) == ("mesh",)
     assert freshness._tick() is None
+
+
+def test_sums_of_pixels_are_taken_beside_the_main_thread(obj, monkeypatch):
+    threads = []
+    paint_the_texture(obj)
+    monkeypatch.setattr(looks.zlib, "crc32", lambda values: threads.append(threading.current_thread()) or crc32(values))
+    found = [followed(digests.state(obj, aside)) for aside in (False, True)]
+    assert found[0] == found[1]
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+
+
+def followed(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
 
 
 def test_a_change_asks_again(obj, monkeypatch):

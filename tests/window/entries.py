@@ -7,12 +7,13 @@ the processor to others is not counted: waiting for locks, files and other threa
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import inspect
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 import bpy
@@ -123,9 +124,20 @@ def _handlers() -> list[list]:
 
 
 def scheduled() -> tuple[float, float]:
-    """Seconds that this thread has computed, and has waited for a processor."""
-    computed, queued, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    """Seconds that this thread has computed, and has waited for a processor.
+
+    Other threads of Python stay where they are meanwhile. Were an engine's to go on while a panel is drawn, Blender would forbid
+    changes for ever: it notes whether they are allowed for all threads at once.
+    """
+    descriptor = _LIBC.open(b"/proc/thread-self/schedstat", os.O_RDONLY)
+    count = _LIBC.read(descriptor, _TEXT, len(_TEXT))
+    _LIBC.close(descriptor)
+    computed, queued, _ = _TEXT.raw[:count].split()
     return int(computed) * 1e-9, int(queued) * 1e-9
+
+
+_LIBC = ctypes.PyDLL(None)  # calls that keep the interpreter's lock
+_TEXT = ctypes.create_string_buffer(128)
 
 
 def like(method: Callable, run: Callable) -> Callable:

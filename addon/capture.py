@@ -285,7 +285,7 @@ class Capture:
         if self.settings.mode is FrameMode.SCENE or any(map(looks.sees_place, materials)):
             look.append([tuple(row) for row in self._obj.matrix_world])
         if self.settings.mode is FrameMode.SCENE:
-            look.append(_neighbours(self._layer))
+            look.append(neighbours(self._layer))
         return look
 
 
@@ -370,7 +370,7 @@ def _trouble(obj: bpy.types.Object, uv_map: str) -> Generator[_Step, object, str
     return (yield lambda: uvs.inspect(mesh).trouble)
 
 
-def _neighbours(layer: bpy.types.ViewLayer) -> list[object]:
+def neighbours(layer: bpy.types.ViewLayer) -> list[object]:
     """What stands around, as far as it tells one arrangement from another."""
     shown = [
         obj for obj in layer.objects if not obj.hide_render and obj.type in ("MESH", "CURVE", "SURFACE", "META", "FONT")

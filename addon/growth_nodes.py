@@ -19,7 +19,7 @@ from ..backend.protocol.mask_names import DEGREE
 from ..backend.protocol.mask_stack import Combine, Mask, begins_with
 from ..backend.protocol.opacity import EVEN, OPAQUE, ChannelOpacity, Curve, segments
 from ..backend.protocol.painted import CHANNELS
-from .on_object import CHANNEL_SOCKETS, GROUP_KEY, PAINTED, VALUE
+from .on_object import CHANNEL_SOCKETS, GROUP_KEY, MODULE, PAINTED, VALUE
 
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
 COVERED = {
@@ -68,10 +68,25 @@ class PaintedImages:
     channels: ChannelOpacity = OPAQUE
     curve: Curve = EVEN
     unit: float = 1.0  # metres of one of Blender's units, which sockets have
+    mean: float = 0.0  # of the layer's exposure, by its settings: what a kit's module goes by
+
+
+@dataclass(frozen=True)
+class Module:
+    """How readily one module of a kit weathers, layer by layer, in a UV map of its own; the painted images are the tile's."""
+
+    exposures: tuple[bpy.types.Image, ...]  # of PACKED_EXPOSURES layers each
+    uv_map: str
 
 
 def build(
-    name: str, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: Iterable[str] = (), wrap: bool = False
+    name: str,
+    layers: Sequence[PaintedImages],
+    uv_map: str,
+    blend: Blend,
+    fades: Iterable[str] = (),
+    wrap: bool = False,
+    module: Module | None = None,
 ) -> bpy.types.NodeTree:
     """A new node group. `fades` names the inputs of COVERED that shall pass through it.
 
@@ -83,7 +98,7 @@ def build(
     tree[GROUP_KEY] = True
     try:
         _declare(tree, layers, blend, fades)
-        _Wiring(tree).lay(layers, uv_map, blend, list(fades), wrap)
+        _Wiring(tree, module).lay(layers, uv_map, blend, list(fades), wrap)
     except BaseException:
         bpy.data.node_groups.remove(tree)
         raise
@@ -96,11 +111,13 @@ def rewire(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages]) -> None:
         [item.name for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == in_out]
         for in_out in ("INPUT", "OUTPUT")
     )
-    uv_map = next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap")
+    uv_map = next(node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap" and MODULE not in node)
     wrap = any(node.extension == "REPEAT" for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
+    shown = [node.image for node in tree.nodes if MODULE in node and node.bl_idname == "ShaderNodeTexImage"]
+    own = next((node.uv_map for node in tree.nodes if MODULE in node and node.bl_idname == "ShaderNodeUVMap"), "")
     tree.nodes.clear()
     blend = Blend.INPUTS if "Base Color" in inputs else Blend.SHADER
-    _Wiring(tree).lay(layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap)
+    _Wiring(tree, Module(tuple(shown), own) if shown else None).lay(layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap)
 
 
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
@@ -142,8 +159,8 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
 class _Wiring:
     """Adds the nodes of one group, column by column from left to right."""
 
-    def __init__(self, tree: bpy.types.NodeTree) -> None:
-        self.tree = tree
+    def __init__(self, tree: bpy.types.NodeTree, module: Module | None = None) -> None:
+        self.tree, self.module = tree, module
         self.column = self.row = 0
         self.marked: list[bpy.types.Node] = []
         self.masks: dict[tuple[object, bool], bpy.types.Node] = {}  # an image that several layers use takes one sampler
@@ -152,6 +169,11 @@ class _Wiring:
         entry, leave = self.node("NodeGroupInput"), self.node("NodeGroupOutput")
         uv = self.node("ShaderNodeUVMap")
         uv.uv_map = uv_map
+        own_uv, exposures = uv, []
+        if self.module is not None:
+            own_uv = self.node("ShaderNodeUVMap")
+            own_uv.uv_map, own_uv[MODULE] = self.module.uv_map, True
+            exposures = self.exposures(own_uv)
         over_base = blend is Blend.INPUTS
         colour = entry.outputs["Base Color"] if over_base else (0.0, 0.0, 0.0, 1.0)
         roughness = entry.outputs["Roughness"] if over_base else 0.0
@@ -164,8 +186,9 @@ class _Wiring:
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
             for name, node in zip(CHANNELS, (thin, thick, grown), strict=True):
                 node[PAINTED] = f"{number} {name}"
-            inside = self.inside(layer.masks, below, uv, wrap)
-            coverage, position, degree = self.coverage(grown, controls, inside, layer.curve)
+            inside = self.inside(layer.masks, below, own_uv, wrap)
+            shared = (exposures[number - 1], layer.mean) if exposures else None
+            coverage, position, degree = self.coverage(grown, controls, inside, layer.curve, shared)
             below["coverage"].append(coverage)
             below["degree"].append(degree)
             self.mark(coverage.node, "coverage")
@@ -259,14 +282,36 @@ class _Wiring:
             value = self.math("POWER", value, 1 / mask.gamma)
         return self.math("SUBTRACT", 1.0, value) if mask.invert else value
 
+    def exposures(self, uv: bpy.types.Node) -> list[bpy.types.NodeSocket]:
+        """The module's exposure, layer by layer."""
+        found: list[bpy.types.NodeSocket] = []
+        for image in self.module.exposures:
+            node = self.image(image, uv, wrap=False)
+            node[MODULE] = True
+            parts = self.node("ShaderNodeSeparateColor")
+            self.connect(node.outputs["Color"], parts.inputs[0])
+            found += [*parts.outputs, node.outputs["Alpha"]]
+        return found
+
     def coverage(
-        self, grown: bpy.types.Node, controls: dict, inside: object, curve: Curve
+        self,
+        grown: bpy.types.Node,
+        controls: dict,
+        inside: object,
+        curve: Curve,
+        shared: tuple[bpy.types.NodeSocket, float] | None = None,
     ) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket, bpy.types.NodeSocket]:
-        """Coverage, where between the layer's keys each texel is, and its degree; growth.py line by line."""
+        """Coverage, where between the layer's keys each texel is, and its degree; growth.py line by line.
+
+        `shared` is a module's exposure and the mean that the tile's is taken against.
+        """
         parts = self.node("ShaderNodeSeparateColor")
         self.connect(grown.outputs["Color"], parts.inputs[0])
         exposure, threshold, softness = parts.outputs
-        self.mark(parts, "exposure")
+        if shared is not None:
+            beyond = self.math("SUBTRACT", exposure, shared[1])
+            exposure = self.math("ADD", shared[0], beyond, clamp=True)
+        self.mark(exposure.node, "exposure")
         rate = self.math("MULTIPLY_ADD", exposure, growth.RATE_MAX - growth.RATE_MIN, growth.RATE_MIN)
         onset = self.math("MULTIPLY_ADD", exposure, -growth.ONSET_MAX, growth.ONSET_MAX)
         degree = self.math("SUBTRACT", self.math("MULTIPLY", rate, controls["Age"]), onset, clamp=True)

@@ -7,6 +7,7 @@ Blender's main thread, polls from a timer or waits, and takes the result or the 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -17,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from ..backend.protocol.client import Client
+from ..backend.protocol.client import Client, JobResult
 from ..backend.protocol.errors import BackendGone, BadFile, BadMessage, Cancelled, DiskFull, SabiError, is_disk_full
-from ..backend.protocol.painted import CHANNELS
+from ..backend.protocol.painted import CHANNELS, PACKED_EXPOSURES
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Map, Surface
 from ..backend.protocol.tiles import Tile
@@ -138,11 +139,10 @@ class Job(Generic[Answer]):
                 self._state, self._result, self._error = state, result, error
 
 
-class PaintJob(Job[PaintedFiles]):
-    """One surface on its way through the backend; the images come as files in `folder`. `more` makes further maps of it.
+class _SurfaceJob(Job[Answer]):
+    """One surface on its way through the backend; a part of the result comes as files. `more` makes further maps of it."""
 
-    With `tiles` each image is a set of files, and its path has <UDIM> in their numbers' place.
-    """
+    part = ""
 
     def __init__(
         self,
@@ -158,29 +158,53 @@ class PaintJob(Job[PaintedFiles]):
         self._sent: tuple[Client, str] | None = None
         super().__init__(connect)
 
-    def _work(self) -> PaintedFiles:
+    def _kept(self, result: JobResult) -> Answer:
+        raise NotImplementedError
+
+    def _work(self) -> Answer:
         client = self._connect()
         self._check_stop()
         self._tell(Progress("Sending the surface"))
         self._surface = self._surface.with_maps({name: make() for name, make in self._more.items()})
         cut = {"tiles": self._tiles} if self._tiles else {}
-        job = client.submit(self._surface, self._recipe, encoding="png", part="layers", sent=self._sending, **cut)
+        job = client.submit(self._surface, self._recipe, encoding="png", part=self.part, sent=self._sending, **cut)
         self._sent = (client, job)
         try:
             for event in client.events(job):
                 self._check_stop()
                 self._tell(Progress(stage_in_words(event.stage), event.fraction, event.eta))
             self._tell(Progress("Fetching the images", 1.0))
-            result = client.result(job, self._surface, encoding="png", part="layers")
+            result = client.result(job, self._surface, encoding="png", part=self.part)
         finally:
             _forget(client, job)
         self._check_stop()
-        layers = tuple(self._keep(index, result.pngs) for index in range(len(self._recipe.layers)))
-        return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings)
+        return self._kept(result)
 
     def _sending(self, fraction: float) -> None:
         self._check_stop()
         self._tell(Progress(f"Sending the surface, {fraction:.0%}"))
+
+    def _write(self, path: Path, png: memoryview) -> None:
+        try:
+            path.write_bytes(png)
+        except OSError as error:
+            said = f"The painted images could not be written to {self._folder}: {error.strerror}."
+            hint = "Check Blender's folder for temporary files."
+            raise (DiskFull(said) if is_disk_full(error) else BadFile(said, hint)) from error
+
+    def _abandon(self) -> None:
+        if self._sent is not None:
+            _forget(*self._sent)
+
+
+class PaintJob(_SurfaceJob[PaintedFiles]):
+    """Paints a surface: three images a layer. With `tiles` each is a set of files, and its path has <UDIM> for their numbers."""
+
+    part = "layers"
+
+    def _kept(self, result: JobResult) -> PaintedFiles:
+        layers = tuple(self._keep(index, result.pngs) for index in range(len(self._recipe.layers)))
+        return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings)
 
     def _keep(self, index: int, pngs: Mapping[str, memoryview]) -> dict[str, Path]:
         ending = ".<UDIM>" if self._tiles else ""
@@ -188,18 +212,25 @@ class PaintJob(Job[PaintedFiles]):
         try:
             for name in paths:
                 for tail in [f".{tile.number}" for tile in self._tiles] or [""]:
-                    (self._folder / f"{index}-{name}{tail}.png").write_bytes(pngs[f"layer{index}.{name}{tail}"])
+                    self._write(self._folder / f"{index}-{name}{tail}.png", pngs[f"layer{index}.{name}{tail}"])
         except KeyError:
             raise BadMessage(f"The result lacks an image of layer {index + 1}.") from None
-        except OSError as error:
-            said = f"The painted images could not be written to {self._folder}: {error.strerror}."
-            hint = "Check Blender's folder for temporary files."
-            raise (DiskFull(said) if is_disk_full(error) else BadFile(said, hint)) from error
         return paths
 
-    def _abandon(self) -> None:
-        if self._sent is not None:
-            _forget(*self._sent)
+
+class ExposureJob(_SurfaceJob[tuple[Path, ...]]):
+    """Asks how readily a surface weathers under each layer: images of PACKED_EXPOSURES layers each. Nothing is painted."""
+
+    part = "exposures"
+
+    def _kept(self, result: JobResult) -> tuple[Path, ...]:
+        count = math.ceil(len(self._recipe.layers) / PACKED_EXPOSURES)
+        paths = tuple(self._folder / f"exposures{number}.png" for number in range(count))
+        for path in paths:
+            if path.stem not in result.pngs:
+                raise BadMessage("The result lacks the exposures of a layer.")
+            self._write(path, result.pngs[path.stem])
+        return paths
 
 
 def _forget(client: Client, job: str) -> None:

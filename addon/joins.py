@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..backend.protocol.errors import SceneError
-from .growth_nodes import COVERED, Blend, PaintedImages, build
+from .growth_nodes import COVERED, Blend, Module, PaintedImages, build
 from .on_object import GROUP_KEY, find, group_node
 from .transparency import alpha_of
 from .versions import has_nodes
@@ -77,7 +77,11 @@ def feeding(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
 
 
 def join(
-    material: bpy.types.Material, layers: Sequence[PaintedImages], uv_map: str, wrap: bool = False
+    material: bpy.types.Material,
+    layers: Sequence[PaintedImages],
+    uv_map: str,
+    wrap: bool = False,
+    module: Module | None = None,
 ) -> bpy.types.Node:
     """Adds the layers to a material without Sabi's nodes; returns the group node. Raises SceneError before any change."""
     site = find_site(material)
@@ -86,7 +90,7 @@ def join(
     alpha = 1.0 if site.principled else alpha_of(site.source, material)
     fades = [name for name in COVERED if site.principled and _matters(site.principled.inputs.get(name), COVERED[name])]
     group = _add(tree, "ShaderNodeGroup", "group")
-    group.node_tree = build(f"Sabi {material.name}", layers, uv_map, blend, fades, wrap)
+    group.node_tree = build(f"Sabi {material.name}", layers, uv_map, blend, fades, wrap, module)
     group.label, group.width = "Sabi", 240
     if site.principled:
         _stand_before(tree, group, site.principled, [*ALWAYS, *fades])

@@ -71,6 +71,7 @@ def _layers(tree: bpy.types.NodeTree, layers: Sequence[Layer]) -> list[PaintedIm
             placed(layer, held),
             layer.channels,
             layer.curve,
+            mean=layer.exposure.mean,
         )
         for number, layer in enumerate(layers, start=1)
     ]

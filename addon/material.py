@@ -17,7 +17,7 @@ from ..backend.protocol.errors import SceneError
 from ..backend.protocol.rules import matches
 from . import freshness, strokes, uvs
 from .fingerprint import fingerprint
-from .growth_nodes import PaintedImages
+from .growth_nodes import Module, PaintedImages
 from .joins import find_site, join, part
 from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
@@ -28,12 +28,16 @@ IMAGE = "sabi_image"  # on images that Sabi made
 
 @dataclass(frozen=True)
 class Painting:
-    """Painted layers for some of an object's material slots, and the UV map that the images fit."""
+    """Painted layers for some of an object's material slots, and the UV map that the images fit.
+
+    With a `module` they are a tile's, which other objects show too, and the object gets copies of its materials.
+    """
 
     slots: tuple[int, ...]
     layers: Sequence[PaintedImages]
     uv_map: str
     wrap: bool = False
+    module: Module | None = None
 
 
 def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
@@ -100,9 +104,13 @@ def apply(
     stale: list[bpy.types.NodeTree | None] = []
     for painting in paintings:
         for material in dict.fromkeys(obj.material_slots[slot].material for slot in painting.slots):
-            own = _copy_for(obj, material, painting.slots) if material in done or is_shared(material, obj) else material
+            taken = material in done or is_shared(material, obj)
+            if taken or (painting.module is not None and COPY not in material):
+                own = _copy_for(obj, material, painting.slots)
+            else:
+                own = material
             stale.append(part(own))
-            node = join(own, painting.layers, painting.uv_map, painting.wrap)
+            node = join(own, painting.layers, painting.uv_map, painting.wrap, painting.module)
             node.node_tree[RECIPE] = recipe_json
             if done:
                 _drive(node, group_node(done[0]))
@@ -140,12 +148,18 @@ def give(obj: bpy.types.Object, slot: bpy.types.MaterialSlot, material: bpy.type
     slot.material = material
 
 
+def original_of(material: bpy.types.Material) -> bpy.types.Material:
+    """What a copy of Sabi's was made of; the material itself where it is none, or the artist has worked on it since."""
+    original = material.get(ORIGINAL)
+    return original if original is not None and material.get(COPY) == fingerprint(material) else material
+
+
 def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequence[int]) -> bpy.types.Material:
     """A copy without Sabi's nodes in those of the slots that have the material; what they had is noted."""
     keep_slots(obj)
     copy = material.copy()
     _discard([part(copy)])
-    copy[COPY], copy[ORIGINAL] = fingerprint(copy), material
+    copy[COPY], copy[ORIGINAL] = fingerprint(copy), original_of(material)
     for slot in [obj.material_slots[index] for index in slots]:
         if slot.material == material:
             give(obj, slot, copy)

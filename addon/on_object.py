@@ -19,6 +19,7 @@ INPUT = "sabi_input"  # beside it: a digest of the mesh, the UVs and the materia
 WRITTEN = "sabi_written"  # on a painted image: length and digest of the file that Sabi wrote
 BARE = "sabi_bare"  # on a painted image that the artist has painted on: the image as Sabi wrote it
 PAINT = "sabi_paint"  # on an image of the artist's to paint on, which Sabi made: it is saved with the file
+MODULE = "sabi_module"  # on a group's nodes: that they show the exposure of a kit's module, or the UV map of that
 VALUE = "sabi_value"  # on a group's nodes: which value of a layer comes out of them first, as `1 coverage`
 OVERLAY = "sabi_overlay"  # on an object that shows such a value: what its slots had
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name

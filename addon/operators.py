@@ -185,6 +185,12 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         description="Only materials whose names match this, such as *steel*; all where it is empty",
         options={"SKIP_SAVE"},
     )
+    shared_tiles: BoolProperty(
+        name="Shared Tiles",
+        description="Paint each material once, as a tile that repeats, for all selected objects that wear it; where it "
+        "weathers is small and each object's own. The scene's choice when left out",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -201,12 +207,15 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .kits import weather_kit
         from .weathering import capture_settings, weather_objects
 
         recipe = self.recipe(context)
+        given = self.properties.is_property_set("shared_tiles")
+        shared = self.shared_tiles if given else context.scene.sabi.shared_tiles
         _put_overlays_away(selected_meshes(context))
         settings = capture_settings(context.scene, recipe, self.size)
-        steps = weather_objects(selected_meshes(context), recipe, settings, self.materials)
+        steps = (weather_kit if shared else weather_objects)(selected_meshes(context), recipe, settings, self.materials)
         return self.begin("Weathering", steps, self.wait)
 
 

@@ -353,6 +353,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column.operator(operator, icon="SHADERFX")
     layout.prop(context.scene.sabi, "size")
     layout.prop(context.scene.sabi, "live_preview")
+    if operator == "sabi.weather" and (context.scene.sabi.shared_tiles or problems.repeats(context)):
+        layout.prop(context.scene.sabi, "shared_tiles", icon="MESH_GRID")
     if not found and (seconds := _estimated(context)):
         layout.label(text=said("Takes about {}").format(in_words(seconds)), icon="TIME", translate=False)
     if now is None or not now.ended:

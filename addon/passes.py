@@ -71,6 +71,15 @@ class Passes:
 
     def maps(self) -> Steps:
         """The surface's maps; all of one size, top row first."""
+        maps, inside = yield from self.shape()
+        maps |= yield from self.material(inside)
+        found = yield from self.height()
+        if found is not None:
+            maps["height"], self.height_scale = found
+        return maps
+
+    def shape(self) -> Generator[Step, object, tuple[dict[str, Map], np.ndarray]]:
+        """The maps that say what the mesh is, whatever it is made of; and which texels it covers, bottom row first."""
         normals = yield from self.geometric(self.geometry.normal(), self.subject.size)
         inside = yield lambda: geometry_maps.covered(normals)
         if not inside.any():
@@ -98,11 +107,7 @@ class Passes:
         maps["ambient_occlusion"], beside = yield from self.occlusion(inside, CORNER_REACH * radius)
         maps["curvature"] = yield from self.curvature(position, inside, beside, radius)
         del position
-        maps |= yield from self.material(inside)
-        found = yield from self.height()
-        if found is not None:
-            maps["height"], self.height_scale = found
-        return maps
+        return maps, inside
 
     def masks(self, names: Sequence[str]) -> Steps:
         """What the mesh itself says of where layers may act, by the masks' names."""

@@ -43,13 +43,15 @@ class Shown:
 
     @staticmethod
     def of(obj: bpy.types.Object) -> Shown | None:
-        """None where that cannot be told: it is not weathered, or by an older Sabi, or in tiles."""
+        """None where that cannot be told: it is not weathered, or by an older Sabi, or in tiles, or as a module of a kit."""
         applied = on_object.weathered(obj)
         if applied is None:
             return None
         found: dict[str, int] = {}
         for tree in _trees(obj):
             nodes = on_object.painted_nodes(tree)
+            if any(on_object.MODULE in node for node in tree.nodes):
+                return None
             one = all(node.image is not None and node.image.source != "TILED" for node in nodes.values())
             if not one or len(nodes) != len(CHANNELS) * len(applied.layers):
                 return None

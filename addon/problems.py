@@ -15,6 +15,8 @@ from .directx import unturned
 from .preferences import EXTENSION, preferences, service_settings
 
 FEW = 8  # of them whose nodes are looked at
+CORNERS = 24  # of a mesh whose UVs are looked at
+SLACK = 1e-3  # of the square: rounding
 MOST = 64  # selected objects that are looked at: panels must not be slow
 
 
@@ -63,6 +65,19 @@ def problems(context: bpy.types.Context) -> Iterator[Problem]:
     chosen = service_settings()
     if not (chosen.server or chosen.python or _embedded()):
         yield Problem("The extension carries no backend: name an environment or a server", PREFERENCES)
+
+
+def repeats(context: bpy.types.Context) -> bool:
+    """Whether UVs of selected objects leave their square, as those of kits do, by a few of their corners."""
+    meshes = [obj.data for obj in context.selected_objects[:FEW] if obj.type == "MESH" and obj.data.uv_layers]
+    return any(map(_leaves, meshes))
+
+
+def _leaves(mesh: bpy.types.Mesh) -> bool:
+    layer = next((layer for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers[0])
+    corners = layer.uv
+    some = range(0, len(corners), max(len(corners) // CORNERS, 1))  # none in Edit Mode
+    return any(not -SLACK <= value <= 1 + SLACK for place in some for value in corners[place].vector)
 
 
 def remedy(error: SabiError) -> Remedy | None:

@@ -396,6 +396,11 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     degree_invert: BoolProperty(name="Invert", description="The other way round")
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)
+    shared_tiles: BoolProperty(
+        name="Shared Tiles",
+        description="Paint each material once, as a tile that repeats, for all selected objects that wear it; where it "
+        "weathers is small and each object's own",
+    )
     live_preview: BoolProperty(
         name="Live Preview",
         description="A weathered object follows the recipe as it is changed: small at first, whole when the recipe rests",

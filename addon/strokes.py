@@ -60,12 +60,18 @@ def carry_all(obj: bpy.types.Object, effects: Sequence[str], made: Sequence[bpy.
 
     A layer's strokes follow it by its effect. Where they cannot be told from the rest, the painted image stands in for the new.
     """
-    chosen, applied = list(made), on_object.weathered(obj)
-    if applied is None:
-        return chosen
-    old = on_object.painted_nodes(on_object.group_node(applied.materials[0]).node_tree)
+    applied = on_object.weathered(obj)
+    return list(made) if applied is None else carry_from(on_object.group_node(applied.materials[0]), effects, made)
+
+
+def carry_from(
+    group: bpy.types.Node, effects: Sequence[str], made: Sequence[bpy.types.Image]
+) -> list[bpy.types.Image]:
+    """As `carry_all`, from one group node."""
+    chosen = list(made)
+    old = on_object.painted_nodes(group.node_tree)
     free = list(enumerate(effects))
-    for label in applied.labels:
+    for label in on_object.layer_labels(group):
         number, _, effect = label.partition(" ")
         place = next((place for place in free if place[1] == effect), None)
         if place is None:

@@ -84,8 +84,8 @@ def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: Capture
     """
     total = 0.0
     for obj in objects:
-        by_area = not settings.size and not _textures(obj)
-        if None in map(reading.known, _textures(obj)) or (by_area and len(obj.data.polygons) > MANY_FACES):
+        by_area = not settings.size and not textures(obj)
+        if None in map(reading.known, textures(obj)) or (by_area and len(obj.data.polygons) > MANY_FACES):
             return 0.0
         with suppress(SabiError):
             size = output_size(obj, settings)
@@ -101,7 +101,7 @@ def weather_objects(
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
     A backend that fails ends the work with nothing changed.
     """
-    yield from _reading(lambda: _mask_images(recipe))
+    yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
     masks.packed(recipe)
     targets = [Target.of(obj, materials) for obj in objects]
@@ -123,7 +123,7 @@ def weather_objects(
         for result in ready:
             keeping.append(Kept())
             yield from load(result, keeping[-1])
-            yield from _load_masks(result, keeping[-1])
+            yield from load_masks(result, keeping[-1])
         applied, stays = [], list[str]()
         for result, kept in zip(ready, keeping, strict=True):
             try:
@@ -135,7 +135,7 @@ def weather_objects(
         if not applied:
             raise failed[0]
         work.undo_step("Weather")
-        return _outcome(applied, failed, stays)
+        return outcome(applied, failed, stays)
     finally:
         for kept in keeping:
             kept.discard()
@@ -151,7 +151,7 @@ def _weather_one(
             f"No material of '{target.name}' is called '{target.materials}'.",
             f"It has {', '.join(slot.name for slot in target.find().material_slots) or 'none'}.",
         )
-    yield from _reading(lambda: _textures(target.find()))
+    yield from reading_images(lambda: textures(target.find()))
     capture = Capture(bpy.context, target.find(), settings)
     state = yield from looked(target)
     captured = yield from share(capturing(capture), 0.0, CAPTURE_SHARE)
@@ -189,18 +189,18 @@ def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path
     return Ready(target, captured, replace(painted, recipe=kept), {})
 
 
-def _reading(find: Callable[[], list[bpy.types.Image]]) -> Generator[Progress, None, None]:
+def reading_images(find: Callable[[], list[bpy.types.Image]]) -> Generator[Progress, None, None]:
     """Finds out about images, one after the other, which who asks of their sizes would wait for. Only where a window waits."""
     while work.in_window() and (unread := [image for image in find() if reading.known(image) is None]):
         yield from reading.in_steps(reading.learn(unread[0]), Progress("Reading the textures"))
 
 
-def _mask_images(recipe: Recipe) -> list[bpy.types.Image]:
+def mask_images(recipe: Recipe) -> list[bpy.types.Image]:
     found = map(masks.image, (mask.mask for layer in recipe.layers for mask in layer.stack))
     return [image for image in found if image is not None]
 
 
-def _textures(obj: bpy.types.Object) -> list[bpy.types.Image]:
+def textures(obj: bpy.types.Object) -> list[bpy.types.Image]:
     materials = [slot.material for slot in obj.material_slots if slot.material is not None]
     return [image for material in materials if material.node_tree for image in used_images(material.node_tree)]
 
@@ -248,15 +248,15 @@ def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
             yield Progress("Loading the images", 1.0)
 
 
-def _packed(ready: Ready) -> tuple[str, ...]:
+def packed_masks(ready: Ready) -> tuple[str, ...]:
     """The masks that the object's nodes find in images of Sabi's own."""
     captured = ready.captured
     return masks.packed(ready.painted.recipe, readable=captured.second_uv is None and not captured.tiles)
 
 
-def _load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
+def load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """Masks in images of Sabi's own, behind the painted ones; packed, since no file was made of them."""
-    names, captured = _packed(ready), ready.captured
+    names, captured = packed_masks(ready), ready.captured
     made = yield from masks.read(ready.painted.recipe, captured.surface.size, names)
     for number, start in enumerate(range(0, len(names), masks.PACKED), start=1):
         found = [
@@ -286,7 +286,7 @@ def image_names(ready: Ready) -> list[str]:
         for number, layer in layers
         for name in CHANNELS
     ]
-    count = math.ceil(len(_packed(ready)) / masks.PACKED)
+    count = math.ceil(len(packed_masks(ready)) / masks.PACKED)
     return painted + [f"{ready.target.name} {_MASKS.format(number + 1)}" for number in range(count)]
 
 
@@ -306,7 +306,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
     material.surface_materials(obj)  # raises before anything is changed
     chosen = strokes.carry_all(obj, effects, made)
     found = iter(chosen)
-    packed = {name: (own[n // masks.PACKED], n % masks.PACKED) for n, name in enumerate(_packed(ready))}
+    packed = {name: (own[n // masks.PACKED], n % masks.PACKED) for n, name in enumerate(packed_masks(ready))}
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
@@ -331,13 +331,13 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
     bpy.data.batch_remove([image for image in made if image not in chosen])
     for image, name in zip((*chosen, *own), image_names(ready), strict=True):
         image.name = name  # free now that what it replaces is gone
-    return [_STAYS.format(image.name) for image in chosen if image.session_uid not in there]
+    return [STAYS.format(image.name) for image in chosen if image.session_uid not in there]
 
 
-_STAYS = "'{}' was painted on and saved over what Sabi wrote: it stays as it is. Remove it from the file for a new one."
+STAYS = "'{}' was painted on and saved over what Sabi wrote: it stays as it is. Remove it from the file for a new one."
 
 
-def _outcome(ready: Sequence[Ready], failed: Sequence[SabiError], more: Sequence[str]) -> work.Outcome:
+def outcome(ready: Sequence[Ready], failed: Sequence[SabiError], more: Sequence[str]) -> work.Outcome:
     names = [result.target.name for result in ready]
     said = names[0] if len(names) == 1 else f"{len(names)} objects"
     warnings = [warning for result in ready for warning in (*result.captured.warnings, *result.painted.warnings)]

@@ -5,6 +5,7 @@
     depth       = degree - threshold   coverage = opacity * curve(degree) * mask * smoothstep(0, softness, depth)
 
 Exposure, threshold and softness are stored in 8 bits; both hosts evaluate from the stored values, so they agree.
+On a kit `exposure` is that of the shared tile and of the module together: `shared_exposure`.
 Coverage rises with age at most `MAX_SLOPE` per unit of age, so a time-lapse does not pop.
 """
 
@@ -35,6 +36,14 @@ def onset(exposure: np.ndarray) -> np.ndarray:
 def degree(exposure: np.ndarray, age: float) -> np.ndarray:
     """How weathered the surface is around each texel, 0..1; monotone in age, 0 everywhere at age 0."""
     return np.clip(rate(exposure) * np.float32(age) - onset(exposure), 0, 1)
+
+
+def shared_exposure(tile: np.ndarray, module: np.ndarray, mean: float) -> np.ndarray:
+    """Exposure, 0..1, where a tile painted once lies on a module: the module's, and what the tile has beyond `mean` of its own.
+
+    `mean` is the tile's by the layer's settings (Exposure.mean), so that over many repeats the module's exposure is kept.
+    """
+    return np.clip(module + (tile - np.float32(mean)), 0, 1)
 
 
 def exposure_for(degree: np.ndarray, age: float) -> np.ndarray:

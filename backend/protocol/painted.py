@@ -16,6 +16,7 @@ CHANNELS: dict[str, tuple[str, str, str, str]] = {
     "thick": ("thick_red", "thick_green", "thick_blue", "metallic"),
     "growth": ("exposure", "threshold", "softness", "height"),
 }
+PACKED_EXPOSURES = 4  # layers whose exposures on a kit's module are the channels of one image, data
 IS_DATA = {"thin": False, "thick": False, "growth": True}
 
 

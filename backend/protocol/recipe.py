@@ -84,6 +84,11 @@ class Exposure:
     def weights(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("edges", "cavities", "up", "drips", "ground", "noise")}
 
+    @property
+    def mean(self) -> float:
+        """What exposure comes to on average over a surface, by `amount`."""
+        return 0.15 + 0.8 * self.amount
+
 
 # Where each effect begins when nothing else is said.
 DEFAULT_EXPOSURE: dict[Effect | TaughtEffect, Exposure] = {

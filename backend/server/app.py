@@ -9,6 +9,7 @@
     GET    /v1/jobs/{id}          where it stands
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
     GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
+                                  |exposures, as it was asked for when the job was posted
     DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
     GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
                                   &method=marks|manifold|rarity [&marks={sha256} &invert=1]
@@ -44,7 +45,7 @@ from ..protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from ..protocol.recipe import Recipe
 from ..protocol.surface import MAX_TEXELS
 from ..protocol.tiles import from_text
-from ..weathering.pipeline import Weathered
+from ..weathering.pipeline import Weathered, exposures
 from ..weathering.pipeline import weather as pipeline_weather
 from .degree import degree_texels
 from .encoding import encoded_file
@@ -234,6 +235,10 @@ class Service:
         for check in job.checks:
             check()
         job.progress("survey", 0.0)
+        if job.part is Part.EXPOSURES:
+            found = exposures(surface, job.recipe, progress=job.progress, cancelled=job.cancelled)
+            result = ResultArrays.of_exposures(*found)
+            return replace(result, pngs=result.encoded()) if job.encoding is Encoding.PNG else result
         share = 0.9 if job.encoding is Encoding.PNG else 1.0  # of the job's time that is weathering
         weathered = self.weather(
             surface,

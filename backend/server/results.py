@@ -15,6 +15,7 @@ import OpenImageIO
 
 from ..files.image import write_image
 from ..protocol import wire
+from ..protocol.painted import PACKED_EXPOSURES
 from ..protocol.surface import Surface
 from ..protocol.tiles import Tile
 from ..weathering.pipeline import Weathered
@@ -35,6 +36,7 @@ class Part(Enum):
     ALL = "all"
     LAYERS = "layers"
     SURFACE = "surface"
+    EXPOSURES = "exposures"  # how readily the surface weathers under each layer; nothing is painted for it
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,20 @@ class ResultArrays:
         }
         return ResultArrays(arrays, metadata)
 
+    @staticmethod
+    def of_exposures(fields: Sequence[np.ndarray], warnings: Sequence[str]) -> ResultArrays:
+        """Exposures of layers, uint8 [H, W] each, four to an image: `exposures0` and so on."""
+        arrays = {}
+        for number, start in enumerate(range(0, len(fields), PACKED_EXPOSURES)):
+            packed = list(fields[start : start + PACKED_EXPOSURES])
+            packed += [packed[-1]] * (PACKED_EXPOSURES - len(packed))
+            arrays[f"exposures{number}"] = np.stack(packed, axis=-1)
+        metadata = {"warnings": json.dumps(list(warnings)), "networks": "{}", "height_scale": "1.0", "color_spaces": "{}"}
+        return ResultArrays(arrays, metadata)
+
     def only(self, part: Part) -> ResultArrays:
         """The result with this part of its arrays; the metadata stay whole."""
-        start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface."}[part]
+        start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface.", Part.EXPOSURES: "exposures"}[part]
         return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})
 
     def cut(self, tiles: Sequence[Tile]) -> ResultArrays:

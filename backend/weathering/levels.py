@@ -22,7 +22,7 @@ def levelled(score: np.ndarray, inside: np.ndarray, settings: Exposure) -> np.nd
     by_value = np.clip((knots - low) / max(high - low, 1e-6), 0, 1)
     curve = 0.5 * by_value + 0.5 * shares / 100
     curve = np.clip(0.5 + (curve - 0.5) * settings.contrast, 0, 1)
-    target = 0.15 + 0.8 * settings.amount
+    target = settings.mean
     gamma = _gamma(np.interp(sample, knots, curve), target)
     if high - low < 1e-4:
         return np.full(score.shape, np.float32(target))

@@ -84,6 +84,27 @@ def weather(
     return replace(weathered, recipe=replace(recipe, networks=weathered.recipe.networks))
 
 
+def exposures(
+    surface: Surface, recipe: Recipe, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> tuple[tuple[np.ndarray, ...], tuple[str, ...]]:
+    """How readily each texel weathers under each layer of `recipe.shown`, and sentences for the artist; nothing is painted.
+
+    uint8 [H, W] each, continued around islands. Raises BadSurface, BadRecipe, MissingMap, Cancelled.
+    """
+    surface.check_values()
+    run = Run(None, _quiet, cancelled or (lambda: False), _quiet, np.empty)
+    fields = _exposures(surface, recipe.shown, run)
+    edges = _edges(surface, run.allocate) if _has_islands(surface) else None
+    found = []
+    for number, field in enumerate(fields):
+        values = np.rint(field.window() * np.float32(255)).astype(np.uint8)
+        if edges is not None:
+            dilate(values[..., None], *edges, MARGIN)
+        found.append(values)
+        (progress or _quiet)("exposure", (number + 1) / len(fields))
+    return tuple(found), tuple(dict.fromkeys(warning for field in fields for warning in field.warnings))
+
+
 def reage(
     surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer], *, allocate: Allocate = np.empty
 ) -> Surface:

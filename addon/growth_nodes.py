@@ -19,6 +19,7 @@ from ..backend.protocol.mask_names import DEGREE
 from ..backend.protocol.mask_stack import Combine, Mask, begins_with
 from ..backend.protocol.opacity import EVEN, OPAQUE, ChannelOpacity, Curve, segments
 from ..backend.protocol.painted import CHANNELS
+from .instances import AGE, OFFSET, Variation
 from .on_object import CHANNEL_SOCKETS, GROUP_KEY, MODULE, PAINTED, VALUE
 
 # What a shader's inputs come to under full cover: no coat, no glass, no glow, an ordinary dielectric.
@@ -33,6 +34,9 @@ COVERED = {
     "Specular IOR Level": 0.5,
     "IOR": 1.5,
 }
+
+
+SWING = 3.0  # of exposure, from the lowest to the highest that an instance's offset could add
 
 
 class Blend(Enum):
@@ -87,6 +91,7 @@ def build(
     fades: Iterable[str] = (),
     wrap: bool = False,
     module: Module | None = None,
+    variation: Variation | None = None,
 ) -> bpy.types.NodeTree:
     """A new node group. `fades` names the inputs of COVERED that shall pass through it.
 
@@ -98,7 +103,7 @@ def build(
     tree[GROUP_KEY] = True
     try:
         _declare(tree, layers, blend, fades)
-        _Wiring(tree, module).lay(layers, uv_map, blend, list(fades), wrap)
+        _Wiring(tree, module, variation).lay(layers, uv_map, blend, list(fades), wrap)
     except BaseException:
         bpy.data.node_groups.remove(tree)
         raise
@@ -115,9 +120,13 @@ def rewire(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages]) -> None:
     wrap = any(node.extension == "REPEAT" for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage")
     shown = [node.image for node in tree.nodes if MODULE in node and node.bl_idname == "ShaderNodeTexImage"]
     own = next((node.uv_map for node in tree.nodes if MODULE in node and node.bl_idname == "ShaderNodeUVMap"), "")
+    noise = next((node for node in tree.nodes if node.bl_idname == "ShaderNodeTexNoise"), None)
+    variation = Variation(noise.inputs["Scale"].default_value) if noise is not None else None
     tree.nodes.clear()
     blend = Blend.INPUTS if "Base Color" in inputs else Blend.SHADER
-    _Wiring(tree, Module(tuple(shown), own) if shown else None).lay(layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap)
+    _Wiring(tree, Module(tuple(shown), own) if shown else None, variation).lay(
+        layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap
+    )
 
 
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
@@ -159,8 +168,12 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
 class _Wiring:
     """Adds the nodes of one group, column by column from left to right."""
 
-    def __init__(self, tree: bpy.types.NodeTree, module: Module | None = None) -> None:
-        self.tree, self.module = tree, module
+    def __init__(
+        self, tree: bpy.types.NodeTree, module: Module | None = None, variation: Variation | None = None
+    ) -> None:
+        self.tree, self.module, self.variation = tree, module, variation
+        self.older: object = 1.0
+        self.moved: bpy.types.NodeSocket | None = None
         self.column = self.row = 0
         self.marked: list[bpy.types.Node] = []
         self.masks: dict[tuple[object, bool], bpy.types.Node] = {}  # an image that several layers use takes one sampler
@@ -174,6 +187,8 @@ class _Wiring:
             own_uv = self.node("ShaderNodeUVMap")
             own_uv.uv_map, own_uv[MODULE] = self.module.uv_map, True
             exposures = self.exposures(own_uv)
+        if self.variation is not None:
+            self.older, self.moved = self.varied(self.variation)
         over_base = blend is Blend.INPUTS
         colour = entry.outputs["Base Color"] if over_base else (0.0, 0.0, 0.0, 1.0)
         roughness = entry.outputs["Roughness"] if over_base else 0.0
@@ -282,6 +297,23 @@ class _Wiring:
             value = self.math("POWER", value, 1 / mask.gamma)
         return self.math("SUBTRACT", 1.0, value) if mask.invert else value
 
+    def varied(self, variation: Variation) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
+        """What an instance multiplies its age by, and what it adds to exposure: 1 and 0 where it has no attributes."""
+        own = []
+        for name in (AGE, OFFSET):
+            node = self.node("ShaderNodeAttribute")
+            node.attribute_type, node.attribute_name = "INSTANCER", name  # an object's where it is no instance
+            own.append(node.outputs["Fac"])
+        older = self.math("MAXIMUM", self.math("ADD", own[0], 1.0), 0.0)
+        place, noise = self.node("ShaderNodeTexCoord"), self.node("ShaderNodeTexNoise")
+        noise.noise_dimensions = "4D"
+        self.connect(place.outputs["Object"], noise.inputs["Vector"])
+        self.connect(own[1], noise.inputs["W"])
+        noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = variation.scale, 1.0
+        swing = self.math("MULTIPLY_ADD", noise.outputs[0], SWING, -SWING / 2)
+        there = self.math("GREATER_THAN", self.math("ABSOLUTE", own[1]), 1e-6)
+        return older, self.math("MULTIPLY", swing, there)
+
     def exposures(self, uv: bpy.types.Node) -> list[bpy.types.NodeSocket]:
         """The module's exposure, layer by layer."""
         found: list[bpy.types.NodeSocket] = []
@@ -311,10 +343,13 @@ class _Wiring:
         if shared is not None:
             beyond = self.math("SUBTRACT", exposure, shared[1])
             exposure = self.math("ADD", shared[0], beyond, clamp=True)
+        if self.moved is not None:
+            exposure = self.math("ADD", exposure, self.moved, clamp=True)
         self.mark(exposure.node, "exposure")
         rate = self.math("MULTIPLY_ADD", exposure, growth.RATE_MAX - growth.RATE_MIN, growth.RATE_MIN)
         onset = self.math("MULTIPLY_ADD", exposure, -growth.ONSET_MAX, growth.ONSET_MAX)
-        degree = self.math("SUBTRACT", self.math("MULTIPLY", rate, controls["Age"]), onset, clamp=True)
+        age = controls["Age"] if self.older == 1.0 else self.math("MULTIPLY", controls["Age"], self.older, clamp=True)
+        degree = self.math("SUBTRACT", self.math("MULTIPLY", rate, age), onset, clamp=True)
         depth = self.math("SUBTRACT", degree, threshold)
         rise = self.node("ShaderNodeMapRange")
         rise.interpolation_type = "SMOOTHSTEP"

@@ -16,6 +16,7 @@ import bpy
 
 from ..backend.protocol.errors import SceneError
 from .growth_nodes import COVERED, Blend, Module, PaintedImages, build
+from .instances import Variation
 from .on_object import GROUP_KEY, find, group_node
 from .transparency import alpha_of
 from .versions import has_nodes
@@ -82,6 +83,7 @@ def join(
     uv_map: str,
     wrap: bool = False,
     module: Module | None = None,
+    variation: Variation | None = None,
 ) -> bpy.types.Node:
     """Adds the layers to a material without Sabi's nodes; returns the group node. Raises SceneError before any change."""
     site = find_site(material)
@@ -90,7 +92,7 @@ def join(
     alpha = 1.0 if site.principled else alpha_of(site.source, material)
     fades = [name for name in COVERED if site.principled and _matters(site.principled.inputs.get(name), COVERED[name])]
     group = _add(tree, "ShaderNodeGroup", "group")
-    group.node_tree = build(f"Sabi {material.name}", layers, uv_map, blend, fades, wrap, module)
+    group.node_tree = build(f"Sabi {material.name}", layers, uv_map, blend, fades, wrap, module, variation)
     group.label, group.width = "Sabi", 240
     if site.principled:
         _stand_before(tree, group, site.principled, [*ALWAYS, *fades])

@@ -19,7 +19,21 @@ from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneE
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Exposure, Layer, Recipe
 from ..backend.protocol.surface import ColorSpace, Surface
-from . import capture, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, tile, units, uvs, work
+from . import (
+    capture,
+    freshness,
+    images,
+    mask_wiring,
+    masks,
+    material,
+    on_object,
+    reading,
+    strokes,
+    tile,
+    units,
+    uvs,
+    work,
+)
 from .capture_settings import CaptureSettings
 from .effects import in_words
 from .growth_nodes import Module, PaintedImages
@@ -120,7 +134,10 @@ def weather_kit(
         if not applied:
             raise failed[0]
         work.undo_step("Weather")
-        said = [*stays, *(w for one in tiles.values() for w in (*one.ready.captured.warnings, *one.ready.painted.warnings))]
+        said = [
+            *stays,
+            *(w for one in tiles.values() for w in (*one.ready.captured.warnings, *one.ready.painted.warnings)),
+        ]
         return outcome(applied, failed, said)
     finally:
         for kept in [*(one.kept for one in tiles.values()), *(shape.kept for shape in shapes)]:
@@ -290,3 +307,5 @@ def _apply(
     for worn in on_object.weathered(obj).materials:
         on_object.group_node(worn).node_tree[on_object.INPUT] = captured.key
     freshness.keep(obj, dict(ready.state))
+    for image in exposures:
+        image.name = f"{obj.name} exposure"  # free now

@@ -18,6 +18,7 @@ from ..backend.protocol.rules import matches
 from . import freshness, strokes, uvs
 from .fingerprint import fingerprint
 from .growth_nodes import Module, PaintedImages
+from .instances import Variation, forget
 from .joins import find_site, join, part
 from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
@@ -30,7 +31,8 @@ IMAGE = "sabi_image"  # on images that Sabi made
 class Painting:
     """Painted layers for some of an object's material slots, and the UV map that the images fit.
 
-    With a `module` they are a tile's, which other objects show too, and the object gets copies of its materials.
+    With a `module` they are a tile's, which other objects show too, and the object gets copies of its materials. With a
+    `variation` instances may differ.
     """
 
     slots: tuple[int, ...]
@@ -38,6 +40,7 @@ class Painting:
     uv_map: str
     wrap: bool = False
     module: Module | None = None
+    variation: Variation | None = None
 
 
 def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
@@ -78,11 +81,16 @@ def surface_materials(obj: bpy.types.Object) -> list[bpy.types.Material]:
 
 
 def apply(
-    obj: bpy.types.Object, paintings: Sequence[Painting], recipe_json: str, second_uv: np.ndarray | None = None
+    obj: bpy.types.Object,
+    paintings: Sequence[Painting],
+    recipe_json: str,
+    second_uv: np.ndarray | None = None,
+    duplicates: Sequence[bpy.types.Object] = (),
 ) -> None:
     """Wires painted layers into the object's materials, in place of what Sabi had put there.
 
-    `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. Raises SceneError before
+    `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. `duplicates`
+    are objects over the same mesh, which get the same materials. Raises SceneError before
     any change where a material cannot be weathered or the object is no longer what was captured.
     """
     surface_materials(obj)
@@ -104,17 +112,19 @@ def apply(
     stale: list[bpy.types.NodeTree | None] = []
     for painting in paintings:
         for material in dict.fromkeys(obj.material_slots[slot].material for slot in painting.slots):
-            taken = material in done or is_shared(material, obj)
+            taken = material in done or is_shared(material, obj, duplicates)
             if taken or (painting.module is not None and COPY not in material):
                 own = _copy_for(obj, material, painting.slots)
             else:
                 own = material
             stale.append(part(own))
-            node = join(own, painting.layers, painting.uv_map, painting.wrap, painting.module)
+            node = join(own, painting.layers, painting.uv_map, painting.wrap, painting.module, painting.variation)
             node.node_tree[RECIPE] = recipe_json
             if done:
                 _drive(node, group_node(done[0]))
             done.append(own)
+    for other in duplicates:
+        _dress_like(other, obj)
     _discard(stale)
 
 
@@ -122,6 +132,7 @@ def revert(obj: bpy.types.Object) -> bool:
     """Takes Sabi's work off an object; what the artist changed since stays. Returns whether there was any."""
     had = touched(obj)
     freshness.forget(obj)
+    forget(obj)
     _put_back(obj)
     for material in [m for m in materials(obj) if group_node(m) and is_shared(m, obj)]:
         copy = material.copy()  # others keep the weathered one
@@ -154,6 +165,22 @@ def original_of(material: bpy.types.Material) -> bpy.types.Material:
     return original if original is not None and material.get(COPY) == fingerprint(material) else material
 
 
+def _dress_like(other: bpy.types.Object, obj: bpy.types.Object) -> None:
+    """Has a duplicate over the same mesh wear what an object wears; what it had is noted."""
+    replaced = []
+    keep_slots(other)
+    for slot, theirs in zip(other.material_slots, obj.material_slots, strict=True):
+        if slot.material != theirs.material:
+            replaced.append(slot.material)
+            give(other, slot, theirs.material)
+    for gone in [made for made in replaced if made is not None and COPY in made and made.users == 0]:
+        group = part(gone)
+        bpy.data.materials.remove(gone)
+        _discard([group])
+    if UV_MAP in obj:
+        other[UV_MAP] = obj[UV_MAP]
+
+
 def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequence[int]) -> bpy.types.Material:
     """A copy without Sabi's nodes in those of the slots that have the material; what they had is noted."""
     keep_slots(obj)
@@ -166,9 +193,9 @@ def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequen
     return copy
 
 
-def is_shared(material: bpy.types.Material, obj: bpy.types.Object) -> bool:
-    """Whether anything but this object (and a mesh that is its alone) uses the material."""
-    own = {obj} | ({obj.data} if obj.data.users == 1 else set())
+def is_shared(material: bpy.types.Material, obj: bpy.types.Object, duplicates: Sequence[bpy.types.Object] = ()) -> bool:
+    """Whether anything but this object, these (and a mesh that is its alone) uses the material."""
+    own = {obj, *duplicates} | ({obj.data} if obj.data.users == 1 else set())
     return bool(bpy.data.user_map(subset=[material])[material] - own)
 
 

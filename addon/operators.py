@@ -191,6 +191,12 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         "weathers is small and each object's own. The scene's choice when left out",
         options={"SKIP_SAVE"},
     )
+    instances: BoolProperty(
+        name="Instances Differ",
+        description="Objects over the same mesh are painted once and differ by attributes, sabi_age and sabi_offset; so do "
+        "instances of collections and of geometry nodes. The scene's choice when left out",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -213,9 +219,13 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         recipe = self.recipe(context)
         given = self.properties.is_property_set("shared_tiles")
         shared = self.shared_tiles if given else context.scene.sabi.shared_tiles
+        given = self.properties.is_property_set("instances")
+        more = {} if shared else {"instances": self.instances if given else context.scene.sabi.instances}
         _put_overlays_away(selected_meshes(context))
         settings = capture_settings(context.scene, recipe, self.size)
-        steps = (weather_kit if shared else weather_objects)(selected_meshes(context), recipe, settings, self.materials)
+        steps = (weather_kit if shared else weather_objects)(
+            selected_meshes(context), recipe, settings, self.materials, **more
+        )
         return self.begin("Weathering", steps, self.wait)
 
 

@@ -355,6 +355,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     layout.prop(context.scene.sabi, "live_preview")
     if operator == "sabi.weather" and (context.scene.sabi.shared_tiles or problems.repeats(context)):
         layout.prop(context.scene.sabi, "shared_tiles", icon="MESH_GRID")
+    if operator == "sabi.weather":
+        _draw_instances(layout, context)
     if not found and (seconds := _estimated(context)):
         layout.label(text=said("Takes about {}").format(in_words(seconds)), icon="TIME", translate=False)
     if now is None or not now.ended:
@@ -369,6 +371,17 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
         draw_text(layout, now.outcome.message, "CHECKMARK", width)
         for warning in now.outcome.warnings:
             draw_text(layout.box(), warning, "INFO", width)
+
+
+def _draw_instances(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The choice where there may be instances, and the dice for their ages and offsets."""
+    chosen = context.scene.sabi.instances
+    if not (chosen or problems.instanced(context)):
+        return
+    row = layout.row(align=True)
+    row.prop(context.scene.sabi, "instances", icon="OUTLINER_OB_GROUP_INSTANCE")
+    if chosen:
+        row.operator("sabi.instances_vary", text="", icon="FILE_REFRESH")
 
 
 def _in_short(progress: Progress) -> str:

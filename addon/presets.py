@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import bpy
@@ -12,6 +13,7 @@ from ..backend.protocol.recipe import preset_names
 from .effects import in_words
 
 PICTURES = Path(__file__).parent / "thumbnails"
+OWN, _NUMBERS = "NONE", 2**30
 Item = tuple[str, str, str, int, int]
 _items: list[Item] = []  # Blender keeps no copy of the strings of an enum that a function gives
 _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
@@ -20,8 +22,9 @@ _pictures: bpy.utils.previews.ImagePreviewCollection | None = None
 def items(_self: object = None, _context: object = None) -> list[Item]:
     """The recipe as it is, then every preset with its picture; files are read when a picture is first drawn."""
     if not _items:
-        _items.append(("NONE", "Own Recipe", "The recipe as it is", 0, 0))
-        for number, name in enumerate(preset_names(), start=1):
+        _items.append((OWN, "Own Recipe", "The recipe as it is", 0, 0))
+        for name in preset_names():
+            number = 1 + zlib.crc32(name.encode()) % _NUMBERS  # files keep it, whatever presets come and go
             _items.append((name, in_words(name), "", _icon(name), number))
     return _items
 
@@ -29,16 +32,6 @@ def items(_self: object = None, _context: object = None) -> list[Item]:
 def shipped(_self: object, _context: object) -> list[Item]:
     """The presets alone."""
     return items()[1:]
-
-
-def number(preset: str) -> int:
-    """Of a preset's entry; that of the recipe as it is where there is no such preset."""
-    return next((item[4] for item in items() if item[0] == preset), 0)
-
-
-def name(number: int) -> str:
-    """The preset of an entry; "" for the recipe as it is."""
-    return items()[number][0] if 0 < number < len(items()) else ""
 
 
 def _icon(preset: str) -> int:

@@ -73,6 +73,17 @@ def repeats(context: bpy.types.Context) -> bool:
     return any(map(_leaves, meshes))
 
 
+def instanced(context: bpy.types.Context) -> bool:
+    """Whether a selected object shares its mesh, shows a collection, or lies in one that is shown elsewhere."""
+    return any(map(_instanced, context.selected_objects[:FEW]))
+
+
+def _instanced(obj: bpy.types.Object) -> bool:
+    if obj.type == "MESH":
+        return obj.data.users > 1 or any(collection.users > 1 for collection in obj.users_collection)
+    return obj.instance_type == "COLLECTION" and obj.instance_collection is not None
+
+
 def _leaves(mesh: bpy.types.Mesh) -> bool:
     layer = next((layer for layer in mesh.uv_layers if layer.active_render), mesh.uv_layers[0])
     corners = layer.uv

@@ -97,6 +97,12 @@ def _alone() -> Iterator[None]:
         _settling = False
 
 
+def _preset_chosen(settings: SABI_PG_scene, _context: bpy.types.Context) -> None:
+    """Choosing in the menu of presets replaces the recipe; its first entry is the recipe as it is."""
+    if not _settling and settings.preset != presets.OWN:
+        load(settings, settings.preset)
+
+
 def _low_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
         with _alone():
@@ -388,8 +394,7 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         name="Preset",
         description="Replace the recipe by one that ships with Sabi",
         items=presets.items,
-        get=_get_preset,
-        set=_load_preset,
+        update=_preset_chosen,
     )
     preset_name: StringProperty(options={"HIDDEN"})  # the preset that was loaded last
     degree_method: EnumProperty(name="Method", description="What degree is told by", items=DEGREE_METHODS)
@@ -400,6 +405,11 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         name="Shared Tiles",
         description="Paint each material once, as a tile that repeats, for all selected objects that wear it; where it "
         "weathers is small and each object's own",
+    )
+    instances: BoolProperty(
+        name="Instances Differ",
+        description="Objects over the same mesh are painted once and differ by attributes, sabi_age and sabi_offset; so do "
+        "instances of collections and of geometry nodes",
     )
     live_preview: BoolProperty(
         name="Live Preview",
@@ -502,7 +512,8 @@ def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:
     settings.layers.clear()
     for layer in recipe.layers:
         fill_layer(settings.layers.add(), layer)
-    settings.active_layer, settings.preset_name = 0, ""
+    settings.active_layer = 0
+    _show_preset(settings, "")
     settings.recipe_name, settings.networks = recipe.name, json.dumps(dict(recipe.networks)) if recipe.networks else ""
     fill_frame(settings, recipe.frame)
 
@@ -556,20 +567,17 @@ def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
                 mask.number = places.get(mask.number - 1, -1) + 1
 
 
-def _get_preset(settings: SABI_PG_scene) -> int:
-    return presets.number(settings.preset_name)
-
-
-def _load_preset(settings: SABI_PG_scene, number: int) -> None:
-    """Choosing in the menu of presets replaces the recipe; its first entry is the recipe as it is."""
-    if name := presets.name(number):
-        load(settings, name)
-
-
 def load(settings: SABI_PG_scene, preset: str) -> None:
     """Makes the scene hold a preset. Raises BadRecipe where there is none of that name."""
     fill(settings, words.load_preset(preset))
+    _show_preset(settings, preset)
+
+
+def _show_preset(settings: SABI_PG_scene, preset: str) -> None:
+    """Has the menu show a preset, or the recipe as it is; nothing is loaded."""
     settings.preset_name = preset
+    with _alone():
+        settings.preset = preset or presets.OWN
 
 
 def plain(value: object) -> object:

@@ -27,6 +27,7 @@ _MODULES = (
     "asset_operators",
     "mask_operators",
     "overlay_operators",
+    "instance_operators",
     "remedies",
     "degree_operators",
     "panels",

@@ -84,7 +84,9 @@ def painted_on(obj: bpy.types.Object, size: int = 0) -> PaintedOn:
     Raises SceneError where the object is neither, or what that hangs on is gone, TooLarge where its images would be.
     """
     tree = _tree(obj)
-    modules = [node for node in tree.nodes if on_object.MODULE in node]  # then the painted images are a tile, shared by many
+    modules = [
+        node for node in tree.nodes if on_object.MODULE in node
+    ]  # then the painted images are a tile, shared by many
     found = [node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage" and node not in modules]
     uv_map = next((node.uv_map for node in modules or tree.nodes if node.bl_idname == "ShaderNodeUVMap"), "")
     if not any(found) or (on_object.RECIPE in tree and None in found):

@@ -64,9 +64,7 @@ def carry_all(obj: bpy.types.Object, effects: Sequence[str], made: Sequence[bpy.
     return list(made) if applied is None else carry_from(on_object.group_node(applied.materials[0]), effects, made)
 
 
-def carry_from(
-    group: bpy.types.Node, effects: Sequence[str], made: Sequence[bpy.types.Image]
-) -> list[bpy.types.Image]:
+def carry_from(group: bpy.types.Node, effects: Sequence[str], made: Sequence[bpy.types.Image]) -> list[bpy.types.Image]:
     """As `carry_all`, from one group node."""
     chosen = list(made)
     old = on_object.painted_nodes(group.node_tree)

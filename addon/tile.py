@@ -35,7 +35,10 @@ ONE_WAY = 0.9  # of the modules' steep area must fall one way on the tile, for r
 
 @dataclass(frozen=True)
 class Laid:
-    """How a tile lies on objects: its square metres, and which way is down on it, in tiles to the right and down its rows, if any."""
+    """How a tile lies on objects: its square metres, and which way is down on it.
+
+    `down` is in tiles, to the right and down the rows; None where the objects do not agree.
+    """
 
     square_metres: float
     down: tuple[float, float] | None

@@ -28,6 +28,7 @@ from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
 from .growth_nodes import PaintedImages
+from .instances import Variation, vary
 from .jobs import PaintedFiles, PaintJob
 from .kept import Kept
 from .preferences import service, service_settings
@@ -68,6 +69,8 @@ class Ready:
     captured: CapturedObject
     painted: PaintedFiles
     state: Mapping[str, str]  # of the object as it was captured
+    duplicates: tuple[tuple[Target, Mapping[str, str]], ...] = ()  # that show the same, and their states
+    varied: bool = False  # instances may differ
 
 
 def capture_settings(scene: bpy.types.Scene, recipe: Recipe, size: int = 0) -> CaptureSettings:
@@ -94,28 +97,36 @@ def estimate(objects: Sequence[bpy.types.Object], layers: int, settings: Capture
 
 
 def weather_objects(
-    objects: Sequence[bpy.types.Object], recipe: Recipe, settings: CaptureSettings, materials: str = ""
+    objects: Sequence[bpy.types.Object],
+    recipe: Recipe,
+    settings: CaptureSettings,
+    materials: str = "",
+    instances: bool = False,
 ) -> work.Steps:
     """Steps that weather these objects and end in one undo step; with a pattern, only materials whose names match it.
 
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
-    A backend that fails ends the work with nothing changed.
+    A backend that fails ends the work with nothing changed. With `instances` objects over one mesh are painted once, and differ
+    by the attributes of instances.py, which they get where they have none.
     """
     yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
     masks.packed(recipe)
-    targets = [Target.of(obj, materials) for obj in objects]
+    alike = _duplicates(objects) if instances else [[obj] for obj in objects]
+    targets = [[Target.of(obj, materials) for obj in same] for same in alike]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     ready: list[Ready] = []
     failed: list[SabiError] = []
     keeping: list[Kept] = []
     try:
-        for index, target in enumerate(targets):
+        for index, (target, *others) in enumerate(targets):
             begin, span = index / len(targets), 1 / len(targets)
             try:
-                ready.append(
-                    (yield from share(_weather_one(target, recipe, settings, folder / str(index)), begin, begin + span))
-                )
+                one = yield from share(_weather_one(target, recipe, settings, folder / str(index)), begin, begin + span)
+                states = []
+                for other in others:
+                    states.append((other, (yield from looked(other))))
+                ready.append(replace(one, duplicates=tuple(states), varied=instances))
             except (BackendError, Cancelled):
                 raise
             except SabiError as error:
@@ -140,6 +151,16 @@ def weather_objects(
         for kept in keeping:
             kept.discard()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _duplicates(objects: Sequence[bpy.types.Object]) -> list[list[bpy.types.Object]]:
+    """Objects over the same mesh that wear the same, together."""
+    found: dict[object, list[bpy.types.Object]] = {}
+    for obj in objects:
+        worn = tuple(slot.material and material.original_of(slot.material).session_uid for slot in obj.material_slots)
+        alone = obj.session_uid if obj.modifiers else 0
+        found.setdefault((obj.data.session_uid, worn, alone), []).append(obj)
+    return list(found.values())
 
 
 def _weather_one(
@@ -323,8 +344,14 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
     ]
     worn_slots = captured.slots or material.used_slots(obj)
     slots = material.named_slots(obj, worn_slots, ready.target.materials)
-    painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap))
-    material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv)
+    variation = Variation.of(obj) if ready.varied else None
+    painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap), variation=variation)
+    others = [target.find() for target, _ in ready.duplicates]
+    material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv, others)
+    if others:
+        vary([obj, *others])
+    for other, (_, state) in zip(others, ready.duplicates, strict=True):
+        freshness.keep(other, dict(state))
     for worn in on_object.weathered(obj).materials:
         on_object.group_node(worn).node_tree[on_object.INPUT] = captured.key
     freshness.keep(obj, dict(ready.state))
@@ -338,7 +365,7 @@ STAYS = "'{}' was painted on and saved over what Sabi wrote: it stays as it is. 
 
 
 def outcome(ready: Sequence[Ready], failed: Sequence[SabiError], more: Sequence[str]) -> work.Outcome:
-    names = [result.target.name for result in ready]
+    names = [target.name for result in ready for target in (result.target, *(other for other, _ in result.duplicates))]
     said = names[0] if len(names) == 1 else f"{len(names)} objects"
     warnings = [warning for result in ready for warning in (*result.captured.warnings, *result.painted.warnings)]
     told = dict.fromkeys((*warnings, *more, *(error.for_artist for error in failed)))

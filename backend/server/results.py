@@ -72,7 +72,12 @@ class ResultArrays:
             packed = list(fields[start : start + PACKED_EXPOSURES])
             packed += [packed[-1]] * (PACKED_EXPOSURES - len(packed))
             arrays[f"exposures{number}"] = np.stack(packed, axis=-1)
-        metadata = {"warnings": json.dumps(list(warnings)), "networks": "{}", "height_scale": "1.0", "color_spaces": "{}"}
+        metadata = {
+            "warnings": json.dumps(list(warnings)),
+            "networks": "{}",
+            "height_scale": "1.0",
+            "color_spaces": "{}",
+        }
         return ResultArrays(arrays, metadata)
 
     def only(self, part: Part) -> ResultArrays:

@@ -465,7 +465,7 @@ def test_in_a_window_textures_are_told_of_without_being_read(windowed, tmp_path)
     textures[1].buffers_free()
     before = {image.session_uid for image in bpy.data.images}
     assert weathering.estimate([obj], 1, weathering.CaptureSettings()) == 0
-    list(weathering._reading(lambda: weathering._textures(obj)))
+    list(weathering.reading_images(lambda: weathering.textures(obj)))
     assert [reading.known(texture).size for texture in textures] == [(8, 8), (4, 4)]
     assert weathering.estimate([obj], 1, weathering.CaptureSettings()) > 0
     assert weathering.output_size(obj, weathering.CaptureSettings()) == (512, 512)
@@ -476,7 +476,7 @@ def test_in_a_window_textures_are_told_of_without_being_read(windowed, tmp_path)
 def test_a_missing_texture_is_told_of_too(windowed, tmp_path):
     obj, textures = textured_plane(tmp_path)
     textures[0].filepath = str(tmp_path / "nowhere.png")
-    list(weathering._reading(lambda: weathering._textures(obj)))
+    list(weathering.reading_images(lambda: weathering.textures(obj)))
     assert reading.known(textures[0]).size == (0, 0)
     with pytest.raises(BadFile, match="missing on disk"):
         images.check(textures[0])

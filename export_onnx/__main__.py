@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m sabi.export_onnx data | train | evaluate | export painter
+"""python -m sabi.export_onnx data | train | evaluate | export painter | segmenter
 
+The painter:
 data      writes a picture of every training plate: photograph, weathered area, degrees, base, maps
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --add-effect it
           adds an effect to a painter from a folder of photographs: OUT/painter.onnx paints it besides what it painted before
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
 evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet; with --bases, of how far each
           effect shows on eight clean textures, and their sheet
+The segmenter:
+data      renders the scenes that are not there yet (with bpy), and writes a picture of a batch
+train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
+export    writes the checkpoint as three files, checked against torch, with the confidences that `auto` stops at
+evaluate  prints one JSON line of the figures on held scenes and mixtures, and writes the worst pictures and the confusion
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ from ..backend.protocol.errors import SabiError
 from . import adding, base_sheet, evaluation, export, plate_sheet, sheet, training
 from .data import photographs, textures
 from .painting import Brush
+from .segmenter import commands as segmenter_commands
 
 RUNS = Path("out/painter")
 WITHOUT_DATA = (
@@ -34,9 +41,11 @@ def main() -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m sabi.export_onnx", description=__doc__, formatter_class=formatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    data, train, evaluate, write = (commands.add_parser(name) for name in ("data", "train", "evaluate", "export"))
+    named = ("data", "train", "evaluate", "export")
+    networks = {name: commands.add_parser(name).add_subparsers(dest="network", required=True) for name in named}
+    segmenter_commands.add_options({name: networks[name].add_parser("segmenter") for name in named}, SHIPPED.parent)
+    data, train, evaluate, write = (networks[name].add_parser("painter") for name in named)
     for command in (data, train, evaluate, write):
-        command.add_argument("network", choices=["painter"])
         command.add_argument("--data", help="folder with textures/ and backbone/ (else SABI_DATA, else ../shared/data)")
         command.add_argument("--out", type=Path, default=RUNS, help=f"checkpoint, log, pictures ({RUNS})")
     for option in fields(training.Options):
@@ -57,6 +66,9 @@ def main() -> None:
     for command in (evaluate, write):
         command.add_argument("--onnx", type=Path, default=SHIPPED, help="the exported painter")
     args = parser.parse_args()
+    if args.network == "segmenter":
+        segmenter_commands.run(args)
+        return
     args.out.mkdir(parents=True, exist_ok=True)
     if args.command == "export":
         export.export_checkpoint(args.out / "checkpoint.pt", args.onnx)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | licences |
+"""The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | segment | licences |
 timelapse`. One file a command.
 
 The only user of typer and rich.
@@ -17,7 +17,7 @@ import typer
 
 from ..protocol.errors import Cancelled, SabiError
 from ..version import VERSION
-from . import batch, degree, demo, doctor, effects, flamenco, licences, serve, timelapse, weather
+from . import batch, degree, demo, doctor, effects, flamenco, licences, segment, serve, timelapse, weather
 from .report import show_error
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ app.command(
 app.command("effects")(effects.command)
 app.command("licences")(licences.command)
 app.command("degree")(_interruptible(degree.command))
+app.command("segment")(_interruptible(segment.command))
 
 
 @app.callback(invoke_without_command=True)

@@ -32,7 +32,9 @@ class Card:
 
     Heights and widths must be multiples of `multiple`; `overlap` texels at each border depend on what lies beyond it.
     `texels_per_feature`: effect -> how many texels one flake, tuft or stain has at the scale the network was trained at.
-    `styles`: effect -> style name -> code. `training`: whatever made the weights (data hash, options, minutes, device).
+    `styles`: effect -> style name -> code. `confident`: of a level of the segmenter, from which confidence of the least confident
+    tenth of the texels on no deeper level is asked; above 1: always.
+    `training`: whatever made the weights (data hash, options, minutes, device).
     """
 
     name: str
@@ -44,6 +46,7 @@ class Card:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     texels_per_feature: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    confident: float = 2.0
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "GPL-3.0-or-later"
 

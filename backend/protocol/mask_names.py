@@ -5,6 +5,7 @@ from __future__ import annotations
 
 MASK = "mask:"  # before the name of a mask of the artist's, of which there may be several
 GROUP, ATTRIBUTE = "group:", "attribute:"  # before that of a vertex group's weights, of a mesh attribute's values
+MATERIAL = "material:"  # before materials with + between: where the surface is of one of them, as the segmenter sees it
 LAYER, DEGREE = "layer:", "degree:"  # before the number of a recipe's layer, from 1: its coverage, its degree
 LAYERS = (LAYER, DEGREE)
-MASKS = (MASK, GROUP, ATTRIBUTE, *LAYERS)
+MASKS = (MASK, GROUP, ATTRIBUTE, MATERIAL, *LAYERS)

@@ -16,7 +16,8 @@ from enum import Enum
 
 from .checks import check_number
 from .errors import BadRecipe
-from .mask_names import LAYERS
+from .mask_names import LAYERS, MATERIAL
+from .materials import of_mask
 
 MAX_MASKS = 8  # of one layer
 NARROWEST = 0.01  # from `low` to `high`: a mask of 8 bits has no steps to show below that
@@ -36,7 +37,7 @@ class Mask:
     """One mask of a layer: the map that it is, how it is combined, and its levels.
 
     `mask` names a map of the surface; `layer:N` is the coverage and `degree:N` the degree of the recipe's Nth layer, counted
-    from 1, which must lie below.
+    from 1, which must lie below. `material:metal+wood` is where the surface is of these materials.
     """
 
     mask: str
@@ -52,6 +53,8 @@ class Mask:
         prefix = next((prefix for prefix in LAYERS if self.mask.startswith(prefix)), "")
         if prefix and not self.mask.removeprefix(prefix).isdecimal():
             raise BadRecipe(f"'{self.mask}' is not the number of a layer.", f"Write {prefix}1 for the first.")
+        if self.mask.startswith(MATERIAL):
+            of_mask(self.mask)
         if not isinstance(self.invert, bool):
             raise BadRecipe(f"Whether a mask is inverted must be true or false, not {self.invert!r}.", "Leave it out.")
         check_number("mask's low level", self.low, 0, 1)

@@ -26,6 +26,7 @@ from .composite import MATERIAL, Density, completed, composite, stored_coverage,
 from .exposure import ExposureField, survey
 from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
+from .material_masks import with_material_masks
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code
 from .scale import Scales, densities, scales
@@ -70,11 +71,13 @@ def weather(
     thread count: same bytes. The input is not changed. `progress(stage, fraction of all)` rises to 1; `cancelled` is
     asked between tiles: raises Cancelled. `allocate(shape, dtype)` gives the large arrays, memory maps for instance.
 
+    Masks of materials that the surface lacks are looked for, and are among the result's maps, where `reage` wants them.
     A frame (IMAGE space, with its passes) comes back with `combined` under its own light. Raises BadSurface, BadRecipe,
     MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
     """
     surface.check_values()
     networks, shown = (networks or Networks.load()).for_recipe(recipe), recipe.shown
+    surface = with_material_masks(surface, shown, networks)
     run = Run(tile, _quiet, cancelled or (lambda: False), _quiet, allocate)
     weather_one = partial(_weather_material, networks=networks, report=progress or _quiet, run=run)
     if shading.is_frame(surface):

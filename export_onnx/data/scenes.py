@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rendered scenes with exact masks: models and simple shapes of random materials on a ground, under random light.
+
+OUT/train and OUT/held get NNNNN.png, the picture, and NNNNN_labels.png: red the material's channel, green 255 where an object
+stands. A picture depends on the seed, the split and its number alone, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...backend.protocol.materials import MATERIALS, Material
+from .materials import Split
+
+SIDE = 256
+LEAST_MATERIALS, LEAST_SHARE = (
+    4,
+    0.004,
+)  # a picture with fewer materials, each on that share of its texels, is drawn again
+TRIES = 6
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be rendered into `out`."""
+
+    data: Path
+    out: Path
+    split: Split
+    count: int
+    seed: int = 0
+    side: int = SIDE
+    samples: int = 8
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.split.value
+
+    def picture(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.png"
+
+    def labels(self, number: int) -> Path:
+        return self.folder / f"{number:05d}_labels.png"
+
+
+def render(order: Order, workers: int | None = None) -> list[Path]:
+    """Renders what is not there yet, a process a core; returns the pictures, in order."""
+    order.folder.mkdir(parents=True, exist_ok=True)
+    todo = [number for number in range(order.count) if not order.labels(number).exists()]
+    columns = (TextColumn(f"scenes, {order.split.value}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns) as progress,
+        ProcessPoolExecutor(
+            min(workers or os.cpu_count() or 1, max(len(todo), 1)), get_context("spawn"), _start, (order,)
+        ) as pool,
+    ):
+        task = progress.add_task("", total=order.count, completed=order.count - len(todo))
+        for done in as_completed([pool.submit(_render, number) for number in todo]):
+            done.result()
+            progress.advance(task)
+    return [order.picture(number) for number in range(order.count)]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture [S,S,3] uint8, its materials [S,S] uint8 (channels of the segmenter), and where objects stand [S,S] bool."""
+
+    picture: np.ndarray
+    materials: np.ndarray
+    objects: np.ndarray
+
+
+def read(picture: Path) -> Scene:
+    labels = np.asarray(Image.open(picture.with_name(f"{picture.stem}_labels.png")))
+    return Scene(np.asarray(Image.open(picture).convert("RGB")), labels[..., 0], labels[..., 1] > 127)
+
+
+def pictures_in(folder: Path, split: Split) -> list[Path]:
+    """Those that are whole, in order: the labels are written last."""
+    found = sorted((folder / split.value).glob("*_labels.png"))
+    return [path.with_name(path.name.replace("_labels", "")) for path in found]
+
+
+def _start(order: Order) -> None:
+    from .stage import Stage  # bpy: one Blender a process
+
+    global _order, _stage
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Cycles says there what it does, line upon line
+    _order, _stage = order, Stage(order.data, order.split, order.side, order.samples)
+
+
+def _render(number: int) -> None:
+    split = list(Split).index(_order.split)
+    for attempt in range(TRIES):
+        rng = np.random.default_rng((_order.seed, split, number, attempt))
+        with tempfile.TemporaryDirectory() as scratch:
+            linear, materials, objects = _stage.shoot(rng, Path(scratch) / "frame.exr")
+        shares = np.bincount(materials.ravel(), minlength=len(MATERIALS)) / materials.size
+        solid = [share for m, share in zip(MATERIALS, shares, strict=True) if m is not Material.SKY]
+        if sum(share > LEAST_SHARE for share in solid) >= LEAST_MATERIALS and 0.05 < objects.mean() < 0.9:
+            break
+    labels = np.stack([materials, 255 * objects.astype(np.uint8), 0 * materials], -1)
+    _save(developed(linear, rng), _order.picture(number))
+    _save(labels, _order.labels(number))
+
+
+def developed(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A render as a camera would give it: exposed for its own light, with or without a shoulder, in sRGB, uint8."""
+    level = np.exp(np.log(linear.mean(-1) + 1e-4).mean())
+    exposed = linear * (rng.uniform(0.16, 0.32) / level)
+    if rng.random() < 0.5:
+        exposed = exposed * (1 + exposed / 16) / (1 + exposed) * 1.4
+    exposed = exposed.clip(0, 1)
+    encoded = np.where(exposed <= 0.0031308, 12.92 * exposed, 1.055 * np.maximum(exposed, 1e-6) ** (1 / 2.4) - 0.055)
+    return (encoded * 255 + 0.5).astype(np.uint8)
+
+
+def _save(pixels: np.ndarray, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    Image.fromarray(pixels).save(temporary, "PNG")
+    os.replace(temporary, path)

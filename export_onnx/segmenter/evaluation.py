@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The segmenter's figures on pictures of textures, models and lights that it has not seen, through the files that ship."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...backend.networks.registry import Networks
+from ...backend.protocol.materials import MATERIALS, Material, Quality
+from ...backend.weathering.segment import LEVELS, Segments, levels, segment
+from ..data import scenes
+from ..data.infusion import Infusion, Mixture
+from ..data.materials import Split
+
+MIXTURES, MIXTURE_SIDE, LEAST_MATERIALS, SEED = 200, 128, 4, 1
+JUDGED = [m.channel for m in MATERIALS if m not in (Material.SKY, Material.OTHER)]  # what a mean IoU is taken over
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What every level made of one picture: confusion [levels, truth, answer] of texels, confidences, seconds up to each."""
+
+    confusion: np.ndarray
+    confidence: tuple[float, ...]
+    seconds: tuple[float, ...]
+    object_accuracy: float
+    degree_error: float
+    picture: np.ndarray
+    truth: np.ndarray
+    answer: np.ndarray  # the last level's
+
+    @property
+    def miou(self) -> float:
+        return miou(self.confusion[-1])
+
+
+def confusion_of(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Texels [truth, answer] of two images of channels."""
+    count = len(MATERIALS)
+    pairs = truth.astype(np.int64).ravel() * count + answer.ravel()
+    return np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+
+def ious(confusion: np.ndarray) -> np.ndarray:
+    """Intersection over union of each material; NaN where the truth has none of it."""
+    hit = np.diag(confusion).astype(float)
+    union = confusion.sum(0) + confusion.sum(1) - hit
+    return np.where(confusion.sum(1) > 0, hit / np.maximum(union, 1), np.nan)
+
+
+def miou(confusion: np.ndarray) -> float:
+    """Over the materials of JUDGED that occur in the truth; 0 where none does."""
+    found = ious(confusion)[JUDGED]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
+
+
+def look_at(
+    picture: np.ndarray, truth: np.ndarray, networks: Networks, objects: np.ndarray | None, degree: np.ndarray | None
+) -> Seen:
+    """All levels on one picture [h,w,3] in 0..1."""
+    confusions, confidences, seconds, found = [], [], [], None
+    begun = time.perf_counter()
+    taken = 0.0
+    for found in levels(picture, networks):
+        taken += time.perf_counter() - begun
+        confusions.append(confusion_of(truth, found.materials))
+        confidences.append(found.confidence)
+        seconds.append(taken)
+        begun = time.perf_counter()
+    assert isinstance(found, Segments)
+    return Seen(
+        np.stack(confusions),
+        tuple(confidences),
+        tuple(seconds),
+        float(((found.objects > 0.5) == objects).mean()) if objects is not None else float("nan"),
+        float(np.abs(found.degree - degree).mean()) if degree is not None else float("nan"),
+        picture,
+        truth,
+        found.materials,
+    )
+
+
+def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
+    """Raises FileNotFoundError where none were rendered."""
+    paths = scenes.pictures_in(rendered, Split.HELD)
+    if not paths:
+        raise FileNotFoundError(
+            f"{rendered} has no held scenes: `python -m sabi.export_onnx data segmenter` renders them"
+        )
+    seen = []
+    for path in paths:
+        scene = scenes.read(path)
+        seen.append(look_at(scene.picture.astype(np.float32) / 255, scene.materials, networks, scene.objects, None))
+    return seen
+
+
+def held_mixtures(data: Path, count: int = MIXTURES) -> list[Mixture]:
+    infusion, rng, made = Infusion(data, Split.HELD), np.random.default_rng(SEED), []
+    while len(made) < count:
+        mixture = infusion.draw(MIXTURE_SIDE, rng, int(rng.integers(LEAST_MATERIALS, LEAST_MATERIALS + 3)))
+        if (np.bincount(mixture.materials.ravel()) > 0.004 * mixture.materials.size).sum() >= LEAST_MATERIALS:
+            made.append(mixture)
+    return made
+
+
+def total(seen: list[Seen]) -> np.ndarray:
+    return np.sum([one.confusion for one in seen], axis=0)
+
+
+def calibrated(seen: list[Seen], within: float = 0.005) -> dict[int, float]:
+    """Level -> the confidence at which `auto` may stop: the least time on these pictures whose mIoU is that near the last's."""
+    aimed = miou(total(seen)[-1]) - within
+    confidences = np.array([one.confidence for one in seen])
+    tried = [np.unique(np.append(np.quantile(confidences[:, i], np.linspace(0, 1, 21)), 2.0)) for i in (0, 1)]
+    best, least = {1: 2.0, 2: 2.0}, float("inf")
+    for first in tried[0]:
+        for second in tried[1]:
+            depth = np.where(confidences[:, 0] >= first, 0, np.where(confidences[:, 1] >= second, 1, 2))
+            found = miou(np.sum([one.confusion[d] for one, d in zip(seen, depth, strict=True)], axis=0))
+            seconds = sum(one.seconds[d] for one, d in zip(seen, depth, strict=True))
+            if found >= aimed and seconds < least:
+                best, least = {1: float(first), 2: float(second)}, seconds
+    return best
+
+
+def for_calibration(seen: list[Seen]) -> list[Seen]:
+    return seen[1::2]
+
+
+def figures(seen: list[Seen], networks: Networks, data: Path) -> tuple[dict[str, Any], list[Seen]]:
+    """The figures by the names they are printed under, and the mixtures that some were taken from.
+
+    `auto` is judged on every other scene: its confidences were set on the rest.
+    """
+    mixtures = held_mixtures(data)
+    mixed = [look_at(m.picture, m.materials, networks, None, m.degree) for m in mixtures]
+    confusion, seconds = total(seen), np.median([one.seconds for one in seen], axis=0)
+    judged = seen[::2]
+    begun = time.perf_counter()
+    adaptive = [segment(one.picture, networks, Quality.AUTO) for one in judged]
+    taken = time.perf_counter() - begun
+    begun = time.perf_counter()
+    for one in judged:
+        segment(one.picture, networks, Quality.BEST)
+    best = time.perf_counter() - begun
+    auto = np.sum([confusion_of(s.truth, a.materials) for s, a in zip(judged, adaptive, strict=True)], axis=0)
+    named = lambda values: {m.value: _rounded(v) for m, v in zip(MATERIALS, values, strict=True) if np.isfinite(v)}  # noqa: E731
+    result = {
+        "miou": [_rounded(miou(c)) for c in confusion],
+        "object_accuracy": _rounded(np.nanmean([one.object_accuracy for one in seen])),
+        "auto": {
+            "miou": _rounded(miou(auto)),
+            "miou_of_level_3": _rounded(miou(total(judged)[-1])),
+            "time_share": _rounded(taken / best),
+            "levels": [sum(a.level == n for a in adaptive) for n in range(1, len(LEVELS) + 1)],
+        },
+        "degree_mae": _rounded(np.mean([one.degree_error for one in mixed])),
+        "degree_mae_of_the_mean": _rounded(_of_the_mean(mixtures)),
+        "bytes": sum(networks.newest(name).path.stat().st_size for name in LEVELS),
+        "time_share": [_rounded(s / seconds[-1]) for s in seconds[:-1]],
+        "milliseconds": [round(1000 * float(s), 2) for s in seconds],
+        "accuracy": [_rounded(np.trace(c) / c.sum()) for c in confusion],
+        "miou_mixtures": [_rounded(miou(c)) for c in total(mixed)],
+        "iou": named(ious(confusion[-1])),
+        "iou_mixtures": named(ious(total(mixed)[-1])),
+        "scenes": len(seen),
+        "mixtures": len(mixtures),
+        "not_measured": ["distillation_gain", "dcsm_gain", "ceiling_ratio", "spread over training seeds"],
+    }
+    return result, mixed
+
+
+def _of_the_mean(mixtures: list[Mixture]) -> float:
+    """What answering one degree everywhere would cost: the baseline."""
+    every = np.concatenate([m.degree.ravel() for m in mixtures])
+    return float(np.abs(every - np.median(every)).mean())
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)

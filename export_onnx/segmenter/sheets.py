@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the segmenter sees, as pictures: the worst of a test set, its confusion, and a batch of what it is taught from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ...backend.protocol.materials import MATERIALS
+from ...backend.weathering.segment import COLOURS, coloured
+from .batches import Batch
+from .evaluation import Seen
+
+CELL, LABEL, LEGEND, WORST = 192, 14, 130, 12
+
+
+def draw_worst(seen: list[Seen], path: Path, count: int = WORST) -> None:
+    """Picture, truth and answer of the pictures with the lowest mIoU, two to a row, and the colours' names."""
+    worst = sorted(seen, key=lambda one: one.miou)[:count]
+    rows = [
+        (
+            f"mIoU {one.miou:.2f}, {_named(one.truth)}",
+            (_picture(one.picture), coloured(one.truth), coloured(one.answer)),
+        )
+        for one in worst
+    ]
+    _sheet(rows, path)
+
+
+def draw_batch(batch: Batch, path: Path) -> None:
+    """Crops as they are learnt from: picture, materials, objects (red) and degree (green), grey where not known."""
+    rows = []
+    for picture, materials, objects, degree in zip(*(v.numpy() for v in vars(batch).values()), strict=True):
+        known = np.stack([np.where(v < 0, 0.5, v) for v in (objects, degree, 0 * degree)], -1)
+        cells = (_picture(np.moveaxis(picture, 0, -1)), coloured(materials), _picture(known))
+        rows.append((_named(materials), cells))
+    _sheet(rows, path)
+
+
+def draw_confusion(confusion: np.ndarray, path: Path, side: int = 40) -> None:
+    """Rows the truth, columns the answer, per cent of a row's texels."""
+    shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    count, left = len(MATERIALS), 120
+    image = Image.new("RGB", (left + side * count, left + side * count), "white")
+    pen = ImageDraw.Draw(image)
+    for i, material in enumerate(MATERIALS):
+        pen.text((4, left + side * i + side // 3), material.value, fill="black")
+        across = Image.new("RGB", (left - 8, LABEL), "white")
+        ImageDraw.Draw(across).text((0, 0), material.value, fill="black")
+        image.paste(across.rotate(90, expand=True), (left + side * i + side // 3, 4))
+        for j in range(count):
+            share = shares[i, j]
+            at = (left + side * j, left + side * i)
+            shade = int(255 * (1 - share))
+            pen.rectangle((*at, at[0] + side - 1, at[1] + side - 1), fill=(shade, shade, 255))
+            if share >= 0.005:
+                pen.text(
+                    (at[0] + 10, at[1] + side // 3), f"{100 * share:.0f}", fill="white" if share > 0.5 else "black"
+                )
+    image.save(path)
+
+
+def _sheet(rows: list[tuple[str, tuple[np.ndarray, ...]]], path: Path) -> None:
+    wide, high = 3 * CELL, CELL + LABEL
+    image = Image.new("RGB", (2 * wide + LEGEND, max(high * -(-len(rows) // 2), LABEL * len(MATERIALS))))
+    pen = ImageDraw.Draw(image)
+    for n, (title, cells) in enumerate(rows):
+        x, y = n % 2 * wide, n // 2 * high
+        pen.text((x + 2, y + 1), title[:90], fill="white")
+        for i, cell in enumerate(cells):
+            shown = Image.fromarray(cell).resize((CELL - 2, CELL - 2), Image.Resampling.NEAREST)
+            image.paste(shown, (x + i * CELL, y + LABEL))
+    for i, material in enumerate(MATERIALS):
+        pen.rectangle((2 * wide + 4, i * LABEL + 2, 2 * wide + 14, i * LABEL + 12), fill=COLOURS[material])
+        pen.text((2 * wide + 18, i * LABEL + 1), material.value, fill="white")
+    image.save(path)
+
+
+def _picture(values: np.ndarray) -> np.ndarray:
+    return (values.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _named(materials: np.ndarray) -> str:
+    counts = np.bincount(materials.ravel(), minlength=len(MATERIALS))
+    return ", ".join(MATERIALS[i].value for i in np.argsort(-counts) if counts[i])

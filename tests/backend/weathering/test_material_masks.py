@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Masks of materials in a recipe: where an effect keeps to what the segmenter, or the metallic map, says it belongs on."""
+
+import numpy as np
+import pytest
+import segmenters
+
+from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.belongs_on import BELONGS_ON
+from sabi.backend.protocol.errors import BadRecipe, NetworkError
+from sabi.backend.protocol.mask_stack import Mask
+from sabi.backend.protocol.materials import Material, masked, of_mask
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.surface import ColorSpace, Map, Surface
+from sabi.backend.weathering.material_masks import with_material_masks
+from sabi.backend.weathering.pipeline import weather
+
+SIDE = 64
+
+
+def surface(**maps):
+    """Red at the left, green at the right."""
+    albedo = np.zeros((SIDE, SIDE, 3), np.uint8)
+    albedo[:, : SIDE // 2, 0] = albedo[:, SIDE // 2 :, 1] = 255
+    return Surface({"albedo": Map(albedo, ColorSpace.SRGB), **maps})
+
+
+def recipe(*masks, age=1.0):
+    return Recipe((Layer(Effect.MOSS, age=age).with_masks([Mask(mask) for mask in masks]),))
+
+
+@pytest.fixture
+def networks(tmp_path, make_painter):
+    make_painter(tmp_path / "painter.onnx")
+    return segmenters.write(tmp_path)
+
+
+def test_an_effect_keeps_to_its_materials(networks):
+    given = surface()
+    changed = {}
+    for name, layer in {"masked": recipe("material:brick"), "everywhere": recipe()}.items():
+        result = weather(given, layer, networks=networks).surface["albedo"].array
+        changed[name] = (result != given["albedo"].array).any(-1)
+    assert changed["everywhere"][:, 36:].any()
+    assert changed["masked"][:, :28].any()
+    assert not changed["masked"][:, 36:].any()
+
+
+def test_several_materials_are_one_mask(networks):
+    found = with_material_masks(surface(), recipe("material:brick+foliage", "material:foliage"), networks)
+    assert found["material:brick+foliage"].array.min() > 250
+    assert found["material:foliage"].array[:, :28].max() < 5
+
+
+def test_the_metallic_map_answers_for_metal(tmp_path):
+    metallic = np.zeros((SIDE, SIDE, 1), np.uint8)
+    metallic[:10] = 255
+    none = Networks.load(device="cpu", folder=tmp_path)
+    found = with_material_masks(surface(metallic=Map(metallic)), recipe("material:metal"), none)
+    np.testing.assert_array_equal(found["material:metal"].array, metallic)
+
+
+def test_the_metallic_map_counts_beside_what_is_seen(networks):
+    metallic = np.zeros((SIDE, SIDE, 1), np.uint8)
+    metallic[:10] = 255
+    found = with_material_masks(surface(metallic=Map(metallic)), recipe("material:metal+brick"), networks)
+    mask = found["material:metal+brick"].array
+    assert mask[:10].min() == 255
+    assert mask[20:, :28].min() > 250
+    assert mask[20:, 36:].max() < 5
+
+
+def test_a_mask_that_is_given_is_kept(tmp_path):
+    mine = Map(np.full((SIDE, SIDE, 1), 7, np.uint8))
+    given = surface(**{"material:wood": mine})
+    assert with_material_masks(given, recipe("material:wood"), Networks.load(device="cpu", folder=tmp_path)) is given
+
+
+def test_without_a_segmenter(tmp_path):
+    with pytest.raises(NetworkError, match="segmenter_1"):
+        with_material_masks(surface(), recipe("material:wood"), Networks.load(device="cpu", folder=tmp_path))
+
+
+def test_names():
+    for effect, materials in BELONGS_ON.items():
+        assert of_mask(masked(materials)) == materials, effect
+        assert Mask(masked(materials))
+    with pytest.raises(BadRecipe, match="unobtainium"):
+        Mask("material:metal+unobtainium")
+    assert masked((Material.METAL, Material.PAINTED_SURFACE)) == "material:metal+painted_surface"
+
+
+def test_recipes_carry_them():
+    made = recipe("material:stone+brick")
+    assert Recipe.from_json(made.to_json()) == made

@@ -88,7 +88,8 @@ def _held(textures: list[Texture]) -> set[str]:
     names: dict[str, list[str]] = {}
     for texture in textures:
         names.setdefault(texture.owner, []).append(texture.name)
-    wanted, held = HELD_SHARE * len(textures), []
+    wanted = HELD_SHARE * len(textures)
+    held: list[str] = []
     for owner in rng.permutation(sorted(names)):
         if len(held) < wanted and len(held) + len(names[owner]) <= len(textures) / 2:
             held += names[owner]

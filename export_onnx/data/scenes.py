@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -88,6 +89,10 @@ def pictures_in(folder: Path, split: Split) -> list[Path]:
     """Those that are whole, in order: the labels are written last."""
     found = sorted((folder / split.value).glob("*_labels.png"))
     return [path.with_name(path.name.replace("_labels", "")) for path in found]
+
+
+_order: Order  # of a process that renders, and its Blender
+_stage: Any
 
 
 def _start(order: Order) -> None:

@@ -14,8 +14,17 @@ from ...backend.protocol.materials import Material
 from .looks import Looks
 from .materials import Split, split_of
 
-GROUNDS = (Material.SOIL, Material.CONCRETE, Material.BRICK, Material.STONE, Material.WOOD, Material.OTHER)
-GROUNDS += (Material.FOLIAGE, Material.WATER, Material.FABRIC)
+GROUNDS = (
+    Material.SOIL,
+    Material.CONCRETE,
+    Material.BRICK,
+    Material.STONE,
+    Material.WOOD,
+    Material.OTHER,
+    Material.FOLIAGE,
+    Material.WATER,
+    Material.FABRIC,
+)
 WALLS = (Material.BRICK, Material.CONCRETE, Material.PAINTED_SURFACE, Material.WOOD, Material.STONE, Material.METAL)
 ON_OBJECTS = tuple(m for m in Material if m not in (Material.SKY, Material.WATER, Material.SOIL, Material.OTHER))
 OBJECT, BACKGROUND = 1, 2  # indices that the pass tells objects from the ground and walls by
@@ -272,11 +281,13 @@ def _leaves(rng: np.random.Generator, count: int = 1500) -> bpy.types.Mesh:
 
 def _passes(exr: Path, backdrop: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     source = OpenImageIO.ImageInput.open(str(exr))
-    channels = {}
+    channels: dict[str, np.ndarray] = {}
     part = 0
     while source.seek_subimage(part, 0):
         spec = source.spec()
         pixels = source.read_image(part, 0, 0, spec.nchannels, OpenImageIO.FLOAT)
+        if pixels is None:
+            raise RuntimeError(f"{exr} cannot be read: {source.geterror()}")
         channels |= {name: pixels[..., i] for i, name in enumerate(spec.channelnames)}
         part += 1
     source.close()

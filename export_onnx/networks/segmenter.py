@@ -97,7 +97,8 @@ class Segmenter(nn.Module):
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Logits [N, materials + 2, H, W] of every level."""
-        fine, features, answers = self.stem(picture - 0.5), (), []
+        fine, answers = self.stem(picture - 0.5), []
+        features: tuple[Tensor, ...] = ()
         for level in self.levels:
             found, logits = level(fine, features)
             features = (*features, found)

@@ -55,17 +55,13 @@ class Crops:
 
     def _scene(self, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         scene = self.scenes[rng.integers(len(self.scenes))]
-        step = 2 if side * 2 <= len(scene.picture) and rng.random() < 0.3 else 1  # the whole of it, at half the size
-        maps = [scene.picture, scene.materials, scene.objects]
-        if step == 2:
-            halved = ndimage.uniform_filter(scene.picture, (2, 2, 0))
-            maps[0] = halved
-        maps = [m[::step, ::step] for m in maps]
-        y, x = (int(v) for v in rng.integers(0, len(maps[0]) - side + 1, 2))
-        maps = [m[y : y + side, x : x + side] for m in maps]
-        if rng.random() < 0.5:
-            maps = [m[:, ::-1] for m in maps]
-        picture, materials, objects = maps
+        picture, materials, objects = scene.picture, scene.materials, scene.objects
+        if side * 2 <= len(picture) and rng.random() < 0.3:  # the whole of it, at half the size
+            picture = ndimage.uniform_filter(picture, (2, 2, 0))[::2, ::2]
+            materials, objects = materials[::2, ::2], objects[::2, ::2]
+        y, x = (int(v) for v in rng.integers(0, len(picture) - side + 1, 2))
+        across = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        picture, materials, objects = (m[y : y + side, x : x + side][:, across] for m in (picture, materials, objects))
         unknown = np.full((side, side), -1, np.float32)
         return picture.astype(np.float32) / 255, materials.copy(), objects.astype(np.float32), unknown
 

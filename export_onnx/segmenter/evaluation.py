@@ -100,7 +100,8 @@ def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
 
 
 def held_mixtures(data: Path, count: int = MIXTURES) -> list[Mixture]:
-    infusion, rng, made = Infusion(data, Split.HELD), np.random.default_rng(SEED), []
+    infusion, rng = Infusion(data, Split.HELD), np.random.default_rng(SEED)
+    made: list[Mixture] = []
     while len(made) < count:
         mixture = infusion.draw(MIXTURE_SIDE, rng, int(rng.integers(LEAST_MATERIALS, LEAST_MATERIALS + 3)))
         if (np.bincount(mixture.materials.ravel()) > 0.004 * mixture.materials.size).sum() >= LEAST_MATERIALS:
@@ -181,5 +182,5 @@ def _of_the_mean(mixtures: list[Mixture]) -> float:
     return float(np.abs(every - np.median(every)).mean())
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float | np.floating) -> float:
     return round(float(value), 4)

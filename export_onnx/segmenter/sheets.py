@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def draw_confusion(confusion: np.ndarray, path: Path, side: int = 40) -> None:
     image.save(path)
 
 
-def _sheet(rows: list[tuple[str, tuple[np.ndarray, ...]]], path: Path) -> None:
+def _sheet(rows: Sequence[tuple[str, tuple[np.ndarray, ...]]], path: Path) -> None:
     wide, high = 3 * CELL, CELL + LABEL
     image = Image.new("RGB", (2 * wide + LEGEND, max(high * -(-len(rows) // 2), LABEL * len(MATERIALS))))
     pen = ImageDraw.Draw(image)

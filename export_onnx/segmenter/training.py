@@ -20,6 +20,7 @@ from torch import nn
 from ..data import textures
 from ..data.materials import Split, split_of
 from ..networks.segmenter import Segmenter
+from ..training import lay_channels_last
 from .batches import Crops
 from .losses import class_weights, distillation_loss, level_losses, shares_of
 
@@ -56,7 +57,8 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
     torch.manual_seed(options.seed)
     path = out / "checkpoint.pt"
     crops = Crops(data, rendered, Split.TRAIN)
-    model = Segmenter().to(memory_format=torch.channels_last)
+    model = Segmenter()
+    lay_channels_last(model)
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=options.decay)
     spent, step = 0.0, 0

@@ -68,7 +68,7 @@ class Crops:
 
 def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """[S,S,3] after another exposure, white balance, curve, focus and grain."""
-    taken = picture * (rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+    taken: np.ndarray = picture * (rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     taken = taken.clip(0, 1) ** np.float32(rng.uniform(0.75, 1.3))
     if rng.random() < 0.15:
         taken = np.repeat(taken.mean(-1, keepdims=True), 3, -1)

@@ -185,6 +185,22 @@ run(128)
     assert (done.stdout, done.returncode) == ("refused out_of_memory\n", 0), done.stderr
 
 
+def test_large_images_have_a_session_of_their_size(model, card, monkeypatch):
+    """Kept until another size comes; it paints what the one for all sizes paints."""
+    opened, open_session = [], Session._open
+    monkeypatch.setattr(
+        Session, "_open", lambda self, device, sizes=None: opened.append(sizes) or open_session(self, device, sizes)
+    )
+    session = Session(model, card, CPU)
+    for side in (64, 128, 128, 64, 192, 128):
+        given = inputs(card, side)
+        monkeypatch.setattr(sessions, "LARGE", 1 << 40)
+        general = session.run(given)["painted"]
+        monkeypatch.setattr(sessions, "LARGE", 6 * 128 * 128)
+        assert np.abs(session.run(given)["painted"] - general).max() < 1e-5
+    assert [sizes and sizes["base_h"] for sizes in opened] == [None, 128, 192, 128]
+
+
 def test_memory_is_given_back(model, card):
     session = Session(model, card, CPU)
     session.run(inputs(card))

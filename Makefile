@@ -59,6 +59,7 @@ $(venv)/.ready-demo: pyproject.toml setup.py
 	touch $@
 
 $(venv)/.ready-test: $(venv)/.ready-demo
+	PYTHON=$(PYTHON) tools/system-packages.sh browser
 	$(call install,$(venv)) --editable ".[blender,test,lint,train]"
 	mkdir -p $(venv)/types && ln -sfn ../.. $(venv)/types/sabi
 	touch $@

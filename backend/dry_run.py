@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 
 from .farm import Shard, below, look_of, under
-from .files import read_frame
-from .files.image import read_image, write_image
+from .files.image import read_image, writable_suffix, write_image
 from .items import Engine, Kind, Settings, destination, input_files, kind_of, weather_item
 from .models import MODEL_SUFFIXES, look_at_model
+from .picture import main_image, picture_of
 from .protocol.errors import SabiError
 from .protocol.recipe import Recipe
 from .protocol.rules import Rules
-from .protocol.texture_names import read_name
 from .sheet import SIDE, Cell, shrunk
-from .weathering.colour import to_srgb
 
 SMALL = 256  # texels a side of what is painted for a preview
 
@@ -87,7 +85,7 @@ def _planned(item: Path, root: Path, rules: Rules, settings: Settings, engine: E
         return replace(said, objects=told.objects, picture=shown)
     rule = rules.in_file(below(item, root)).of_picture(item.name if item.is_dir() else item.stem)
     if rule is None or not isinstance(look, Recipe):
-        shown = _albedo(list(input_files(item)), kind) if engine else None
+        shown = _albedo(list(input_files(item))) if engine else None
         return replace(said, rule=rule.number if rule else None, picture=shown)
     shown = _painted(item, kind, look, settings, engine) if engine else None
     return replace(said, rule=rule.number, recipe=rule.called, picture=shown)
@@ -97,30 +95,27 @@ def _painted(item: Path, kind: Kind, recipe: Recipe, settings: Settings, engine:
     """The item weathered as it would be, from a small copy; a frame in full, since its passes cannot be shrunk."""
     with tempfile.TemporaryDirectory(prefix="sabi-") as name:
         folder = Path(name)
-        copy = folder / "in" / item.name
-        (copy if item.is_dir() else copy.parent).mkdir(parents=True)
-        for file in input_files(item):
-            target = copy / file.name if item.is_dir() else copy.parent / file.name
-            if kind is Kind.FRAME:
-                shutil.copyfile(file, target)
-            else:
-                write_image(target, shrunk(read_image(file)[0], SMALL))
+        copy = small_copy(item, kind, folder / "in", SMALL)
         small = replace(settings, out=folder / "out", overwrite=True, export=None)
         written = weather_item(copy, recipe, small, engine, lambda stage, fraction: None)
-        return _albedo(list(written.paths), kind)
+        return _albedo(list(written.paths))
 
 
-def _albedo(files: list[Path], kind: Kind) -> np.ndarray:
+def small_copy(item: Path, kind: Kind, folder: Path, side: int) -> Path:
+    """The item in a new folder, its images no larger than `side`; a frame in full, since its passes cannot be shrunk."""
+    copy = folder / item.name
+    (copy if item.is_dir() else copy.parent).mkdir(parents=True, exist_ok=True)
+    for file in input_files(item):
+        target = copy / file.name if item.is_dir() else copy.parent / file.name
+        if kind is Kind.FRAME:
+            shutil.copyfile(file, target)
+        else:
+            write_image(target.with_suffix(writable_suffix(target.suffix)), shrunk(read_image(file)[0], side))
+    if copy.exists() or "<UDIM>" in copy.name:
+        return copy
+    return copy.with_suffix(writable_suffix(copy.suffix))
+
+
+def _albedo(files: list[Path]) -> np.ndarray:
     """The picture of an item, uint8 [H, W, 3], no larger than a cell."""
-    images = [file for file in files if file.suffix != ".json"]
-    file = next((file for file in images if "albedo" in read_name(file.stem).maps), images[0])
-    if kind is Kind.FRAME:
-        pixels = to_srgb(read_frame(file).surface["combined"].floats()[..., :3])
-    else:
-        pixels = read_image(file)[0]
-        if pixels.dtype.kind == "f":
-            pixels = to_srgb(pixels[..., :3].astype(np.float32))
-    small = shrunk(pixels, SIDE)
-    if small.dtype != np.uint8:
-        small = np.rint(np.clip(small / (np.iinfo(small.dtype).max if small.dtype.kind == "u" else 1), 0, 1) * 255)
-    return np.ascontiguousarray(np.broadcast_to(small[..., :3], (*small.shape[:2], 3)).astype(np.uint8))
+    return picture_of(main_image([file for file in files if file.suffix != ".json"]), SIDE)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import zlib
@@ -44,7 +45,7 @@ class Shard:
 
     def has(self, item: Path, root: Path) -> bool:
         """Whether an item found under `root` is this shard's: by its path below the root, so that machines agree."""
-        return zlib.crc32(below(item, root).encode()) % self.count == self.index
+        return zlib.crc32(os.fsencode(below(item, root))) % self.count == self.index
 
 
 @dataclass(frozen=True)

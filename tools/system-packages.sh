@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The system packages that the environment needs: those that the bpy wheel links to, and what makes environments. A
-# desktop has them; a bare Debian machine gets them from apt here.
+# desktop has them; a bare Debian machine gets them from apt here. With the word `browser` also Chromium, for tests of pages.
 set -euo pipefail
 [[ $(uname -s) == Linux ]] || exit 0
 python=${PYTHON:-python3.11}
@@ -13,6 +13,10 @@ for library in "${!package[@]}"; do
 done
 command -v "$python" >/dev/null || missing+=("$python")
 "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=("$python-venv")
+if [[ ${1:-} == browser ]]; then
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v chromedriver >/dev/null || missing+=(chromium-driver)
+fi
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 install="apt-get install -y --no-install-recommends ${missing[*]}"
 if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .page import TURNING, TURNING_STRIP, animation, contact_sheet, index_page, strip
+from .page import SIDECAR, TURNING, TURNING_STRIP, animation, contact_sheet, said, strip
 from .show import AGES, MARK
 
 SUFFIXES = (".blend", ".gltf", ".glb", ".fbx", ".obj", ".usd", ".usda", ".usdc", ".usdz")
@@ -79,11 +79,30 @@ def clear(out: Path) -> None:
         "contact-sheet.png",
         "demo.blend",
         "index.html",
+        SIDECAR,
         TURNING,
         TURNING_STRIP,
         *(f"age-{age:.2f}.png" for age in AGES),
     ):
         (out / name).unlink(missing_ok=True)
+
+
+def index_page(out: Path) -> None:
+    """`index.html` in the demo's folder, by `sabi report`. Raises CalledProcessError."""
+    command = [
+        sys.executable,
+        "-m",
+        "sabi.backend",
+        "report",
+        str(out),
+        "--out",
+        str(out / "index.html"),
+        "--side",
+        "1280",
+    ]
+    subprocess.run(
+        [*command, "--title", "Sabi's demo", "--ages", "0", "--overwrite"], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def main(words: list[str] | None = None) -> int:
@@ -122,7 +141,8 @@ def show(given: argparse.Namespace, frames: Path) -> int:
         strip(given.out, turning)
     made["seconds"] = round(time.monotonic() - began, 1)
     contact_sheet(given.out, [("before", "before.png"), *((f"age {age:g}", f"age-{age:.2f}.png") for age in AGES)])
-    index_page(given.out, made)
+    said(given.out, made)
+    index_page(given.out)
     console.print(f"In {made['seconds']:.0f} s: {given.out / 'index.html'}")
     return 0
 

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person looks at: a contact sheet of the renders, and a page with before and after side by side."""
+"""What a person looks at: a contact sheet of the renders, the turntable, and what the page says."""
 
-import html
+import json
 from pathlib import Path
-from string import Template
 
 from PIL import Image, ImageDraw, ImageFont
 
-PAGE = Path(__file__).with_name("page.html")
+SIDECAR = "demo.sabi.json"
 TURNING, TURNING_STRIP = "turntable.webp", "turntable.png"
 TURN_MS = 4800  # one turn
-TURNED = (
-    f'<h2>Turned under a moving light</h2>\n<a href="{TURNING_STRIP}"><img src="{TURNING}" alt="the model turning"></a>'
-)
 
 
 def contact_sheet(folder: Path, pictures: list[tuple[str, str]], columns: int = 3) -> Path:
@@ -60,14 +56,8 @@ def _sheet(tiles: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
     return sheet
 
 
-def index_page(folder: Path, made: dict) -> Path:
-    """Writes `index.html`; it names its pictures relative to itself, so the folder can be moved."""
-    ages = sorted(path.stem.removeprefix("age-") for path in folder.glob("age-*.png"))
-    frames = "\n".join(f'<img class="frame" src="age-{age}.png" alt="age {float(age):g}">' for age in ages)
-    maps = "\n".join(
-        f'<figure><img src="{html.escape(name)}" loading="lazy"><figcaption>{html.escape(Path(name).stem)}</figcaption></figure>'
-        for name in made.get("maps", [])
-    )
+def said(folder: Path, made: dict) -> Path:
+    """What the demo tells of itself, `demo.sabi.json`: `sabi report` makes the page of it."""
     facts = {
         "Model": f"{made.get('model', '')}, {made.get('polygons', 0):,} polygons",
         "Recipe": made.get("preset", ""),
@@ -76,16 +66,6 @@ def index_page(folder: Path, made: dict) -> Path:
         "Everything": f"{made.get('seconds', '')} s",
         "Blender": made.get("blender", ""),
     }
-    rows = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items())
-    turning = TURNED if (folder / TURNING).is_file() else ""
-    page = Template(PAGE.read_text(encoding="utf-8"))
-    text = page.substitute(
-        frames=frames,
-        maps=maps,
-        rows=rows,
-        turning=turning,
-        last=len(ages) - 1,
-        title=html.escape(str(made.get("model", ""))),
-    )
-    (folder / "index.html").write_text(text, encoding="utf-8")
-    return folder / "index.html"
+    told = {"sabi_demo": 1, "name": str(made.get("model", "")), "facts": facts, "maps": made.get("maps", [])}
+    (folder / SIDECAR).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return folder / SIDECAR

@@ -431,7 +431,18 @@ def test_demo_passes_its_arguments_on(tmp_path):
 
 def test_help_and_version():
     text = sabi("--help").stdout
-    for command in ("weather", "batch", "flamenco", "serve", "doctor", "demo", "effects", "degree", "licences"):
+    for command in (
+        "weather",
+        "batch",
+        "flamenco",
+        "serve",
+        "doctor",
+        "demo",
+        "effects",
+        "degree",
+        "licences",
+        "report",
+    ):
         assert command in text
     assert re.match(r"sabi \d+\.\d+\.\d+", sabi("--version").stdout)
     assert "0 leaves the picture as it is" in " ".join(sabi("weather", "--help").stdout.replace("│", " ").split())

@@ -177,12 +177,13 @@ def test_turntable_leaves_the_scene_as_it_was(machine):
 
 def test_page_finds_all_it_names(shown):
     page = (shown / "index.html").read_text(encoding="utf-8")
-    named = re.findall(r'(?:src|href)="([^"]+)"', page)
+    named = [name.removeprefix("./") for name in re.findall(r'<a href="([^"]+)"', page)]
     assert {"before.png", "age-1.00.png", "contact-sheet.png", "demo.blend"} <= set(named)
     missing = [name for name in named if not (shown / name).is_file()]
     assert not missing
     assert sum("sabi/" in name for name in named) >= 3, "the painted maps are not shown"
-    assert "$" not in page
+    assert len(re.findall(r'<img class="frame" src="data:image/jpeg', page)) == 5
+    assert 'class="turning" src="data:image/webp' in page
 
 
 def test_saved_file_holds_the_layers_live(shown):

@@ -26,12 +26,11 @@ CONTAINERS = {
 }
 
 
-def encode(frames: list[str], out: Path, fps: float, tell) -> None:  # type: ignore[no-untyped-def]
-    """Writes a video of images that lie in one folder and have one size. `tell(stage, fraction)`. Raises SceneError."""
+def reel(scene: bpy.types.Scene, frames: list[str], out: Path, fps: float) -> None:
+    """Lays images of one folder and one size into a scene whose render is the video of them. Raises SceneError."""
     if not bpy.app.build_options.codec_ffmpeg:
         raise SceneError("This Blender was built without a video encoder.", "Use another, or the numbered frames.")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    scene, render = bpy.context.scene, bpy.context.scene.render
+    render = scene.render
     width, height = bpy.data.images.load(frames[0]).size
     render.resolution_x, render.resolution_y = width + width % 2, height + height % 2  # encoders want even sides
     render.resolution_percentage = 100
@@ -55,6 +54,12 @@ def encode(frames: list[str], out: Path, fps: float, tell) -> None:  # type: ign
     render.ffmpeg.gopsize = 12
     render.use_file_extension = False
     render.filepath = str(out)
+
+
+def encode(frames: list[str], out: Path, fps: float, tell) -> None:  # type: ignore[no-untyped-def]
+    """Writes a video of images that lie in one folder and have one size. `tell(stage, fraction)`. Raises SceneError."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    reel(bpy.context.scene, frames, out, fps)
 
     def rendered(scene, *_) -> None:  # type: ignore[no-untyped-def]
         tell("encoding", scene.frame_current / len(frames))

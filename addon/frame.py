@@ -45,6 +45,8 @@ class FrameRender:
     Raises SceneError at once when there is nothing to render. All settings are as before afterwards, whatever happens.
     """
 
+    _how = {"write_still": True}  # what Blender's operator is told
+
     def __init__(self, context: bpy.types.Context, path: Path, *, white: bool = True) -> None:
         self._scene, self._layer = context.scene, context.view_layer
         check(self._scene)
@@ -60,7 +62,7 @@ class FrameRender:
         """Renders and returns when done. Raises SceneError with what Blender says."""
         with self._prepared():
             try:
-                bpy.ops.render.render("EXEC_DEFAULT", write_still=True, scene=self._scene.name)
+                bpy.ops.render.render("EXEC_DEFAULT", scene=self._scene.name, **self._how)
             except RuntimeError as error:
                 why = str(error).removeprefix("Error: ").strip().rstrip(".")
                 raise SceneError(
@@ -82,7 +84,7 @@ class FrameRender:
                 handlers.append(mine)
                 settings.callback(handlers.remove, mine)
             with bpy.context.temp_override(window=window, scene=self._scene):
-                bpy.ops.render.render("INVOKE_DEFAULT", write_still=True, scene=self._scene.name)
+                bpy.ops.render.render("INVOKE_DEFAULT", scene=self._scene.name, **self._how)
             self._settings = settings.pop_all()
 
     def poll(self) -> bool:
@@ -152,7 +154,7 @@ class FrameRender:
             for name, value in (("use_compositing", False), ("use_sequencer", False), ("use_single_layer", False)):
                 saved.set(render, name, value)
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")
-            _save_output(saved, render.image_settings)
+            save_output(saved, render.image_settings)
             if self._undenoised:
                 saved.set(scene.cycles, "use_denoising", False)
             versions.choose_multilayer_exr(render.image_settings)
@@ -193,7 +195,7 @@ def lacks_denoiser(scene: bpy.types.Scene) -> bool:
     return scene.render.engine == "CYCLES" and scene.cycles.use_denoising and not scene.cycles.denoiser
 
 
-def _save_output(saved: Saved, settings: bpy.types.ImageFormatSettings) -> None:
+def save_output(saved: Saved, settings: bpy.types.ImageFormatSettings) -> None:
     """Remembers the output format. A setting's choices hang on those before it: the first is kept last and put back first."""
     for name in versions.FORMAT_ORDER[::-1]:
         if hasattr(settings, name):

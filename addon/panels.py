@@ -283,6 +283,7 @@ class _Object(_Tab):
         else:
             layout.operator_menu_enum("sabi.overlay_show", "what", icon="OVERLAY")
         layout.operator("sabi.recipe_from_object", icon="EYEDROPPER")
+        layout.operator("sabi.timelapse", icon="TIME")
         row = layout.row(align=True)
         row.operator("sabi.revert", icon="LOOP_BACK")
         row.operator("sabi.flatten", icon="TEXTURE")

@@ -22,6 +22,7 @@ _MODULES = (
     "saving",
     "operators",
     "export_operators",
+    "lapse_operators",
     "service_operators",
     "recipes",
     "asset_operators",

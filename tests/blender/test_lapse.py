@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A time-lapse in Blender: ages on keyframes, frames that resume, a video; nothing else of the scene changes."""
+
+import json
+from itertools import pairwise
+
+import bpy
+import numpy as np
+import pytest
+from bl_ext.user_default.sabi.addon import lapse, on_object
+from bl_ext.user_default.sabi.backend.protocol.age_curve import AgeCurve, Ease
+from blender.emission import plane
+from blender.played import played
+from blender.trees import TREES
+from blender.trees import material as tree_material
+from PIL import Image
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    with played(monkeypatch) as backend:
+        yield backend
+
+
+@pytest.fixture
+def plate(backend):
+    """A small weathered plate before a camera, in a scene of five frames."""
+    scene = bpy.context.scene
+    thing = plane(tree_material(TREES[0]))
+    bpy.ops.sabi.weather(effect="rust", age=0.5, feature_size=0.2, size=64, wait=True)
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    camera.location.z = 2.0
+    scene.collection.objects.link(camera)
+    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+    scene.collection.objects.link(sun)
+    scene.camera = camera
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.use_adaptive_sampling = 1, False, False
+    scene.render.resolution_x, scene.render.resolution_y = 48, 48
+    scene.frame_start, scene.frame_end = 1, 5
+    return thing
+
+
+def age(thing) -> bpy.types.NodeSocket:
+    return on_object.weathered(thing).layers[0]["Age"]
+
+
+def shown(path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.float32) / 255
+
+
+@pytest.mark.parametrize("ease", list(Ease))
+def test_keyframes_are_the_curve_that_the_command_line_follows(plate, ease):
+    text = "1:0,9:0.3,25:1"
+    bpy.ops.sabi.timelapse(curve=text, ease=ease.name, wait=True)
+    curve = AgeCurve.parse(text, ease)
+    for frame in range(1, 26, 3):
+        bpy.context.scene.frame_set(frame)
+        assert age(plate).default_value == pytest.approx(curve.at(frame), abs=2e-3)
+
+
+def test_an_age_that_the_artist_animated_stays(plate):
+    socket = age(plate)
+    for frame, value in ((1, 0.2), (3, 0.9)):
+        socket.default_value = value
+        socket.keyframe_insert("default_value", frame=frame)
+    with pytest.raises(RuntimeError, match="is animated already"):
+        bpy.ops.sabi.timelapse(wait=True)
+    bpy.context.scene.frame_set(3)
+    assert age(plate).default_value == pytest.approx(0.9)
+    bpy.ops.sabi.timelapse(replace=True, wait=True)
+    bpy.context.scene.frame_set(3)
+    assert age(plate).default_value == pytest.approx(0.5)
+    bpy.ops.sabi.timelapse(wait=True)  # what it set itself is no hindrance
+
+
+def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
+    scene = bpy.context.scene
+    scene.render.filepath, scene.render.image_settings.file_format = "//mine.exr", "OPEN_EXR"
+    scene.frame_set(4)
+    out = tmp_path / "frames"
+    bpy.ops.sabi.timelapse(directory=str(out), video=str(tmp_path / "film.mp4"), wait=True)
+    files = sorted(out.glob("Scene.*.png"))
+    assert [file.name for file in files] == [f"Scene.{n:04}.png" for n in range(1, 6)]
+    away = [np.abs(shown(file) - shown(files[0])).mean() for file in files]
+    assert all(after > before for before, after in pairwise(away))
+    assert (scene.render.filepath, scene.render.image_settings.file_format) == ("//mine.exr", "OPEN_EXR")
+    assert scene.frame_current == 4
+    assert [s.name for s in bpy.data.scenes] == [scene.name]
+    clip = bpy.data.movieclips.load(str(tmp_path / "film.mp4"))
+    assert clip.frame_duration == 5
+
+    first, third, whole = files[0].read_bytes(), files[2].read_bytes(), shown(files[2])
+    stamp = files[0].stat().st_mtime_ns
+    files[2].write_bytes(third[:-20])
+    files[4].unlink()
+    bpy.ops.sabi.timelapse(directory=str(out), wait=True)
+    assert np.array_equal(shown(files[2]), whole), "one that was cut short is rendered again, the same"
+    assert files[4].is_file()
+    assert (files[0].stat().st_mtime_ns, files[0].read_bytes()) == (stamp, first), "one that is whole is kept"
+    assert not list(out.glob(".*"))
+
+
+def test_a_folder_with_anything_else_is_left_alone(plate, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RuntimeError, match="holds other files"):
+        bpy.ops.sabi.timelapse(directory=str(tmp_path), wait=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+    out = tmp_path / "out"
+    bpy.ops.sabi.timelapse(directory=str(out), last=2, wait=True)
+    told = json.loads((out / lapse.SIDECAR).read_text())
+    assert told["curve"] == [[1.0, 0.0], [2.0, 1.0]]
+    with pytest.raises(RuntimeError, match="another time-lapse"):
+        bpy.ops.sabi.timelapse(directory=str(out), last=3, replace=True, wait=True)
+    bpy.ops.sabi.timelapse(directory=str(out), last=3, replace=True, overwrite=True, wait=True)
+    assert len(list(out.glob("*.png"))) == 3
+
+
+def test_what_cannot_be_filmed_is_said_before_anything_changes(plate, tmp_path):
+    for words, arguments in (
+        ("needs two frames", {"first": 5, "last": 5}),
+        ("no curve of frames", {"curve": "a:b"}),
+        ("which need a folder", {"video": str(tmp_path / "x.mp4")}),
+        ("no video that Blender writes", {"directory": str(tmp_path), "video": "x.gif"}),
+        ("has no folder yet", {"directory": "//frames"}),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.sabi.timelapse(**arguments, wait=True)
+        tree = age(plate).id_data
+        assert tree.animation_data is None or tree.animation_data.action is None
+    bpy.context.scene.camera = None
+    with pytest.raises(RuntimeError, match="no camera"):
+        bpy.ops.sabi.timelapse(directory=str(tmp_path / "y"), wait=True)

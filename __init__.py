@@ -23,6 +23,8 @@ _PUBLIC = {
     "Effect": ".backend.protocol.recipe",
     "Exposure": ".backend.protocol.recipe",
     "Frame": ".backend.protocol.recipe",
+    "Exemplar": ".backend.protocol.exemplar",
+    "exemplar_of": ".backend.photographed.exemplar",
     "PaintedLayer": ".backend.protocol.painted",
     "SabiError": ".backend.protocol.errors",
     "Client": ".backend.protocol.client",

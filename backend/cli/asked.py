@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from ..files.write import check_suffix
 from ..items import Settings
+from ..photographed.exemplar import exemplar_of
+from ..protocol.errors import BadRecipe
+from ..protocol.exemplar import WIDTH
 from ..protocol.recipe import Recipe
 from . import options as o
 
@@ -23,6 +26,11 @@ class Asked:
     age: o.AgeOption = None
     seed: o.SeedOption = None
     style: o.StyleOption = None
+    exemplar: o.ExemplarOption = None
+    exemplar_part: o.ExemplarPartOption = None
+    exemplar_width: o.ExemplarWidthOption = WIDTH
+    exemplar_source: o.ExemplarSourceOption = ""
+    exemplar_licence: o.ExemplarLicenceOption = ""
     size: o.SizeOption = None
     changes: o.SetOption = None
     newest: o.NewestOption = False
@@ -45,13 +53,29 @@ class Asked:
 
     def built(self) -> Recipe:
         """The recipe. Raises BadRecipe, BadFile."""
-        return o.build_recipe(
-            self.recipe, self.effect, self.age, self.seed, self.style, self.size, self.changes, self.newest
+        return self._with_exemplar(
+            o.build_recipe(
+                self.recipe, self.effect, self.age, self.seed, self.style, self.size, self.changes, self.newest
+            )
         )
 
     def changed(self, recipe: Recipe) -> Recipe:
-        """A recipe from elsewhere with the age, seed, style, size and other fields that were asked for. Raises BadRecipe."""
-        return o.change_recipe(recipe, self.age, self.seed, self.style, self.size, self.changes, self.newest)
+        """A recipe from elsewhere with the age, seed, style, size and other fields that were asked for.
+
+        Raises BadRecipe, and BadFile for an exemplar that is none.
+        """
+        return self._with_exemplar(
+            o.change_recipe(recipe, self.age, self.seed, self.style, self.size, self.changes, self.newest)
+        )
+
+    def _with_exemplar(self, recipe: Recipe) -> Recipe:
+        part = o.parse_part(self.exemplar_part)
+        if self.exemplar is None:
+            if part or self.exemplar_source or self.exemplar_licence:
+                raise BadRecipe("There is no exemplar to say this of.", "Name the photograph with --exemplar.")
+            return recipe
+        exemplar = exemplar_of(self.exemplar, part, self.exemplar_width, self.exemplar_source, self.exemplar_licence)
+        return replace(recipe, layers=tuple(replace(layer, exemplar=exemplar) for layer in recipe.layers))
 
     def settings(self) -> Settings:
         """Raises BadRecipe, BadFile for what no texture can be."""

@@ -70,6 +70,41 @@ StyleOption = Annotated[
         "--style", rich_help_panel=LOOK, help="Which look of the effect, by name (`sabi effects` lists them)."
     ),
 ]
+ExemplarOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--exemplar", rich_help_panel=LOOK, metavar="PHOTO|FOLDER",
+        help="A photograph of your own, or a folder of a texture's maps: layers take its colours, and the maps that it has.",
+    ),
+]  # fmt: skip
+ExemplarPartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--exemplar-part",
+        rich_help_panel=LOOK,
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="Only this part of the photograph, in its texels from the upper left.",
+    ),
+]
+ExemplarWidthOption = Annotated[
+    float,
+    typer.Option(
+        "--exemplar-width",
+        rich_help_panel=LOOK,
+        metavar="METRES",
+        help="How many metres the photograph, or its part, spans.",
+    ),
+]
+ExemplarSourceOption = Annotated[
+    str,
+    typer.Option(
+        "--exemplar-source", rich_help_panel=LOOK, help="Where the photograph came from, for the recipe to say."
+    ),
+]
+ExemplarLicenceOption = Annotated[
+    str,
+    typer.Option("--exemplar-licence", rich_help_panel=LOOK, help="Its licence, for the recipe to say."),
+]
 SizeOption = Annotated[
     float | None,
     typer.Option(
@@ -342,6 +377,17 @@ def parse_maps(maps: str | None, form: str | None, bits: int, pattern: str | Non
         return None
     given = format_named(form) if form else FileFormat.PNG
     return MapExport(layout_named(maps), given, bits, DEFAULT_PATTERN if pattern is None else pattern)
+
+
+def parse_part(text: str | None) -> tuple[int, int, int, int] | None:
+    """x, y, width and height in texels. Raises BadRecipe."""
+    if text is None:
+        return None
+    numbers = text.replace(" ", "").split(",")
+    if len(numbers) != 4 or not all(n.isdecimal() and len(n) < 8 for n in numbers):
+        raise BadRecipe(f"'{text}' is no part of a photograph.", "As in --exemplar-part 200,120,512,512")
+    x, y, width, height = map(int, numbers)
+    return x, y, width, height
 
 
 def parse_normals(text: str) -> bool | None:

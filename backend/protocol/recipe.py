@@ -14,6 +14,7 @@ from typing import Any
 
 from .checks import check_number
 from .errors import BadRecipe
+from .exemplar import Exemplar
 from .mask_names import LAYERS
 from .mask_stack import MAX_MASKS, Combine, Mask, without
 from .opacity import EVEN, OPAQUE, ChannelOpacity, Curve
@@ -144,7 +145,8 @@ class Layer:
     `exposure`, `feature_size` and `relief` are the effect's own defaults when left None. `style` is the name of a learnt
     style, a blend of names by weight, or a code of floats; empty takes the effect's first. `mask` names what the layer's only
     mask is ("" for none), and `invert_mask` turns it round; `masks` are several, or one with levels: `stack` is either. `curve`
-    is opacity by degree. A `hidden` layer is kept and not painted.
+    is opacity by degree. A `hidden` layer is kept and not painted. With an `exemplar` the colours are those of a photograph: the
+    style then says no more than how it grows.
     """
 
     effect: Effect | TaughtEffect  # or its name, of which it is made
@@ -161,6 +163,7 @@ class Layer:
     masks: tuple[Mask, ...] = ()
     channels: ChannelOpacity = OPAQUE
     curve: Curve = EVEN
+    exemplar: Exemplar | None = None
 
     def __post_init__(self) -> None:
         fill = object.__setattr__
@@ -370,6 +373,12 @@ def curve_from(data: object) -> Curve:
     return curve
 
 
+def exemplar_from(data: object) -> Exemplar:
+    """A layer's exemplar once its JSON is read. Raises BadRecipe."""
+    exemplar: Exemplar = _build(Exemplar, data, "exemplar")
+    return exemplar
+
+
 def _layer(data: object) -> Layer:
     if isinstance(data, dict):
         parts = {
@@ -377,6 +386,7 @@ def _layer(data: object) -> Layer:
             "channels": lambda part: _build(ChannelOpacity, part, "channels"),
             "curve": curve_from,
             "masks": masks_from,
+            "exemplar": exemplar_from,
         }
         made = {name: make(data[name]) for name, make in parts.items() if data.get(name) is not None}
         data = {**{name: value for name, value in data.items() if name not in parts}, **made}
@@ -416,7 +426,7 @@ def _floats(values: Any) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
 
 
-_LATER: dict[str, object] = {"hidden": False, "masks": (), "channels": OPAQUE, "curve": EVEN}
+_LATER: dict[str, object] = {"hidden": False, "masks": (), "channels": OPAQUE, "curve": EVEN, "exemplar": None}
 
 
 def _plain_layer(layer: Layer) -> dict[str, Any]:

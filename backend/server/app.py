@@ -66,7 +66,7 @@ class Limits:
 
     map_bytes: int = MAX_TEXELS * 4 * 4 + wire.MAX_HEADER + 8  # RGBA in single floats
     surface_bytes: int = 8 << 30  # POST /v1/weather
-    job_bytes: int = 1 << 20
+    job_bytes: int = 16 << 20  # a recipe may hold a picture a layer
     cache_bytes: int = 8 << 30
     waiting: int = 8
     keep_result: float = 600

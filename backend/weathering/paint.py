@@ -18,6 +18,7 @@ from ..protocol.surface import Surface
 from ..threads import parallel
 from .conditions import Conditions
 from .degree import to_bytes
+from .exemplar import Look, lay_exemplar
 from .exposure import ExposureField
 from .grid import Grid
 from .gutters import Allocate
@@ -73,11 +74,12 @@ def paint(
     gravity: np.ndarray,
     seams: Seams | None,
     run: Run,
+    look: Look | None = None,
 ) -> PaintedLayer:
     """One layer painted on `surface`, all its channels 8 bits, gutters dilated. Raises Cancelled between tiles.
 
     `down` [h, w, 2] is which way gravity pulls in texture space, on `grid`, as are the octaves of `scales`; `gravity` is the same
-    as a unit vector [3] in the space of `position`. Whole or in tiles,
+    as a unit vector [3] in the space of `position`. `look` is that of the layer's exemplar. Whole or in tiles,
     the result is the same but for the order of the network's additions.
     """
     width = surface.size[1]
@@ -104,6 +106,8 @@ def paint(
             canvases.append(target)
     if canvases:
         _bring_together(surface, scales, grid, canvases, images)
+    if look is not None:
+        lay_exemplar(look, surface, layer, scales, grid, gravity, seams, images)
     if seams is not None:
         seams.blend([(images["thin"], range(4)), (images["thick"], range(4)), (images["growth"], (1, 2, 3))])
         parallel(lambda image: seams.dilate(image, MARGIN), images.values())

@@ -23,6 +23,7 @@ from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
 from . import geometry, shading
 from .composite import MATERIAL, Density, completed, composite, stored_coverage, stored_degree
+from .exemplar import Look, look_of
 from .exposure import ExposureField, survey
 from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
@@ -200,7 +201,17 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
         told = partial(_report_layer, report, f"paint {layer.effect.value}", index, len(ground.plans))
         part = replace(run, warn=warnings.append, progress=told)
         painted = paint(
-            result, layer, painter, plan, exposure, ground.grid, ground.down, ground.gravity, ground.seams, part
+            result,
+            layer,
+            painter,
+            plan,
+            exposure,
+            ground.grid,
+            ground.down,
+            ground.gravity,
+            ground.seams,
+            part,
+            ground.looks[index],
         )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
         result = _with_masks(result, recipe, index, painted, run.allocate)
@@ -241,6 +252,7 @@ class _Ground:
     `gravity` is a unit vector in the space of `position`."""
 
     exposures: list[ExposureField]
+    looks: list[Look | None]
     grid: Grid
     plans: list[Scales]
     down: np.ndarray | None
@@ -251,6 +263,7 @@ class _Ground:
 
 def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     """Look at a surface before it is painted. Raises what is wrong with the recipe's masks and styles before the long work."""
+    looks = [look_of(layer) for layer in recipe.layers]
     for layer in recipe.layers:
         style_code(card, layer)
         for mask in layer.stack:
@@ -266,7 +279,7 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
     gravity = geometry.gravity_at_rest(surface, recipe.frame)
     down, density = _down(grid, gravity), _density(grid, found)
     fields = exposures.result() if seams is None else [field.across(seams) for field in exposures.result()]
-    return _Ground(fields, grid, plans, down, gravity, density, seams)
+    return _Ground(fields, looks, grid, plans, down, gravity, density, seams)
 
 
 def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField]:

@@ -52,6 +52,45 @@ def steel(path: Path, dtype=np.uint8, size=96) -> Path:
 # --- weather
 
 
+def test_an_exemplar_gives_its_colours_and_the_recipe_keeps_it(tmp_path):
+    path, photo = steel(tmp_path / "steel.png"), tmp_path / "lichen.png"
+    rng = np.random.default_rng(0)
+    write_image(photo, (np.array([60, 180, 90]) + 15 * rng.standard_normal((64, 80, 1))).clip(0, 255).astype(np.uint8))
+    exemplar = ["--exemplar", photo, "--exemplar-part", "8,0,64,64", "--exemplar-width", "0.2"]
+    words = ["--exemplar-source", "the churchyard", "--exemplar-licence", "CC0-1.0"]
+    sabi("weather", path, "--effect", "moss", "--age", "1", *exemplar, *words)
+    pixels, _ = read_image(tmp_path / "steel_weathered.png")
+    red, green, blue = pixels.reshape(-1, 3)[(pixels != read_image(path)[0]).any(axis=2).reshape(-1)].mean(axis=0)
+    assert green > red + 40
+    assert green > blue + 40
+    sidecar = tmp_path / "steel_weathered.png.sabi.json"
+    said = json.loads(sidecar.read_text())["recipe"]["layers"][0]["exemplar"]
+    assert (said["name"], said["source"], said["licence"]) == ("lichen.png", "the churchyard", "CC0-1.0")
+    assert (said["part"], said["width"], len(said["sha256"])) == ([8, 0, 64, 64], 0.2, 64)
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(json.loads(sidecar.read_text())["recipe"]))
+    photo.unlink()  # the recipe has all that it needs
+    sabi("weather", path, "--recipe", recipe, "--out", tmp_path / "again.png")
+    assert np.array_equal(read_image(tmp_path / "again.png")[0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--exemplar", "nowhere.jpg"], "nowhere.jpg is missing."),
+        (["--exemplar", "steel.png", "--exemplar-part", "0,0,8"], "is no part of a photograph"),
+        (["--exemplar", "steel.png", "--exemplar-part", "90,0,64,64"], "does not lie in steel.png"),
+        (["--exemplar", "steel.png", "--exemplar-part", "0,0,4,4"], "shows no texture"),
+        (["--exemplar", "steel.png", "--exemplar-width", "0"], "exemplar's width must be a number"),
+        (["--exemplar-source", "my garden"], "There is no exemplar"),
+    ],
+)
+def test_exemplars_that_are_none(tmp_path, arguments, sentence):
+    steel(tmp_path / "steel.png")
+    done = sabi("weather", "steel.png", *arguments, cwd=tmp_path, status=1)
+    assert sentence in " ".join(done.stderr.split())
+
+
 def test_weather_an_image(tmp_path):
     path = steel(tmp_path / "steel.png", np.uint16)
     arguments = ["weather", path, "--effect", "rust", "--age", "0.7", "--size", "0.3", "--seed", "3"]

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from ..files.write import check_suffix
 from ..items import Settings
 from ..photographed.exemplar import exemplar_of
+from ..protocol.belongs_on import kept_to_materials
 from ..protocol.errors import BadRecipe
 from ..protocol.exemplar import WIDTH
 from ..protocol.recipe import Recipe
@@ -34,6 +35,7 @@ class Asked:
     size: o.SizeOption = None
     changes: o.SetOption = None
     newest: o.NewestOption = False
+    keep: o.KeepOption = False
     out: o.OutOption = None
     overwrite: o.OverwriteOption = False
     format_: o.FormatOption = None
@@ -53,7 +55,7 @@ class Asked:
 
     def built(self) -> Recipe:
         """The recipe. Raises BadRecipe, BadFile."""
-        return self._with_exemplar(
+        return self._with_rest(
             o.build_recipe(
                 self.recipe, self.effect, self.age, self.seed, self.style, self.size, self.changes, self.newest
             )
@@ -64,11 +66,12 @@ class Asked:
 
         Raises BadRecipe, and BadFile for an exemplar that is none.
         """
-        return self._with_exemplar(
+        return self._with_rest(
             o.change_recipe(recipe, self.age, self.seed, self.style, self.size, self.changes, self.newest)
         )
 
-    def _with_exemplar(self, recipe: Recipe) -> Recipe:
+    def _with_rest(self, recipe: Recipe) -> Recipe:
+        recipe = kept_to_materials(recipe) if self.keep else recipe
         part = o.parse_part(self.exemplar_part)
         if self.exemplar is None:
             if part or self.exemplar_source or self.exemplar_licence:

@@ -39,17 +39,19 @@ def licences() -> dict[str, Any]:
 
     What a network's training went on from counts too. Raises NetworkError where a network cannot be read.
     """
+    found = Networks.load()
+    found.newest("painter")
     networks = {}
-    painter = Networks.load().newest("painter")
-    made = [*_trainings(painter.card.training)]
-    images = {image["image"]: image for training in made for image in training.get("images", ())}
-    networks["painter"] = {
-        "version": painter.card.version,
-        "sha256": painter.sha256,
-        "licence": painter.card.licence,
-        "images": [images[name] for name in sorted(images)],
-        "backbones": list({b["name"]: b for b in (training.get("backbone") for training in made) if b}.values()),
-    }
+    for network in map(found.newest, found.hashes):
+        made = [*_trainings(network.card.training)]
+        images = {image["image"]: image for training in made for image in training.get("images", ())}
+        networks[network.card.name] = {
+            "version": network.card.version,
+            "sha256": network.sha256,
+            "licence": network.card.licence,
+            "images": [images[name] for name in sorted(images)],
+            "backbones": list({b["name"]: b for b in (training.get("backbone") for training in made) if b}.values()),
+        }
     return {"sabi": "GPL-3.0-or-later", "networks": networks}
 
 

@@ -128,6 +128,14 @@ NewestOption = Annotated[
         help="Use the networks that are here also where the recipe was made with others: shapes may differ.",
     ),
 ]
+KeepOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-to-materials",
+        rich_help_panel=LOOK,
+        help="Textures and frames: rust only on metal, moss on stone, wood and soil, ...; needs a segmenter (README).",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(

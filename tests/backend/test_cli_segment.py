@@ -63,6 +63,20 @@ def test_an_effects_mask_is_that_of_its_materials(tmp_path, monkeypatch, capsys)
     assert mask[:, 52:].max() < 5  # foliage
 
 
+def test_weathering_keeps_to_materials(tmp_path, monkeypatch, make_painter):
+    make_painter(tmp_path / "networks" / "painter.onnx")
+    save(tmp_path / "wall.png", halves(96, 96))
+    monkeypatch.setattr(
+        sys, "argv", ["sabi", "weather", str(tmp_path / "wall.png"), "-e", "moss", "-a", "1", "--keep-to-materials"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    changed = (read_image(tmp_path / "wall_weathered.png")[0] != halves(96, 96)).any(-1)
+    assert changed[:, :44].any()
+    assert not changed[:, 52:].any()
+
+
 def test_nothing_is_overwritten(tmp_path, monkeypatch, capsys):
     save(tmp_path / "wall.png", halves())
     (tmp_path / "wall_brick.png").write_bytes(b"mine")

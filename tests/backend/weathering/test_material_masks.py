@@ -6,7 +6,7 @@ import pytest
 import segmenters
 
 from sabi.backend.networks.registry import Networks
-from sabi.backend.protocol.belongs_on import BELONGS_ON
+from sabi.backend.protocol.belongs_on import BELONGS_ON, kept_to_materials
 from sabi.backend.protocol.errors import BadRecipe, NetworkError
 from sabi.backend.protocol.mask_stack import Mask
 from sabi.backend.protocol.materials import Material, masked, of_mask
@@ -93,3 +93,21 @@ def test_names():
 def test_recipes_carry_them():
     made = recipe("material:stone+brick")
     assert Recipe.from_json(made.to_json()) == made
+
+
+def test_layers_are_kept_to_what_their_effects_belong_on():
+    kept = kept_to_materials(
+        Recipe(
+            (
+                Layer(Effect.RUST, mask="mask"),
+                Layer(Effect.MOSS).with_masks([Mask("material:metal")]),
+                Layer(Effect.GREYED_WOOD),
+            )
+        )
+    )
+    assert [[mask.mask for mask in layer.stack] for layer in kept.layers] == [
+        ["mask", "material:metal+painted_surface"],
+        ["material:metal"],
+        ["material:wood"],
+    ]
+    assert kept_to_materials(kept) == kept

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m sabi.export_onnx data | train | evaluate | export painter | segmenter
+"""python -m sabi.export_onnx data | train | evaluate | export painter | segmenter | harmonizer
 
 The painter:
 data      writes a picture of every training plate: photograph, weathered area, degrees, base, maps
@@ -13,6 +13,11 @@ data      renders the scenes that are not there yet (with bpy), and writes a pic
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
 export    writes the checkpoint as three files, checked against torch, with the confidences that `auto` stops at
 evaluate  prints one JSON line of the figures on held scenes and mixtures, and writes the worst pictures and the confusion
+The harmonizer:
+data      writes a picture of training pairs: a photograph, and the same with a part disturbed
+train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
+export    writes the checkpoint as backend/networks/harmonizer.onnx, checked against torch
+evaluate  prints one JSON line of the figures on photographs left out, with baselines, and a sheet of the best and the worst
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from pathlib import Path
 from ..backend.protocol.errors import SabiError
 from . import adding, base_sheet, evaluation, export, plate_sheet, sheet, training
 from .data import photographs, textures
+from .harmonizer import commands as harmonizer_commands
 from .painting import Brush
 from .segmenter import commands as segmenter_commands
 
@@ -44,6 +50,7 @@ def main() -> None:
     named = ("data", "train", "evaluate", "export")
     networks = {name: commands.add_parser(name).add_subparsers(dest="network", required=True) for name in named}
     segmenter_commands.add_options({name: networks[name].add_parser("segmenter") for name in named}, SHIPPED.parent)
+    harmonizer_commands.add_options({name: networks[name].add_parser("harmonizer") for name in named}, SHIPPED.parent)
     data, train, evaluate, write = (networks[name].add_parser("painter") for name in named)
     for command in (data, train, evaluate, write):
         command.add_argument("--data", help="folder with textures/ and backbone/ (else SABI_DATA, else ../shared/data)")
@@ -68,6 +75,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.network == "segmenter":
         segmenter_commands.run(args)
+        return
+    if args.network == "harmonizer":
+        harmonizer_commands.run(args)
         return
     args.out.mkdir(parents=True, exist_ok=True)
     if args.command == "export":

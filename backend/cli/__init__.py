@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | segment | licences |
-timelapse | report`. One file a command.
+timelapse | report | harmonize`. One file a command.
 
 The only user of typer and rich.
 """
@@ -17,7 +17,21 @@ import typer
 
 from ..protocol.errors import Cancelled, SabiError
 from ..version import VERSION
-from . import batch, degree, demo, doctor, effects, flamenco, licences, results, segment, serve, timelapse, weather
+from . import (
+    batch,
+    degree,
+    demo,
+    doctor,
+    effects,
+    flamenco,
+    harmonize,
+    licences,
+    results,
+    segment,
+    serve,
+    timelapse,
+    weather,
+)
 from .report import show_error
 
 app = typer.Typer(
@@ -48,6 +62,7 @@ app.command("weather")(_interruptible(weather.command))
 app.command("batch")(_interruptible(batch.command))
 app.command("flamenco")(flamenco.command)
 app.command("timelapse")(_interruptible(timelapse.command))
+app.command("harmonize")(_interruptible(harmonize.command))
 app.command("report")(_interruptible(results.command))
 app.command("serve")(serve.command)
 app.command("doctor")(doctor.command)

@@ -488,6 +488,20 @@ def test_help_and_version():
     assert "complete" in sabi("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
 
 
+# --- harmonize
+
+
+def test_harmonize_says_what_is_wrong_and_writes_nothing(tmp_path):
+    """No harmonizer ships with Sabi: one that was trained is named by its folder."""
+    path, mask = steel(tmp_path / "steel.png"), tmp_path / "mask.png"
+    write_image(mask, np.zeros((96, 96, 1), np.uint8))
+    done = sabi("harmonize", path, mask, status=1)
+    assert "There is no network 'harmonizer'" in done.stderr
+    assert "train harmonizer" in done.stderr
+    assert "is missing" in sabi("harmonize", tmp_path / "x.png", mask, status=1).stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"steel.png", "mask.png"}
+
+
 # --- recipes from options
 
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pairs for the harmonizer: a real photograph, and the same with a part of it disturbed as a careless composite is.
+
+Ranges of a disturbance, of which two to four are drawn at once: gain 0.55 to 1.8 and white balance 0.75 to 1.33 a channel
+(on linear light), gamma 0.6 to 1.65, saturation 0.4 to 1.6, contrast 0.65 to 1.5 about the part's mean (on sRGB), and statistics
+(mean and deviation of each channel) of a part of another photograph, taken over by 0.3 to 0.8. Parts are two in three smooth
+blobs, else segments of the photograph (Felzenszwalb), of 4 to 50 % of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from skimage.segmentation import felzenszwalb
+
+from ...backend.weathering.colour import to_linear, to_srgb
+
+SIZE = 256
+HELD_OUT = 4  # every fourth file, in the order of their names, is kept out of training
+AREA = (0.04, 0.5)
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """uint8 [H, W, 3], its segments [H, W] at the same size, and what the manifest says of it."""
+
+    pixels: np.ndarray
+    segments: np.ndarray
+    said: dict[str, str]
+
+
+def read_photographs(folder: Path, held_out: bool, longest: int = 512) -> list[Photograph]:
+    """Photographs of `folder`/photos, one side of the split. Raises FileNotFoundError where there are none."""
+    with open(folder / "photos" / "manifest.csv", newline="", encoding="utf-8") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["id"])
+    chosen = [row for number, row in enumerate(rows) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
+    found = []
+    for row in chosen:
+        path = folder / "photos" / f"{row['id']}.jpg"
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+        small.thumbnail((longest, longest), Image.Resampling.BOX)
+        pixels = np.asarray(small).copy()
+        said = {"image": f"photos/{row['id']}", "source_path": f"{row['id']}.jpg"}
+        said |= {name: row[name] for name in ("source_repository", "licence")}
+        said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        segments = felzenszwalb(pixels, scale=300, sigma=0.8, min_size=pixels.size // 600)
+        found.append(Photograph(pixels, segments, said))
+    return found
+
+
+def draw_pair(
+    photographs: Sequence[Photograph], rng: np.random.Generator, size: int = SIZE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """composite and truth, float32 [S, S, 3] in sRGB 0..1, and the mask [S, S, 1] of what was disturbed."""
+    while True:
+        photograph = photographs[rng.integers(len(photographs))]
+        truth, segments = _crop(photograph, rng, size)
+        mask = _blob(rng, size) if rng.random() < 2 / 3 else _segment(segments, rng)
+        if AREA[0] < mask.mean() < AREA[1]:
+            break
+    other = photographs[rng.integers(len(photographs))].pixels[::4, ::4].reshape(-1, 3) / np.float32(255)
+    part = truth[mask[..., 0] > 0.5]
+    changed = disturb(truth, part, other, rng)
+    return truth + mask * (changed - truth), truth, mask
+
+
+def disturb(image: np.ndarray, part: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The whole image disturbed as is said above; `part` [N, 3] are the texels it is meant for, `other` another's."""
+    draws = {
+        "gain": lambda x: to_srgb(to_linear(x) * np.float32(np.exp(rng.uniform(np.log(0.55), np.log(1.8))))),
+        "balance": lambda x: to_srgb(
+            to_linear(x) * np.exp(rng.uniform(np.log(0.75), np.log(1.33), 3)).astype(np.float32)
+        ),
+        "gamma": lambda x: x ** np.float32(np.exp(rng.uniform(np.log(0.6), np.log(1.65)))),
+        "saturation": lambda x: _about(x, x.mean(-1, keepdims=True), rng.uniform(0.4, 1.6)),
+        "contrast": lambda x: _about(x, part.mean(0), rng.uniform(0.65, 1.5)),
+        "statistics": lambda x: x + np.float32(rng.uniform(0.3, 0.8)) * (_matched(x, part, other, rng) - x),
+    }
+    names = rng.permutation(list(draws))[: rng.integers(2, 5)]
+    for name in names:
+        image = np.clip(draws[name](image), 0, 1).astype(np.float32)
+    return image
+
+
+def _about(x: np.ndarray, middle: np.ndarray, factor: float) -> np.ndarray:
+    return middle + (x - middle) * np.float32(factor)
+
+
+def _matched(x: np.ndarray, part: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    begin = rng.integers(max(len(other) // 2, 1))
+    theirs = other[begin : begin + max(len(other) // 2, 1)]
+    ratio = np.clip((theirs.std(0) + 0.02) / (part.std(0) + 0.02), 0.5, 2)
+    return (x - part.mean(0)) * ratio + theirs.mean(0)
+
+
+def _crop(photograph: Photograph, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    height, width = photograph.pixels.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.55, 1))
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    box = slice(top, top + side), slice(left, left + side)
+    picture = Image.fromarray(photograph.pixels[box]).resize((size, size), Image.Resampling.BILINEAR)
+    rows = np.arange(size) * side // size
+    truth, segments = np.asarray(picture, np.float32) / 255, photograph.segments[box][np.ix_(rows, rows)]
+    return (truth[:, ::-1].copy(), segments[:, ::-1]) if rng.random() < 0.5 else (truth, segments)
+
+
+def _blob(rng: np.random.Generator, size: int) -> np.ndarray:
+    coarse = rng.standard_normal((size // 16, size // 16))
+    field = ndimage.zoom(ndimage.gaussian_filter(coarse, rng.uniform(1.5, 3)), 16, order=1)
+    inside = ndimage.label(field > np.quantile(field, 1 - rng.uniform(0.06, 0.5)))[0]
+    largest = np.bincount(inside.ravel())[1:].argmax() + 1
+    return _soft(inside == largest, rng)
+
+
+def _segment(segments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    chosen = segments == segments[rng.integers(len(segments)), rng.integers(len(segments))]
+    return _soft(chosen, rng)
+
+
+def _soft(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return ndimage.gaussian_filter(mask.astype(np.float32), rng.uniform(0.3, 1.5))[..., None]
+
+
+def draw_sheet(folder: Path, path: Path, count: int = 12, side: int = 160) -> Path:
+    """A picture of pairs as training sees them, a row each: composite, truth, mask."""
+    photographs, sheet = read_photographs(folder, held_out=False), Image.new("RGB", (6 * side, count // 2 * side))
+    for number in range(count):
+        for column, part in enumerate(draw_pair(photographs, np.random.default_rng(number), side)):
+            shown = Image.fromarray(np.rint(255 * np.broadcast_to(part, (side, side, 3))).astype(np.uint8))
+            sheet.paste(shown, ((number % 2 * 3 + column) * side, number // 2 * side))
+    sheet.save(path)
+    return path

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A trained harmonizer -> one ONNX file with its card inside, checked against torch before it is put in place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from ...backend.networks.card import CARD_KEY, Card
+from ..export import OPSET, TOLERANCE, ExportError
+from . import network as harmonizers
+from .training import trained
+
+MAX_BYTES = 8 << 20
+VERSION = "1.0"
+
+
+def export_checkpoint(checkpoint: Path, path: Path) -> None:
+    """Writes `path` whole or not at all. Raises ExportError when opset, size or agreement with torch are not as they must be."""
+    model, made = trained(checkpoint)
+    export_harmonizer(model, card(made), path)
+
+
+def card(made: dict) -> Card:
+    """The overlap is 0: the whole image is seen at once, small."""
+    return Card(
+        name="harmonizer",
+        version=VERSION,
+        inputs={"composite": ["r", "g", "b"], "mask": ["mask"]},
+        outputs={harmonizers.OUTPUT: [f"{row}_{column}" for row in "rgb" for column in ("r", "g", "b", "1")]},
+        multiple=harmonizers.MULTIPLE,
+        overlap=0,
+        training=made,
+    )
+
+
+def export_harmonizer(model: harmonizers.Harmonizer, card: Card, path: Path) -> None:
+    model = model.eval().float()
+    axes = {name: {0: "n", 2: "h", 3: "w"} for name in harmonizers.INPUTS}
+    axes |= {harmonizers.OUTPUT: {0: "n", 2: "map_h", 3: "map_w"}}
+    temporary = path.with_suffix(".tmp.onnx")
+    try:
+        torch.onnx.export(
+            model,
+            inputs_of(1, 64, 96),
+            str(temporary),
+            input_names=list(harmonizers.INPUTS),
+            output_names=[harmonizers.OUTPUT],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        graph = onnx.load(temporary)
+        graph.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
+        onnx.checker.check_model(graph)
+        onnx.save(graph, temporary)
+        check(model, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def inputs_of(count: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random colours, and a mask with a soft border in the middle."""
+    generator = torch.Generator().manual_seed(height)
+    mask = torch.zeros(count, 1, height, width)
+    mask[..., height // 4 : height // 2, width // 4 : -width // 4] = 1
+    composite = torch.rand(count, 3, height, width, generator=generator)
+    return composite, torch.nn.functional.avg_pool2d(mask, 5, 1, 2)
+
+
+def check(model: harmonizers.Harmonizer, path: Path) -> None:
+    """Opset, size, card, and the same map as torch at two sizes that were not traced."""
+    graph = onnx.load(path)
+    opsets = [o.version for o in graph.opset_import if o.domain in ("", "ai.onnx")]
+    if not opsets or max(opsets) > OPSET:
+        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
+    if path.stat().st_size > MAX_BYTES:
+        raise ExportError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} may ship")
+    Card.from_json({p.key: p.value for p in graph.metadata_props}[CARD_KEY])
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for count, height, width in ((1, 160, 128), (2, 96, 224)):
+        composite, mask = inputs_of(count, height, width)
+        with torch.no_grad():
+            expected = model(composite, mask).numpy()
+        (got,) = session.run(None, {"composite": composite.numpy(), "mask": mask.numpy()})
+        difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
+        if not difference <= TOLERANCE:
+            raise ExportError(f"onnxruntime differs from torch by {difference} at {height} x {width}")

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The harmonizer's network, pairs, training, export and evaluation hang together, on a few small pictures."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from sabi.backend.files.image import read_image, write_image
+from sabi.backend.networks.card import CARD_KEY, Card
+from sabi.backend.weathering.colour import to_linear, to_srgb
+from sabi.export_onnx.export import ExportError
+from sabi.export_onnx.harmonizer import composites, evaluation, export, training
+from sabi.export_onnx.harmonizer.network import Harmonizer, apply, statistics
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight made-up photographs: smooth colours, two of them kept out of training."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "photos").mkdir()
+    rows = ["id,width,height,source_repository,licence"]
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        coarse = rng.integers(40, 215, (5, 6, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize((200, 160), Image.Resampling.BICUBIC)
+        image.save(folder / "photos" / f"p{number}.jpg", quality=95)
+        rows.append(f"p{number},200,160,made/up,CC0-1.0")
+    (folder / "photos" / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    training.train(training.Options(minutes=0.1, size=64, batch=2, threads=1), folder, out, log_every=1)
+    return out
+
+
+def test_what_is_not_trained_is_the_identity():
+    composite, mask = export.inputs_of(2, 64, 96)
+    model = Harmonizer().eval()
+    with torch.no_grad():
+        assert torch.allclose(apply(composite, mask, model(composite, mask)), composite, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [4, 16, 30])
+def test_statistics_do_not_depend_on_the_masks_area(side):
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., :side, :side] = 1
+    x = (3 * mask - 9 * (1 - mask)).repeat(1, 2, 1, 1)
+    mean, deviation = statistics(x, mask)
+    assert mean.flatten().tolist() == pytest.approx([3, 3], abs=1e-3)
+    assert deviation.max() < 0.05
+
+
+def test_pairs_differ_in_the_mask_alone(folder):
+    photographs = composites.read_photographs(folder, held_out=False)
+    apart = []
+    for seed in range(20):
+        composite, truth, mask = composites.draw_pair(photographs, np.random.default_rng(seed), 64)
+        assert np.array_equal(composite[mask[..., 0] == 0], truth[mask[..., 0] == 0])
+        assert composites.AREA[0] < mask.mean() < composites.AREA[1]
+        assert composite.min() >= 0
+        assert composite.max() <= 1
+        apart.append(evaluation.fmse(composite, truth, mask))
+    assert np.median(apart) > 100, "a disturbance is seen"
+
+
+def test_what_is_left_out_is_never_trained_on(folder):
+    names = [{p.said["image"] for p in composites.read_photographs(folder, held)} for held in (False, True)]
+    assert len(names[0]) == 6
+    assert names[1] == {"photos/p3", "photos/p7"}
+
+
+def test_training_resumes(folder, run, tmp_path):
+    kept = torch.load(run / training.CHECKPOINT, weights_only=False)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == kept["step"] >= 2
+    assert len(kept["made"]["images"]) == 6
+    (tmp_path / training.CHECKPOINT).write_bytes((run / training.CHECKPOINT).read_bytes())
+    training.train(training.Options(minutes=0.0, size=64, batch=2, threads=1), folder, tmp_path)
+    again = torch.load(tmp_path / training.CHECKPOINT, weights_only=False)
+    assert again["step"] == kept["step"]
+    assert all(torch.equal(a, b) for a, b in zip(again["model"].values(), kept["model"].values(), strict=True))
+
+
+def test_export_and_evaluation(folder, run, tmp_path):
+    path = tmp_path / "harmonizer.onnx"
+    export.export_checkpoint(run / training.CHECKPOINT, path)
+    card = Card.from_json({p.key: p.value for p in onnx.load(path).metadata_props}[CARD_KEY])
+    assert card.training["images"][0]["licence"] == "CC0-1.0"
+    figures = evaluation.evaluate(path, folder, tmp_path, count=4)
+    assert figures["bytes"] < export.MAX_BYTES
+    assert figures["composite_fmse"] > 50
+    assert set(figures["baselines"]) == {"reinhard", "histogram"}
+    assert (tmp_path / "harmonizer.png").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".exr"])
+def test_the_command_line_changes_the_part_alone(folder, tmp_path, suffix):
+    """By a network that adds a tenth of red: 16-bit PNG in sRGB, EXR in scene-linear."""
+    model = Harmonizer()
+    with torch.no_grad():
+        model.out.bias[3] = float(np.arctanh(0.1 / 2))
+    (tmp_path / "networks").mkdir()
+    export.export_harmonizer(model, export.card({}), tmp_path / "networks" / "harmonizer.onnx")
+    rng, mask = np.random.default_rng(0), np.zeros((90, 120, 1), np.uint8)
+    mask[20:60, 30:90] = 255
+    encoded = (0.2 + 0.5 * rng.random((90, 120, 3))).astype(np.float32)
+    stored = to_linear(encoded) if suffix == ".exr" else (encoded * 65535).astype(np.uint16)
+    image, out = tmp_path / f"image{suffix}", tmp_path / f"out{suffix}"
+    write_image(image, stored)
+    write_image(tmp_path / "mask.png", mask)
+    command = [sys.executable, "-m", "sabi.backend", "harmonize", image, tmp_path / "mask.png", "--out", out]
+    environment = {**os.environ, "SABI_NETWORKS": str(tmp_path / "networks")}
+    done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before, after = read_image(image)[0], read_image(out)[0]
+    inside = mask[..., 0] > 0
+    assert after.dtype == before.dtype
+    assert np.array_equal(after[~inside], before[~inside])
+    seen = [to_srgb(x) if suffix == ".exr" else x / np.float32(65535) for x in (before, after)]
+    assert (seen[1] - seen[0])[inside].mean(0) == pytest.approx([0.1, 0, 0], abs=2e-3)
+
+
+def test_a_file_that_computes_otherwise_is_not_exported(run, tmp_path):
+    model, made = training.trained(run / training.CHECKPOINT)
+    path = tmp_path / "harmonizer.onnx"
+    export.export_harmonizer(model, export.card(made), path)
+    with torch.no_grad():
+        model.out.bias[0] += 0.1
+    with pytest.raises(ExportError, match="differs from torch"):
+        export.check(model, path)

@@ -133,6 +133,13 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
             column.prop(layer, "style_share")
     else:
         column.label(text="The painter in use does not paint this effect", icon="ERROR")
+    if layer.exemplar:
+        row = column.row(align=True)
+        row.prop(layer, "exemplar_name")
+        row.operator("sabi.exemplar_remove", text="", icon="X")
+        column.prop(layer, "exemplar_width")
+    else:
+        column.operator("sabi.exemplar_open", icon="IMAGE_DATA")
     row = column.row(align=True)
     row.prop(layer, "seed")
     row.operator("sabi.seed_roll", text="", icon="FILE_REFRESH")
@@ -235,6 +242,9 @@ class _Further(_OfLayer):
         layer, column = self.layer(context), self.layout.column()
         for name in ("relief", "style"):
             column.prop(layer, name)
+        if layer.exemplar:
+            column.prop(layer, "exemplar_source")
+            column.prop(layer, "exemplar_licence")
         column.prop(layer.exposure, "strict")
 
 

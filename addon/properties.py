@@ -23,9 +23,10 @@ from bpy.props import (
 
 from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
+from ..backend.protocol.exemplar import WIDTH, Exemplar
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
 from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
-from . import live, mask_kinds, presets, styles
+from . import exemplar_text, live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 from .export_settings import SABI_PG_export
 from .on_object import CHANNEL_SOCKETS
@@ -336,6 +337,24 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         get=styles.get_share,
         set=styles.set_share,
     )
+    exemplar: StringProperty(options={"HIDDEN"}, update=live.changed)  # see exemplar_text
+    exemplar_name: StringProperty(name="Photograph", description="What the layer looks like; it keeps a copy")
+    exemplar_width: FloatProperty(
+        name="Photograph Width",
+        description="How many metres the photograph spans",
+        min=1e-3,
+        max=1000,
+        soft_max=10,
+        default=WIDTH,
+        precision=3,
+        update=live.changed,
+    )
+    exemplar_source: StringProperty(
+        name="Photograph From", description="Where the photograph came from, for the recipe to say", maxlen=500
+    )
+    exemplar_licence: StringProperty(
+        name="Photograph Licence", description="The photograph's licence, for the recipe to say", maxlen=500
+    )
     masks: CollectionProperty(name="Masks", description="Where the layer may act, in order", type=SABI_PG_mask)
     active_mask: IntProperty(name="Active Mask", description="The mask whose settings are shown", min=0)
     albedo: FloatProperty(
@@ -492,8 +511,18 @@ def layer_of(layer: SABI_PG_layer) -> words.Layer:
         channels=ChannelOpacity(**{name: plain(getattr(layer, name)) for name in CHANNEL_SOCKETS}),
         curve=Curve(tuple((plain(p.degree), plain(p.opacity)) for p in layer.curve), layer.curve_smooth),
         hidden=layer.hidden,
+        exemplar=exemplar_of(layer),
         **rest,
     )
+
+
+def exemplar_of(layer: SABI_PG_layer) -> Exemplar | None:
+    """Raises BadRecipe."""
+    found = exemplar_text.parse(layer.exemplar)
+    if found is None:
+        return None
+    said = {name: getattr(layer, f"exemplar_{name}") for name in ("source", "licence")}
+    return replace(found, width=plain(layer.exemplar_width), **said)
 
 
 def mask_name(mask: SABI_PG_mask) -> str:
@@ -540,6 +569,14 @@ def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     for name in words.Exposure.__dataclass_fields__:
         setattr(target.exposure, name, getattr(layer.exposure, name))
     target.style, target.custom_style = styles.as_text(layer.style), ""
+    fill_exemplar(target, layer.exemplar)
+
+
+def fill_exemplar(target: SABI_PG_layer, exemplar: Exemplar | None) -> None:
+    for name in ("name", "source", "licence"):
+        setattr(target, f"exemplar_{name}", getattr(exemplar, name) if exemplar is not None else "")
+    target.exemplar_width = exemplar.width if exemplar is not None else WIDTH
+    target.exemplar = exemplar_text.as_text(exemplar)
 
 
 def fill_mask(target: SABI_PG_mask, mask: Mask) -> None:

@@ -31,6 +31,7 @@ _MODULES = (
     "instance_operators",
     "remedies",
     "degree_operators",
+    "exemplar_operators",
     "panels",
 )
 

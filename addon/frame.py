@@ -46,6 +46,7 @@ class FrameRender:
     """
 
     _how = {"write_still": True}  # what Blender's operator is told
+    _when_stopped = WHY_STOPPED
 
     def __init__(self, context: bpy.types.Context, path: Path, *, white: bool = True) -> None:
         self._scene, self._layer = context.scene, context.view_layer
@@ -99,7 +100,7 @@ class FrameRender:
         settings, self._settings = self._settings, None
         with settings:
             if self._ended == "cancel" or self._cancelled:
-                raise Cancelled("The render was stopped.", WHY_STOPPED)
+                raise Cancelled("The render was stopped.", self._when_stopped)
             self.passes = self._written()
         return True
 

@@ -27,6 +27,7 @@ from .stage import Saved
 
 SIDECAR = "timelapse.sabi.json"
 KIND = "blender"
+GOES_ON = "The frames that are there stay: start it again to go on."
 _END_OF_PNG = b"IEND\xaeB`\x82"
 
 
@@ -226,6 +227,8 @@ def _check_video(film: Film) -> None:
 class StillRender(FrameRender):
     """One frame of the scene as a PNG that is there whole or not at all."""
 
+    _when_stopped = GOES_ON
+
     def __init__(self, context: bpy.types.Context, path: Path, frame: int) -> None:
         super().__init__(context, path, white=False)
         self._path, self._frame = path.with_name(f".{path.stem}.part.png"), frame
@@ -246,6 +249,8 @@ class StillRender(FrameRender):
         try:
             save_output(saved, render.image_settings)
             saved.set(render, "filepath", str(self._path))
+            if self._undenoised:
+                saved.set(self._scene.cycles, "use_denoising", False)
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")
             for name, value in (
                 ("media_type", "IMAGE"),
@@ -265,6 +270,7 @@ class VideoRender(FrameRender):
     """The frames encoded by Blender, in a scene of their own that is gone afterwards."""
 
     _how = {"animation": True}
+    _when_stopped = GOES_ON
 
     def __init__(self, frames: Sequence[Path], video: Path, fps: float) -> None:
         self._frames, self._target, self._fps = frames, video, fps

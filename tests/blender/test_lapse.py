@@ -93,7 +93,7 @@ def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
 
     first, third, whole = files[0].read_bytes(), files[2].read_bytes(), shown(files[2])
     stamp = files[0].stat().st_mtime_ns
-    files[2].write_bytes(third[:-20])
+    files[2].write_bytes(third[: len(third) // 2])
     files[4].unlink()
     bpy.ops.sabi.timelapse(directory=str(out), wait=True)
     assert np.array_equal(shown(files[2]), whole), "one that was cut short is rendered again, the same"

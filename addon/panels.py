@@ -9,7 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ..backend.protocol.recipe import Exposure
-from . import effects, freshness, on_object, problems, units, work
+from . import effects, freshness, on_object, problems, styles, units, work
 from .capture_settings import CaptureSettings
 from .later import Later
 from .mask_kinds import COMBINE, KINDS, OF_LAYERS
@@ -95,6 +95,8 @@ class _Recipe(_Tab):
         layout, settings = self.layout, context.scene.sabi
         if untouched(settings) and not bpy.app.timers.is_registered(_begin):
             bpy.app.timers.register(_begin, first_interval=0.0)  # nothing may be changed while drawing
+        if styles.outdated() and not bpy.app.timers.is_registered(styles.catch_up):
+            bpy.app.timers.register(styles.catch_up, first_interval=0.0)
         row = layout.row()
         row.template_icon_view(settings, "preset", show_labels=True, scale=4.0, scale_popup=5.0)
         column = row.column(align=True)

@@ -57,6 +57,11 @@ def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
     fill_layer(layer, words.Layer(words.effect_named(layer.effect), seed=layer.seed % 2**32, **kept))
 
 
+def _style_changed(layer: SABI_PG_layer, context: bpy.types.Context) -> None:
+    styles.refresh(layer)
+    live.changed(layer, context)
+
+
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
 
 
@@ -75,13 +80,16 @@ def _below_items(mask: SABI_PG_mask, _context: bpy.types.Context) -> list[tuple[
     return _kept[key]
 
 
-def _get_below(mask: SABI_PG_mask) -> int:
-    return mask.number if mask.number <= _place(mask) else 0
+def _number_changed(mask: SABI_PG_mask, _context: bpy.types.Context) -> None:
+    """The menu shows what the number says; it has no getter, which a view may draw while a bake ends."""
+    with _alone():
+        mask.below = str(mask.number) if 0 < mask.number <= _place(mask) else "NONE"
 
 
-def _set_below(mask: SABI_PG_mask, number: int) -> None:
-    mask.number = number
-    live.changed(mask, bpy.context)
+def _below_chosen(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
+    if not _settling:
+        mask.number = 0 if mask.below == "NONE" else int(mask.below)
+        live.changed(mask, context)
 
 
 _settling = False
@@ -149,13 +157,14 @@ class SABI_PG_mask(bpy.types.PropertyGroup):
         description="What says where the layer may act: where it is white or 1; empty for everywhere",
         update=live.changed,
     )
-    number: IntProperty(options={"HIDDEN"})  # of the layer below that is the mask, from 1; 0 for none
+    number: IntProperty(
+        options={"HIDDEN"}, update=_number_changed
+    )  # of the layer below that is the mask, from 1; 0 for none
     below: EnumProperty(
         name="Mask",
         description="The layer below whose coverage or degree says where this one may act, at any age",
         items=_below_items,
-        get=_get_below,
-        set=_set_below,
+        update=_below_chosen,
     )
     combine: EnumProperty(
         name="Combine",
@@ -311,22 +320,20 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
     style: StringProperty(
         name="Style Code",
         description="A style's name, or as JSON a blend of names by weight or a code; empty for the first",
-        update=live.changed,
+        update=_style_changed,
     )
     custom_style: StringProperty(options={"HIDDEN"})  # what was custom before another style was chosen
     style_first: EnumProperty(
         name="Style",
         description="Which look of the effect",
         items=styles.first_items,
-        get=styles.get_first,
-        set=styles.set_first,
+        update=styles.first_chosen,
     )
     style_second: EnumProperty(
         name="Blend With",
         description="A second look that is mixed in",
         items=styles.second_items,
-        get=styles.get_second,
-        set=styles.set_second,
+        update=styles.second_chosen,
     )
     style_share: FloatProperty(
         name="Blend",
@@ -334,8 +341,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         min=0,
         max=1,
         subtype="FACTOR",
-        get=styles.get_share,
-        set=styles.set_share,
+        update=styles.share_chosen,
     )
     exemplar: StringProperty(options={"HIDDEN"}, update=live.changed)  # see exemplar_text
     exemplar_name: StringProperty(name="Photograph", description="What the layer looks like; it keeps a copy")
@@ -568,7 +574,7 @@ def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
     target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
     for name in words.Exposure.__dataclass_fields__:
         setattr(target.exposure, name, getattr(layer.exposure, name))
-    target.style, target.custom_style = styles.as_text(layer.style), ""
+    target.custom_style, target.style = "", styles.as_text(layer.style)
     fill_exemplar(target, layer.exemplar)
 
 

@@ -8,7 +8,12 @@ first. What the menus cannot show is called custom; it stays in the menu when an
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import bpy
 
 from ..backend.protocol.errors import BadRecipe
 from . import effects
@@ -17,6 +22,8 @@ from .preferences import service
 CUSTOM, NONE = "CUSTOM", "NONE"
 Item = tuple[str, str, str, str, int]
 _kept: dict[object, list[Item]] = {}  # Blender keeps no copy of the strings of an enum that a function gives
+_busy = False
+_shown_for: tuple[object, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def first_items(layer, _context: object) -> list[Item]:  # type: ignore[no-untyp
             found.append((strange, strange, "The painter in use has no such style"))
         if custom:
             found.append((CUSTOM, "Custom", "A code from an exemplar, or a blend of several styles"))
-        _kept[key] = [(*item, "NONE", number) for number, item in enumerate(found)]
+        _kept[key] = [(*item, "NONE", _number(item[0])) for item in found]
     return _kept[key]
 
 
@@ -102,42 +109,75 @@ def second_items(layer, _context: object) -> list[Item]:  # type: ignore[no-unty
     if key not in _kept:
         found = [(NONE, "None", "No other style is blended in")]
         found += [(name, effects.in_words(name), "") for name in names if name != now.first]
-        _kept[key] = [(*item, "NONE", number) for number, item in enumerate(found)]
+        _kept[key] = [(*item, "NONE", _number(item[0])) for item in found]
     return _kept[key]
 
 
-def get_first(layer) -> int:  # type: ignore[no-untyped-def]
-    return _number(first_items(layer, None), chosen(layer).first)
-
-
-def set_first(layer, number: int) -> None:  # type: ignore[no-untyped-def]
-    now, name = chosen(layer), first_items(layer, None)[number][0]
-    choose(layer, Chosen(name, now.second, now.share) if name != CUSTOM else Chosen(CUSTOM))
-
-
-def get_second(layer) -> int:  # type: ignore[no-untyped-def]
-    return _number(second_items(layer, None), chosen(layer).second)
-
-
-def set_second(layer, number: int) -> None:  # type: ignore[no-untyped-def]
-    now, name = chosen(layer), second_items(layer, None)[number][0]
-    if now.first != CUSTOM:
-        choose(layer, Chosen(now.first, name, now.share if now.second != NONE else 0.5))
-
-
-def get_share(layer) -> float:  # type: ignore[no-untyped-def]
-    return chosen(layer).share
-
-
-def set_share(layer, share: float) -> None:  # type: ignore[no-untyped-def]
+def refresh(layer) -> None:  # type: ignore[no-untyped-def]
+    """Has the menus show what the layer's text says. They have no getters: a view may draw those while a bake ends."""
     now = chosen(layer)
-    if now.second != NONE:
-        choose(layer, Chosen(now.first, now.second, share))
+    with _showing():
+        for name, shown, items in (("style_first", now.first, first_items), ("style_second", now.second, second_items)):
+            if any(item[0] == shown for item in items(layer, None)):
+                setattr(layer, name, shown)
+        layer.style_share = now.share
+
+
+def first_chosen(layer, _context: object) -> None:  # type: ignore[no-untyped-def]
+    """The first menu was used."""
+    if not _busy:
+        now, name = chosen(layer), layer.style_first
+        choose(layer, Chosen(name, now.second, now.share) if name != CUSTOM else Chosen(CUSTOM))
+
+
+def second_chosen(layer, _context: object) -> None:  # type: ignore[no-untyped-def]
+    now = chosen(layer)
+    if not _busy and now.first != CUSTOM:
+        choose(layer, Chosen(now.first, layer.style_second, now.share if now.second != NONE else 0.5))
+
+
+def share_chosen(layer, _context: object) -> None:  # type: ignore[no-untyped-def]
+    now = chosen(layer)
+    if not _busy and now.second != NONE:
+        choose(layer, Chosen(now.first, now.second, layer.style_share))
+
+
+def outdated() -> bool:
+    """Whether menus may show what another painter, or another file, had."""
+    return _shown_for != _state()
+
+
+def catch_up() -> None:
+    """Has the menus of all layers show what their texts say to the painter in use. A timer: panels may change nothing."""
+    global _shown_for
+    _shown_for = _state()
+    for scene in [scene for scene in bpy.data.scenes if scene.is_editable]:
+        for layer in scene.sabi.layers:
+            refresh(layer)
+            for mask in layer.masks:
+                mask.number = mask.number  # its menu follows
+
+
+def _state() -> tuple[object, str]:
+    return id(service.health), bpy.data.filepath
+
+
+@contextmanager
+def _showing() -> Iterator[None]:
+    """Within, menus that are set choose nothing."""
+    global _busy
+    before, _busy = _busy, True
+    try:
+        yield
+    finally:
+        _busy = before
 
 
 def _known(layer) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
     return effects.styles(layer.effect, service.health)
 
 
-def _number(items: list[Item], name: str) -> int:
-    return next((item[4] for item in items if item[0] == name), 0)
+def _number(name: str) -> int:
+    """Files keep a menu's choice by its number: by the name, whatever other styles there are."""
+    fixed = {NONE: 0, CUSTOM: 1}
+    return fixed[name] if name in fixed else 2 + zlib.crc32(name.encode()) % 2**30

@@ -33,6 +33,7 @@ class Outcome:
 
 Steps = Generator[Progress, None, Outcome]
 INTERVAL = 0.05  # seconds between steps
+SOONER = 0.02  # between those of work that gives way: an eye waits for it
 
 
 @dataclass
@@ -99,6 +100,7 @@ class Work:
 
 _current: Work | None = None
 _failure: SabiError | None = None
+_drawn = 0.0  # when areas were last told to draw
 _blocking = False
 _listener: Callable[[Progress], None] | None = None
 
@@ -218,11 +220,16 @@ def _tick() -> float | None:
     if not running():
         return None
     _current.step()
-    _redraw()
-    return INTERVAL if running() else None
+    if time.monotonic() - _drawn >= INTERVAL or _current.ended:
+        _redraw()
+    if not running():
+        return None
+    return SOONER if _current.gives_way else INTERVAL
 
 
 def _redraw() -> None:
+    global _drawn
+    _drawn = time.monotonic()
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR", "NODE_EDITOR"):

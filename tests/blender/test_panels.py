@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab in all three editors: it draws, quickly, without a backend; what is wrong stands beside what mends it."""
 
+import ast
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -208,3 +210,15 @@ def test_errors_of_backend_and_device_lead_to_the_preferences(monkeypatch, error
     assert "x" in drawn.labels
     button = ("preferences.addon_show", "Open Preferences", {"module": EXTENSION})
     assert (button in drawn.operators) is there
+
+
+def test_no_property_has_a_getter():
+    """A view that calls a getter while a bake ends in another thread leaves Blender refusing all changes."""
+    calls = [
+        (path.name, node)
+        for path in Path(panels.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Property")
+    ]
+    assert len(calls) > 100
+    assert [f"{file}:{node.lineno}" for file, node in calls if any(key.arg == "get" for key in node.keywords)] == []

@@ -144,3 +144,12 @@ def test_idle_networks_are_released(networks, weather, tmp_path):
             time.sleep(0.02)
         assert not networks.loaded()
         assert networks.device is not None  # health still knows what it ran on
+
+
+def test_a_job_for_exposures_alone_paints_nothing(server):
+    job = submit(server, query="?part=exposures")
+    assert events(server, job)[-1][0] == "done"
+    arrays, metadata = wire.loads(server.get(f"/v1/jobs/{job}/result?part=exposures").content)
+    assert {name: array.shape for name, array in arrays.items()} == {"exposures0": (64, 64, 4)}
+    assert arrays["exposures0"].dtype == np.uint8
+    assert json.loads(metadata["warnings"]) != ["It was done in a hurry."], "it was painted after all"

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from surfaces import box, plate, shuffled
 
 from sabi.backend.networks.registry import Networks
@@ -13,7 +14,7 @@ from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering import origin
 from sabi.backend.weathering.composite import coverage_map
-from sabi.backend.weathering.pipeline import reage, weather
+from sabi.backend.weathering.pipeline import exposures, reage, weather
 
 NOISE = Exposure(noise=1.0)
 LAYER = Layer(Effect.RUST, age=0.8, exposure=NOISE, feature_size=0.2)
@@ -232,3 +233,20 @@ def test_a_hidden_layer_is_not_painted(networks):
     assert np.array_equal(result.surface["albedo"].array, alone.surface["albedo"].array)
     again = reage(bare(), result.recipe, result.layers)
     assert np.array_equal(again["albedo"].array, alone.surface["albedo"].array)
+
+
+def test_exposures_are_those_of_painted_layers_and_go_on_around_islands(networks):
+    """What a kit's module is asked for, without painting it."""
+    surface = box(128)
+    recipe = Recipe((Layer(Effect.RUST), Layer(Effect.MOSS, hidden=True), Layer(Effect.MOSS, seed=3)))
+    fields, _ = exposures(surface, recipe)
+    painted = weather(surface, recipe, networks=networks).layers
+    inside = surface["island_mask"].array[..., 0] > 0
+    beside = ndimage.binary_dilation(inside, iterations=2) & ~inside
+    assert len(fields) == len(painted) == 2
+    for field, layer in zip(fields, painted, strict=True):
+        own = layer.channel("exposure")
+        assert np.abs(field[inside].astype(int) - own[inside]).max() <= 1
+        assert np.ptp(field[inside]) > 50
+        assert field[beside].min() >= field[inside].min()
+        assert field[beside].std() > 5, "nothing was continued"

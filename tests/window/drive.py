@@ -527,6 +527,155 @@ def live_preview() -> Steps:
     settings.live_preview, settings.size = False, "AUTO"
 
 
+def drag(points: list[tuple[int, int]]) -> Steps:
+    """A stroke of the mouse over the screen, with its left button held."""
+    subprocess.run(["xdotool", "mousemove", *map(str, points[0])], check=True)
+    yield 0.3
+    subprocess.run(["xdotool", "mousedown", "1"], check=True)
+    for x, y in points[1:]:
+        yield 0.05
+        subprocess.run(["xdotool", "mousemove", str(x), str(y)], check=True)
+    yield 0.1
+    subprocess.run(["xdotool", "mouseup", "1"], check=True)
+    yield 1.0
+
+
+def grey(image: bpy.types.Image) -> np.ndarray:
+    texels = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(texels)
+    return texels.reshape(-1, 4)[:, 0]
+
+
+def paint_mask() -> Steps:
+    """The brush beside the masks; a stroke with the mouse over the object; Ctrl Z."""
+    thing, tools = bpy.data.objects[report["object"]], bpy.context.scene.tool_settings
+    settings = bpy.context.scene.sabi
+    settings.active_layer = 0
+    with in_view():
+        bpy.ops.sabi.mask_image_new("INVOKE_DEFAULT", size=512)
+    yield 2.0
+    image = bpy.data.images[settings.layers[0].masks[0].source]
+    for owner in (tools, tools.image_paint):
+        if hasattr(owner, "unified_paint_settings"):
+            owner.unified_paint_settings.use_unified_color = True
+            owner.unified_paint_settings.color = (1.0, 1.0, 1.0)
+    if tools.image_paint.brush is None:  # Debian's 4.3 comes without Blender's own brushes
+        bpy.data.brushes.new("Brush", mode="TEXTURE_PAINT").asset_mark()
+        with in_view():
+            bpy.ops.brush.asset_activate(asset_library_type="LOCAL", relative_asset_identifier="Brush/Brush")
+        yield 0.5
+    brush = tools.image_paint.brush
+    found = {"mode": thing.mode, "canvas": tools.image_paint.canvas == image, "before": float(grey(image).max())}
+    found["brush"] = brush.name if brush else ""
+    with in_view():
+        bpy.ops.ed.undo_push(message="Begin to paint")  # scripts push none of their own
+    left, top, right, bottom = report["box"]
+    across = np.linspace(left + 0.3 * (right - left), left + 0.7 * (right - left), 12)
+    yield from drag([(int(x), (top + bottom) // 2) for x in across])
+    found["painted"] = float((grey(image) > 0.3).mean())
+    report["mask"] = found
+    view()[1].tag_redraw()
+    yield 2.0
+    shot(screen(), "mask")
+    press("ctrl+z")
+    yield 1.5
+    settings = bpy.context.scene.sabi
+    image = bpy.data.images[settings.layers[0].masks[0].source]
+    found["undone"] = float((grey(image) > 0.3).mean())
+    with in_view():
+        bpy.ops.object.mode_set(mode="OBJECT")
+        bpy.ops.sabi.mask_remove()
+
+
+def overlays() -> Steps:
+    """Coverage looked at on the object itself, and put away."""
+    thing = bpy.data.objects[report["object"]]
+    own = [slot.material.name for slot in thing.material_slots]
+    with in_view():
+        bpy.ops.sabi.overlay_show("EXEC_DEFAULT", mark="1 coverage")
+    yield 8.0  # shaders compile
+    view()[1].tag_redraw()
+    yield 1.0
+    shot(screen(), "overlay")
+    shown = [slot.material.name for slot in thing.material_slots]
+    with in_view():
+        bpy.ops.sabi.overlay_hide()
+    yield 0.5
+    report["overlay"] = {"shown": shown, "own": own, "after": [slot.material.name for slot in thing.material_slots]}
+
+
+def assets() -> Steps:
+    """The recipe saved as an asset, found in the asset browser, chosen with the mouse."""
+    _, area, _ = view()
+    bpy.ops.sabi.recipe_publish("EXEC_DEFAULT", name="From the Window")
+    area.ui_type = "ASSETS"
+    yield 2.0
+    area.spaces.active.params.asset_library_reference = "Sabi"
+    area.tag_redraw()
+    yield 4.0
+    window = bpy.context.window_manager.windows[0]
+    pane = next(region for region in area.regions if region.type == "WINDOW")
+    left, top, _, _ = rectangle(pane)
+    subprocess.run(["xdotool", "mousemove", str(left + 60), str(top + 50), "click", "1"], check=True)
+    yield 1.5
+    shot(screen(), "assets")
+    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=pane):
+        asset = getattr(bpy.context, "asset", None)
+        text = addon("asset_operators").chosen(bpy.context)
+        bpy.context.scene.sabi.layers.clear()
+        if text:
+            bpy.ops.sabi.recipe_from_asset(recipe_json=text)
+    layers = [layer.effect for layer in bpy.context.scene.sabi.layers]
+    report["assets"] = {"chosen": asset.name if asset else "", "layers": layers, "pane": rectangle(pane)}
+    area.ui_type = "VIEW_3D"
+    yield 1.0
+
+
+def instances() -> Steps:
+    """Two cubes over one mesh, painted once; their ages differ, in EEVEE."""
+    _, area, region = view()
+    bpy.ops.mesh.primitive_cube_add(size=1)
+    first = bpy.context.object
+    first.data.materials.append(bpy.data.materials.new("Cubes"))
+    if not first.data.materials[0].node_tree:
+        first.data.materials[0].use_nodes = True
+    second = first.copy()
+    bpy.context.collection.objects.link(second)
+    second.location.x = 1.5
+    first["sabi_age"], second["sabi_age"] = -0.8, 0.8
+    for other in bpy.context.scene.objects:
+        other.select_set(other in (first, second))
+        other.hide_set(other not in (first, second))
+    with in_view():
+        bpy.ops.sabi.weather("INVOKE_DEFAULT", effect="rust", age=0.5, size=512, instances=True)
+    yield from wait_for_work()
+    work = addon("work").current()
+    with in_view():
+        area.spaces.active.region_3d.view_rotation = Vector((0.0, -1.0, 0.2)).to_track_quat("Z", "Y")
+        bpy.ops.view3d.view_selected()
+    area.tag_redraw()
+    yield 1.5
+    at = [location_3d_to_region_2d(region, area.spaces.active.region_3d, thing.location) for thing in (first, second)]
+    left, _, _, bottom = rectangle(region)
+    middles = [[int(left + place.x), int(bottom - place.y)] for place in at]
+    until = time.monotonic() + 60.0
+    while time.monotonic() < until:  # grey while shaders compile
+        area.tag_redraw()
+        yield 2.0
+        seen = screen()
+        if max(int(np.ptp(seen[y - 40 : y + 40, x - 40 : x + 40].mean(axis=(0, 1)))) for x, y in middles) > 16:
+            break
+    shot(seen, "instances")
+    report["instances"] = {
+        "said": work.outcome.message if work.outcome else str(work.error.for_artist),
+        "materials": len({thing.material_slots[0].material.name for thing in (first, second)}),
+        "middles": middles,
+    }
+    for other in bpy.context.scene.objects:
+        other.hide_set(other in (first, second))
+    yield 0.5
+
+
 PARTS = (
     open_model,
     frames_without_sabi,
@@ -537,8 +686,12 @@ PARTS = (
     weather,
     undo_and_redo,
     live_preview,
+    paint_mask,
+    overlays,
+    assets,
     weather_textured,
     weather_tiled,
+    instances,
     weather_frame,
 )
 

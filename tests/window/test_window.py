@@ -210,3 +210,41 @@ def test_weather_frame_shows_the_weathered_frame(photograph, report):
     red, _, blue = np.moveaxis(seen, 2, 0)
     assert (red - blue > 0.08).mean() > 0.03, "there is hardly any rust in the Image Editor"
     assert (seen.max(axis=2) < 0.02).mean() < 0.5, "the Image Editor shows nothing"
+
+
+def test_a_mask_is_painted_with_the_mouse(report):
+    mask = report["mask"]
+    assert mask["mode"] == "TEXTURE_PAINT"
+    assert mask["canvas"]
+    assert mask["before"] == 0
+    assert mask["painted"] > 0.001, "the stroke left nothing on the mask"
+    assert mask["undone"] == 0
+
+
+def test_an_overlay_is_grey_and_leaves_no_trace(photograph, report):
+    overlay = report["overlay"]
+    assert overlay["shown"] != overlay["own"] == overlay["after"]
+    seen = photograph("overlay", report["box"])
+    background = photograph("overlay", report["window"])[-3, 3]
+    thing = seen[np.abs(seen - background).max(axis=2) > 0.05]
+    assert len(thing) > 0.1 * seen[..., 0].size
+    assert np.ptp(thing, axis=1).mean() < 0.03, "what is shown has colours"
+    assert thing.max() - thing.min() > 0.3, "it is one grey"
+
+
+def test_a_recipe_is_found_in_the_asset_browser(photograph, report):
+    assets = report["assets"]
+    assert assets["chosen"] == "From the Window"
+    assert assets["layers"] == ["rust"]
+    seen = photograph("assets", assets["pane"])
+    assert (np.ptp(seen, axis=2) > 0.15).mean() > 0.002, "there is no thumbnail"
+
+
+def test_instances_differ(photograph, report):
+    """One is hardly weathered, the other much: its middle is browner."""
+    instances = report["instances"]
+    assert instances["said"] == "Weathered 2 objects"
+    assert instances["materials"] == 1
+    new, old = (photograph("instances", [x - 40, y - 40, x + 40, y + 40]) for x, y in instances["middles"])
+    brown = [float((part[..., 0] - part[..., 2]).mean()) for part in (new, old)]
+    assert brown[1] > brown[0] + 0.03, brown

@@ -50,6 +50,12 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         float("inf"),
         None,
     ),
+    "preview_after_painting_s": (
+        "a live preview is shown so many seconds after its painting, 512 x 512, the next of a slider's values",
+        "<=",
+        0.2,
+        None,
+    ),
     "backend_peak_gb": ("peak anonymous memory of the backend, an 8192 x 8192 surface, GB", "<=", 3.0, None),
     "blender_peak_gb": ("Blender's peak memory, one object with three layers at 4096 x 4096, GB", "<=", 4.0, None),
     "blend_growth_mb": (

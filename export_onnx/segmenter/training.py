@@ -95,7 +95,7 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
         nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)
         optimizer.step()
         step += 1
-        follow(average, model, min(options.ema, 1 - 1 / (step + 1)))
+        follow(average, model, keep(options.ema, step))
         now = time.monotonic()
         spent, last = spent + min(now - last, PAUSE) / 60, now
         done = progress(options, spent, step)
@@ -122,13 +122,18 @@ def progress(options: Options, minutes: float, step: int) -> float:
     return step / options.steps if options.steps else minutes / options.minutes
 
 
+def keep(ema: float, step: int) -> float:
+    """How much the averaged weights keep at a step: at first little, or a short run would ship the weights that it began with."""
+    return min(ema, (1 + step) / (10 + step))
+
+
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, keep: float) -> None:
+def follow(average: nn.Module, model: nn.Module, kept: float) -> None:
     """Weights slowly; of the normalisations' statistics too, which the averaged weights need of their own."""
     mine, theirs = average.state_dict(), model.state_dict()
     for name, slow in mine.items():
         if slow.dtype.is_floating_point:
-            slow.lerp_(theirs[name], 1 - keep)
+            slow.lerp_(theirs[name], 1 - kept)
         else:
             slow.copy_(theirs[name])
 

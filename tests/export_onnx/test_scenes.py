@@ -33,7 +33,9 @@ def test_labels_are_exact(order):
         assert len(counts) == len(MATERIALS)
         assert (counts > scenes.LEAST_SHARE * counts.sum()).sum() >= scenes.LEAST_MATERIALS
         of = lambda *kinds: scene.objects[np.isin(scene.materials, [kind.channel for kind in kinds])]  # noqa: B023, E731
-        assert not of(Material.SKY, Material.SOIL, Material.WATER, Material.OTHER).any()  # these only lie behind or below
+        assert not of(
+            Material.SKY, Material.SOIL, Material.WATER, Material.OTHER
+        ).any()  # these only lie behind or below
         on_objects = of(Material.GLASS, Material.LEATHER, Material.PAPER, Material.PLASTIC)  # these are never ground
         assert len(on_objects)
         assert on_objects.all()

@@ -209,6 +209,18 @@ def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
     assert evaluation.total(seen).sum() == 3 * 4 * 64 * 64
 
 
+def test_the_average_of_a_short_run_is_not_its_start():
+    """Weights that are 0 at the start and 1 from then on."""
+    average, model = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        average.weight.zero_()
+        model.weight.fill_(1)
+    for step in range(1, 100):
+        training.follow(average, model, training.keep(0.998, step))
+    assert float(average.weight.detach()) > 0.99
+    assert training.keep(0.998, 100_000) == 0.998
+
+
 def test_figures_of_answers_that_are_known():
     truth = np.array([[0, 0, 1, 1]])
     confusion = evaluation.confusion_of(truth, np.array([[0, 1, 1, 1]]))

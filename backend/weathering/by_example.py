@@ -10,7 +10,7 @@ Weights are sharpened: within a patch the picture is itself, so that what has st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -29,6 +29,7 @@ SMALLEST = 8  # texels of the shorter side of a picture that is looked at from a
 GRAIN = (
     8  # of the picture's texels, by which patches are shifted: so that smaller pictures are shifted by whole texels too
 )
+CRISP = 8.0  # steepness between texels; where points lie as far apart as texels, linear interpolation (1) loses 4 dB of grain
 HALF = 0.5  # octaves between the sizes at which a picture is kept
 
 
@@ -44,14 +45,14 @@ class Lattice:
     period: tuple[int, int] = (SIDE, SIDE)
 
     @staticmethod
-    def over(extent: tuple[float, float], spacing: float) -> Lattice:
+    def over(extent: tuple[float, float], spacing: float, grain: float) -> Lattice:
         """About `spacing` metres wide; repeats after `extent` (height, width) metres, where that is above 0."""
         high, wide = extent
         columns = max(1, round(wide / spacing)) if wide else SIDE
         rows = max(2, 2 * round(high / spacing / np.sqrt(3))) if high else SIDE
-        return Lattice(
-            wide / columns if wide else spacing, high / rows if high else spacing * np.sqrt(0.75), (rows, columns)
-        )
+        across = wide / columns if wide else max(1, round(spacing / grain)) * grain
+        down = high / rows if high else max(1, round(spacing * np.sqrt(0.75) / grain)) * grain
+        return Lattice(across, down, (rows, columns))
 
     def patches(self, x: np.ndarray, y: np.ndarray, grain: float) -> list[tuple[np.ndarray, ...]]:
         """The three patches around each point of `x`, `y` [n] metres: number in the lattice, where it begins, and weight.
@@ -87,7 +88,7 @@ class Lattice:
 @dataclass(frozen=True)
 class _Level:
     """The picture at one size, `texel` metres down and across each: `field` [h * w, C] Gaussian; `undo` [C, STEPS] gives what
-    it was, on `axes` [C, C] from `mean`."""
+    it was, on `axes` [C, C] from `mean`. `crisp`: between two texels the nearer counts for more than in linear interpolation."""
 
     size: tuple[int, int]
     texel: tuple[float, float]
@@ -95,12 +96,15 @@ class _Level:
     undo: np.ndarray
     axes: np.ndarray
     mean: np.ndarray
+    crisp: bool
 
     def read(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The field at `x`, `y` [n] texels, linear between them, mirrored beyond the border: [n, C]."""
+        """The field at `x`, `y` [n] texels, between them interpolated, mirrored beyond the border: [n, C]."""
         height, width = self.size
         i, j = np.floor(y).astype(np.int64), np.floor(x).astype(np.int64)
-        v, u = (y - i).astype(np.float32)[:, None], (x - j).astype(np.float32)[:, None]
+        v, u = ((at - first).astype(np.float32)[:, None] for at, first in ((y, i), (x, j)))
+        if self.crisp:
+            v, u = (np.clip((part - np.float32(0.5)) * np.float32(CRISP) + np.float32(0.5), 0, 1) for part in (v, u))
         upper, lower = _mirrored(i, height) * width, _mirrored(i + 1, height) * width
         left, right = _mirrored(j, width), _mirrored(j + 1, width)
         above = self.field.take(upper + left, axis=0)
@@ -131,18 +135,22 @@ class Example:
         self._picture, self._texel = picture, width / picture.shape[1]
         self._extent = picture.shape[0] * self._texel, width
         self._levels: dict[int, _Level] = {}
+        self.grain = GRAIN * self._texel
         self.spacing = PATCH * min(picture.shape[:2]) * self._texel
 
     def level(self, texel: np.ndarray | float) -> np.ndarray:
-        """Which size of the picture suits texels of so many metres: whole numbers from 0, the picture itself."""
+        """Which size of the picture suits texels of so many metres: whole numbers from 0, the picture itself; -1 magnifies it."""
         least = max(0, int(np.log2(min(self._picture.shape[:2]) / SMALLEST) / HALF))
         octaves = np.log2(np.maximum(np.asarray(texel) / self._texel, 1e-9))
-        return np.clip(np.floor(octaves / HALF + 0.1), 0, least).astype(np.int64)
+        return np.clip(np.floor(octaves / HALF + 0.1), -1, least).astype(np.int64)
 
     def prepare(self, levels: Sequence[int]) -> None:
         """Make ready for these levels: threads may then read them."""
         for level in levels:
-            if level not in self._levels:
+            if level == -1 and level not in self._levels:
+                self.prepare([0])
+                self._levels[level] = replace(self._levels[0], crisp=False)
+            elif level not in self._levels:
                 self._levels[level] = _gaussian(self._shrunk(level), self._extent)
 
     def __call__(
@@ -150,7 +158,7 @@ class Example:
     ) -> np.ndarray:
         """[count, C] float32 at points that lie on planes: for each plane the points that it shows (numbers below `count`),
         their x to the right and y down (metres), and their share of the point. A point on no plane gets some value."""
-        picture, grain = self._levels[level], GRAIN * self._texel
+        picture, grain = self._levels[level], self.grain
         total = np.zeros((count, picture.field.shape[1]), np.float32)
         squares = np.zeros(count, np.float32)
         for number, (at, x, y, share) in enumerate(planes):
@@ -209,7 +217,7 @@ def _gaussian(picture: np.ndarray, extent: tuple[float, float]) -> _Level:
         order = np.argsort(along[:, channel], kind="stable")
         field[order, channel] = normal
         undo[channel] = np.interp(steps, normal, along[order, channel])
-    return _Level((height, width), (extent[0] / height, extent[1] / width), field, undo, axes, mean)
+    return _Level((height, width), (extent[0] / height, extent[1] / width), field, undo, axes, mean, crisp=True)
 
 
 @lru_cache(maxsize=1)

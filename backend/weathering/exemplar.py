@@ -108,13 +108,13 @@ class _Laid:
         self._on_object = "position" in surface
         if self._on_object:
             self._axes = _upright(gravity)
-            self._lattice = Lattice.over((0.0, 0.0), self._example.spacing)
+            self._lattice = Lattice.over((0.0, 0.0), self._example.spacing, self._example.grain)
             self._normals = None if "world_normal" in surface else _facing(grid)
         else:
             extent = [
                 side * self._texel if wraps else 0.0 for side, wraps in zip(surface.size, surface.wrap, strict=True)
             ]
-            self._lattice = Lattice.over((extent[0], extent[1]), self._example.spacing)
+            self._lattice = Lattice.over((extent[0], extent[1]), self._example.spacing, self._example.grain)
 
     def levels(self) -> Sequence[int]:
         if self._texels is None:

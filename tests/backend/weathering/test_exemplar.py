@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import surfaces
 from image_files import save
+from scipy import ndimage
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.photographed.exemplar import exemplar_of, pictures
@@ -33,6 +34,16 @@ def photograph(size: int = 128) -> np.ndarray:
 @pytest.fixture(scope="module")
 def exemplar(tmp_path_factory):
     return exemplar_of(save(tmp_path_factory.mktemp("photograph") / "wall.png", photograph()), width=0.25)
+
+
+@pytest.fixture(scope="module")
+def smooth(tmp_path_factory):
+    """An exemplar without any edge: an edge on it is one that laying it has made."""
+    y, x = np.mgrid[:128, :128] * (2 * np.pi / 128)
+    waves = [np.cos(a * x + b * y + a * b) for a, b in ((3, 1), (-2, 3), (1, -4), (4, 2))]
+    picture = np.array([120, 128, 110]) + sum(waves)[..., None] * np.array([25, 28, 20])
+    path = save(tmp_path_factory.mktemp("photograph") / "smooth.png", picture.clip(0, 255).astype(np.uint8))
+    return exemplar_of(path, width=0.25)
 
 
 def texture(height: int = 192, width: int = 256) -> Surface:
@@ -86,12 +97,11 @@ def test_rolled_maps_painted_and_rolled_back_are_the_same_picture(networks, exem
         assert np.abs(turned[name].floats() - straight[name].floats()).max() <= 1 / 255 + 1e-6, name
 
 
-def test_what_wraps_goes_on_wrapping(networks, exemplar):
-    painted = thick(weather(texture(), recipe_of(exemplar), networks=networks))
+def test_what_wraps_goes_on_wrapping(networks, smooth):
+    painted = thick(weather(texture(), recipe_of(smooth), networks=networks))
     for axis in (0, 1):
         steps = np.abs(painted - np.roll(painted, 1, axis)).mean(axis=(1 - axis, 2))
-        assert steps[0] < 1.1 * np.sort(steps)[-2]
-        assert steps[0] < 2 * steps.mean()
+        assert steps.max() < 3 * np.median(steps)  # wherever its origin lies: rows and columns begin there, not at 0
 
 
 def test_whole_and_tiles_are_the_same(networks, exemplar):
@@ -109,11 +119,16 @@ def test_seeds_differ(networks, exemplar):
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.3
 
 
-def test_it_crosses_the_seams_of_a_turned_box(networks, exemplar):
+def test_it_crosses_the_seams_of_a_turned_box(networks, smooth):
     surface = surfaces.box(384)
-    painted = thick(weather(surface, recipe_of(exemplar), networks=networks))
+    painted = thick(weather(surface, recipe_of(smooth), networks=networks))
     across, within = surfaces.seam_pairs(surface), surfaces.inner_pairs(surface)
     seam = across.difference(painted).mean() / across.distance.mean()
+    inside = surface["island_mask"].array[..., 0] > 0
+    beside = inside & ~ndimage.binary_erosion(inside, iterations=3)
+    assert (
+        painted[beside][:, 1].std() > 0.8 * painted[inside][:, 1].std()
+    )  # gutters show what goes on beyond, not one colour
     assert seam < 1.2 * within.difference(painted).mean() / within.distance.mean()
 
 

@@ -8,6 +8,7 @@ stands. A picture depends on the seed, the split and its number alone, so an int
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ _stage: Any
 
 
 def _start(order: Order) -> None:
+    # Who has Blender loaded passes on the folder of its scripts, in which there is a `bpy` that only works inside of one.
+    sys.path[:] = [folder for folder in sys.path if not (Path(folder) / "bpy" / "ops.py").exists()]
     from .stage import Stage  # bpy: one Blender a process
 
     global _order, _stage

@@ -26,12 +26,19 @@ CONTAINERS = {
 }
 
 
-def reel(scene: bpy.types.Scene, frames: list[str], out: Path, fps: float) -> None:
-    """Lays images of one folder and one size into a scene whose render is the video of them. Raises SceneError."""
+def check_encoder() -> None:
+    """Raises SceneError where this Blender writes no videos."""
     if not bpy.app.build_options.codec_ffmpeg:
         raise SceneError("This Blender was built without a video encoder.", "Use another, or the numbered frames.")
+
+
+def reel(scene: bpy.types.Scene, frames: list[str], out: Path, fps: float) -> None:
+    """Lays images of one folder and one size into a scene whose render is the video of them. Raises SceneError."""
+    check_encoder()
     render = scene.render
-    width, height = bpy.data.images.load(frames[0]).size
+    first = bpy.data.images.load(frames[0])
+    width, height = first.size
+    bpy.data.images.remove(first)
     render.resolution_x, render.resolution_y = width + width % 2, height + height % 2  # encoders want even sides
     render.resolution_percentage = 100
     render.fps, render.fps_base = max(1, round(fps)), max(1, round(fps)) / fps

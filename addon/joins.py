@@ -250,3 +250,32 @@ def _drop_drivers(tree: bpy.types.NodeTree, node: bpy.types.Node) -> None:
     for curve in [curve for curve in curves(tree) if curve.data_path.startswith(prefix)]:
         if curve.driver is not None:
             tree.animation_data.drivers.remove(curve)
+
+
+def keyed(owner: bpy.types.ID):  # type: ignore[no-untyped-def]
+    """The curves of a data-block's action, in the slot that it uses (from Blender 5.0 on there is no other way to them)."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return ()
+    if hasattr(data.action, "fcurves"):
+        return data.action.fcurves
+    bags = (strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips)
+    return next((bag.fcurves for bag in bags if bag is not None), ())
+
+
+def drop_keyframes(node: bpy.types.Node) -> None:
+    """Removes a node's keyframes, which stay where a node goes; and the action, where nothing else was in it."""
+    tree, prefix = node.id_data, node.path_from_id() + "."
+    data = tree.animation_data
+
+    def own() -> list[bpy.types.FCurve]:
+        return [curve for curve in keyed(tree) if curve.data_path.startswith(prefix)]
+
+    if not own():
+        return
+    if data.action.users > 1:  # a copy of the material moves by it too
+        data.action = data.action.copy()
+    for curve in own():
+        keyed(tree).remove(curve)
+    if not len(keyed(tree)) and not data.drivers and not data.nla_tracks:
+        tree.animation_data_clear()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -177,13 +178,21 @@ def _slots(obj: bpy.types.Object, pattern: str, session_uid: int) -> tuple[int, 
     return tuple(slot for slot, made in worn.items() if made and material.original_of(made).session_uid == session_uid)
 
 
+def _there(targets: Sequence[Target]) -> Iterator[tuple[Target, bpy.types.Object]]:
+    """Those that nobody has deleted meanwhile."""
+    for target in targets:
+        with suppress(SceneError):
+            yield target, target.find()
+
+
 def _paint(one: _Tile, recipe: Recipe, settings: CaptureSettings, folder: Path) -> Generator[Progress, None, None]:
     """Has a tile painted: its own relief says where on it weathering starts, the modules' shape all else."""
-    first = one.wearers[0]
-    yield from reading_images(lambda: textures(first.find()))
-    objects = [(target.find(), _slots(target.find(), target.materials, one.session_uid)) for target in one.wearers]
-    made = one.find()
-    capture = TileCapture(bpy.context, first.find(), made, tile.laid(objects, recipe.frame), settings)
+    yield from reading_images(lambda: [image for _, obj in _there(one.wearers) for image in textures(obj)])
+    made, there = one.find(), list(_there(one.wearers))
+    if not there:
+        one.wearers[0].find()
+    objects = [(obj, _slots(obj, target.materials, one.session_uid)) for target, obj in there]
+    capture = TileCapture(bpy.context, objects[0][0], made, tile.laid(objects, recipe.frame), settings)
     captured = yield from share(capturing(capture), 0.0, 0.2)
     target, own = Target(one.session_uid, made.name), _of_tile(recipe, captured.surface)
     one.ready = yield from share(paint(target, captured, own, folder), 0.2, 1.0)
@@ -260,8 +269,7 @@ def _apply_all(
 
 def _with_strokes(one: _Tile, effects: Sequence[str], made: Sequence[bpy.types.Image]) -> list[bpy.types.Image]:
     """The tile's new images with what was painted on those that its modules show now."""
-    for target in one.wearers:
-        obj = target.find()
+    for target, obj in _there(one.wearers):
         for slot in _slots(obj, target.materials, one.session_uid):
             group = on_object.group_node(obj.material_slots[slot].material)
             if on_object.whole(group) and any(on_object.MODULE in node for node in group.node_tree.nodes):

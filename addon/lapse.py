@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from ..backend.protocol.age_curve import AgeCurve, Ease
 from ..backend.protocol.errors import BadFile, FileExists, SceneError
 from ..backend.protocol.whole import WholeFiles
 from . import on_object, work
-from .film import CONTAINERS, reel
+from .film import CONTAINERS, check_encoder, reel
 from .frame import FrameRender, check, save_output
+from .joins import keyed
 from .progress import Progress
 from .stage import Saved
 
@@ -67,22 +68,21 @@ def film_objects(
     context.view_layer.update()
     work.undo_step("Time-Lapse")
     said = f"Set the age of {len(objects)} object(s) from frame {curve.points[0][0]:g} to {curve.points[-1][0]:g}"
+    names = tuple(obj.name for obj in objects)
     if film is None:
-        return work.Outcome(said, (), tuple(obj.name for obj in objects))
-    kept = yield from _rendered(context, film, None if same else told)
+        return work.Outcome(said, (), names)
+    kept = yield from _rendered(scene, film, None if same else told)
     if film.video is not None:
-        yield from _encoded(context, film)
+        yield from _encoded(scene, film)
     done = f"{len(film.frames)} frames in {film.folder}" + (f", {kept} of them kept" if kept else "")
-    return work.Outcome(
-        done if film.video is None else f"{done}; {film.video.name}", (), tuple(o.name for o in objects)
-    )
+    return work.Outcome(done if film.video is None else f"{done}; {film.video.name}", (), names)
 
 
 def set_keyframes(socket: bpy.types.NodeSocket, curve: AgeCurve) -> None:
     """The socket follows the curve, exactly: what it had of keyframes is replaced."""
     present = _curve_of(socket)
     if present is not None:
-        _curves(socket.id_data).remove(present)
+        keyed(socket.id_data).remove(present)
     kept = socket.default_value
     for frame, age in curve.points:
         socket.default_value = age
@@ -108,20 +108,9 @@ def _layers(obj: bpy.types.Object) -> Iterator[dict[str, bpy.types.NodeSocket]]:
         yield from on_object.layer_inputs(on_object.group_node(material))
 
 
-def _curves(owner: bpy.types.ID):  # type: ignore[no-untyped-def]
-    """The curves of a data-block's action, in the slot that it uses (from Blender 5.0 on there is no other way to them)."""
-    data = owner.animation_data
-    if data is None or data.action is None:
-        return ()
-    if hasattr(data.action, "fcurves"):
-        return data.action.fcurves
-    bags = (strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips)
-    return next((bag.fcurves for bag in bags if bag is not None), ())
-
-
 def _curve_of(socket: bpy.types.NodeSocket) -> bpy.types.FCurve | None:
     path = socket.path_from_id("default_value")
-    return next((curve for curve in _curves(socket.id_data) if curve.data_path == path), None)
+    return next((curve for curve in keyed(socket.id_data) if curve.data_path == path), None)
 
 
 def _follows(socket: bpy.types.NodeSocket, curve: AgeCurve) -> bool:
@@ -166,33 +155,27 @@ def whole(path: Path) -> bool:
         return False
 
 
-def _rendered(context: bpy.types.Context, film: Film, told: dict | None) -> Generator[Progress, None, int]:
+def _rendered(scene: bpy.types.Scene, film: Film, told: dict | None) -> Generator[Progress, None, int]:
     """Renders the frames that are not whole; returns how many were. `told` begins a new time-lapse. Raises Cancelled."""
-    scene, window = context.scene, None
     if told is not None:
         for frame in film.frames:
             file_of(scene, film, frame).unlink(missing_ok=True)
         with WholeFiles(overwrite=True) as files:
             files.add_text(film.folder / SIDECAR, json.dumps(told, indent=2) + "\n")
     missing = [frame for frame in film.frames if not whole(file_of(scene, film, frame))]
-    now = scene.frame_current
-    try:
-        for done, frame in enumerate(missing):
-            yield Progress("Rendering", done / max(len(missing), 1))
-            render = StillRender(context, file_of(scene, film, frame), frame)
-            if not work.in_window():
-                render.run()
-                continue
-            window = window or bpy.context.window_manager.windows[0]
-            try:
-                render.start(window)
-                while not render.poll():
-                    yield Progress("Rendering", done / len(missing))
-            finally:
-                render.cancel()
-    finally:
-        if not bpy.app.is_job_running("RENDER"):
-            scene.frame_set(now)
+    for done, frame in enumerate(missing):
+        yield Progress("Rendering", done / max(len(missing), 1))
+        with bpy.context.temp_override(scene=scene):  # the artist may look at another one meanwhile
+            render = StillRender(bpy.context, file_of(scene, film, frame), frame)
+        if not work.in_window():
+            render.run()
+            continue
+        try:
+            render.start(bpy.context.window_manager.windows[0])
+            while not render.poll():
+                yield Progress("Rendering", done / len(missing))
+        finally:
+            render.cancel()
     return len(film.frames) - len(missing)
 
 
@@ -217,6 +200,7 @@ def _holds(film: Film, told: dict) -> bool:
 def _check_video(film: Film) -> None:
     if film.video is None:
         return
+    check_encoder()
     if film.video.suffix.lower() not in CONTAINERS:
         known = ", ".join(suffix[1:] for suffix in CONTAINERS)
         raise BadFile(f"'{film.video.name}' is no video that Blender writes here.", f"Choose one of {known}.")
@@ -245,10 +229,12 @@ class StillRender(FrameRender):
         """The scene at the frame, set up to write it; its settings are put back at the end."""
         render, saved = self._scene.render, Saved()
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._scene.frame_set(self._frame)
+        now = self._scene.frame_current
         try:
+            self._scene.frame_set(self._frame)
             save_output(saved, render.image_settings)
             saved.set(render, "filepath", str(self._path))
+            saved.set(render, "use_sequencer", False)  # the camera's view, not an edit
             if self._undenoised:
                 saved.set(self._scene.cycles, "use_denoising", False)
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")
@@ -263,6 +249,7 @@ class StillRender(FrameRender):
             yield
         finally:
             saved.restore()
+            self._scene.frame_set(now)
             self._path.unlink(missing_ok=True)
 
 
@@ -288,7 +275,6 @@ class VideoRender(FrameRender):
     @contextmanager
     def _prepared(self) -> Iterator[None]:
         saved = Saved()
-        before = set(bpy.data.images)
         self._target.parent.mkdir(parents=True, exist_ok=True)
         try:
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")
@@ -296,14 +282,12 @@ class VideoRender(FrameRender):
             yield
         finally:
             saved.restore()
-            bpy.data.scenes.remove(self._scene)
-            for image in set(bpy.data.images) - before:
-                bpy.data.images.remove(image)
+            with suppress(ReferenceError):  # undone meanwhile
+                bpy.data.scenes.remove(self._scene)
             self._path.unlink(missing_ok=True)
 
 
-def _encoded(context: bpy.types.Context, film: Film) -> Generator[Progress, None, None]:
-    scene = context.scene
+def _encoded(scene: bpy.types.Scene, film: Film) -> Generator[Progress, None, None]:
     fps = scene.render.fps / scene.render.fps_base
     yield Progress("Encoding", 0.99)
     render = VideoRender([file_of(scene, film, frame) for frame in film.frames], film.video, fps)

@@ -19,7 +19,7 @@ from . import freshness, strokes, uvs
 from .fingerprint import fingerprint
 from .growth_nodes import Module, PaintedImages
 from .instances import Variation, forget
-from .joins import find_site, join, part
+from .joins import drop_keyframes, find_site, join, part
 from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
@@ -138,6 +138,8 @@ def revert(obj: bpy.types.Object) -> bool:
         copy = material.copy()  # others keep the weathered one
         for slot in [slot for slot in obj.material_slots if slot.material == material]:
             give(obj, slot, copy)
+    for group in filter(None, map(group_node, materials(obj))):
+        drop_keyframes(group)
     _discard([part(material) for material in materials(obj)])
     if obj.pop(UV_MAP, None) and not any(UV_MAP in other for other in _users_of_mesh(obj)):
         uvs.remove_second(obj)

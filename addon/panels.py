@@ -392,6 +392,7 @@ def _draw_instances(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     if not (chosen or problems.instanced(context)):
         return
     row = layout.row(align=True)
+    row.enabled = not context.scene.sabi.shared_tiles  # modules of a kit differ by themselves
     row.prop(context.scene.sabi, "instances", icon="OUTLINER_OB_GROUP_INSTANCE")
     if chosen:
         row.operator("sabi.instances_vary", text="", icon="FILE_REFRESH")

@@ -344,7 +344,9 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         update=styles.share_chosen,
     )
     exemplar: StringProperty(options={"HIDDEN"}, update=live.changed)  # see exemplar_text
-    exemplar_name: StringProperty(name="Photograph", description="What the layer looks like; it keeps a copy")
+    exemplar_name: StringProperty(
+        name="Photograph", description="What the layer looks like; it keeps a copy", maxlen=500
+    )
     exemplar_width: FloatProperty(
         name="Photograph Width",
         description="How many metres the photograph spans",
@@ -527,7 +529,7 @@ def exemplar_of(layer: SABI_PG_layer) -> Exemplar | None:
     found = exemplar_text.parse(layer.exemplar)
     if found is None:
         return None
-    said = {name: getattr(layer, f"exemplar_{name}") for name in ("source", "licence")}
+    said = {name: getattr(layer, f"exemplar_{name}") for name in ("name", "source", "licence")}
     return replace(found, width=plain(layer.exemplar_width), **said)
 
 

@@ -92,9 +92,14 @@ def _mapped(node: bpy.types.Node) -> str:
 
 
 def size_of(material: bpy.types.Material, longest: int = 0) -> tuple[int, int]:
-    """Width and height of the tile: its largest image's, in whole repeats of it; or that shape with `longest` its longer side."""
+    """Width and height of the tile: its largest image's, in whole repeats of it; or that shape with `longest` its longer side.
+
+    Raises SceneError where none of its images can be read.
+    """
     found = [reading.facts(image).size for image in used_images(material.node_tree)]
     width, height = max(found, key=lambda size: (size[0] * size[1], size))
+    if not width or not height:
+        raise SceneError(f"The images of '{material.name}' cannot be read.", "Find them with File > External Data.")
     repeats = [
         tuple(abs(round(axis)) for axis in tuple(node.inputs["Scale"].default_value)[:2])
         for node in shown(material)

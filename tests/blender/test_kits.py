@@ -4,7 +4,19 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import freshness, growth_nodes, jobs, material, on_object, problems, tile, uvs, work
+from bl_ext.user_default.sabi.addon import (
+    freshness,
+    growth_nodes,
+    jobs,
+    kits,
+    material,
+    on_object,
+    problems,
+    tile,
+    uvs,
+    weathering,
+    work,
+)
 from bl_ext.user_default.sabi.addon.kit_capture import SIDE
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
 from bl_ext.user_default.sabi.backend.protocol import growth
@@ -160,6 +172,21 @@ def test_weathering_again_paints_once_more_and_leaves_nothing_behind(monkeypatch
     assert len(bpy.data.materials) == materials
     assert {image.name for image in bpy.data.images} == kept
     assert images(walls[0]) == images(walls[1])
+
+
+def test_a_module_that_is_deleted_meanwhile_is_left_out_and_named():
+    _, walls = kit()
+    recipe = load_preset("moss_crevices")
+    steps = kits.weather_kit(walls, recipe, weathering.capture_settings(bpy.context.scene, recipe))
+    try:
+        while True:
+            if next(steps).stage.startswith("Painting") and len(walls) == 3:
+                bpy.data.objects.remove(walls.pop(0))
+    except StopIteration as stop:
+        outcome = stop.value
+    assert outcome.objects == ("Wall 1", "Wall 2")
+    assert any("'Wall 0' was deleted" in warning for warning in outcome.warnings)
+    assert all(on_object.weathered(obj) for obj in walls)
 
 
 def test_the_scenes_choice_and_what_the_panel_offers(monkeypatch):

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import lapse, on_object
+from bl_ext.user_default.sabi.addon.joins import keyed
 from bl_ext.user_default.sabi.backend.protocol.age_curve import AgeCurve, Ease
 from blender.emission import plane
 from blender.played import played
@@ -60,6 +61,24 @@ def test_keyframes_are_the_curve_that_the_command_line_follows(plate, ease):
         assert age(plate).default_value == pytest.approx(curve.at(frame), abs=2e-3)
 
 
+def test_reverting_takes_the_keyframes_along(plate):
+    """Those of a copy of the material stay, and so does what the artist animated in the material."""
+    other = plate.copy()
+    other.data = plate.data.copy()
+    bpy.context.scene.collection.objects.link(other)
+    other.select_set(False)
+    roughness = plate.data.materials[0].node_tree.nodes["Principled BSDF"].inputs["IOR"]
+    roughness.keyframe_insert("default_value", frame=3)
+    bpy.ops.sabi.timelapse(curve="1:0,5:1", wait=True)
+    bpy.ops.sabi.revert()
+    kept = [curve.data_path for slot in plate.material_slots for curve in keyed(slot.material.node_tree)]
+    assert kept == [roughness.path_from_id("default_value")]
+    assert len(keyed(on_object.weathered(other).materials[0].node_tree)) == 2
+    bpy.ops.sabi.weather(effect="rust", size=64, wait=True)
+    assert not [path for path in kept if "Sabi" in path]
+    assert bpy.ops.sabi.timelapse(curve="1:0,7:1", wait=True) == {"FINISHED"}
+
+
 def test_an_age_that_the_artist_animated_stays(plate):
     socket = age(plate)
     for frame, value in ((1, 0.2), (3, 0.9)):
@@ -79,6 +98,11 @@ def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
     scene = bpy.context.scene
     scene.render.filepath, scene.render.image_settings.file_format = "//mine.exr", "OPEN_EXR"
     scene.frame_set(4)
+    scene.sequence_editor_create()
+    editor = scene.sequence_editor
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strips.new_effect("edit", "COLOR", channel=1, frame_start=1, **_length(5))
+    images = {image.name for image in bpy.data.images}
     out = tmp_path / "frames"
     bpy.ops.sabi.timelapse(directory=str(out), video=str(tmp_path / "film.mp4"), wait=True)
     files = sorted(out.glob("Scene.*.png"))
@@ -87,6 +111,7 @@ def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
     assert all(after > before for before, after in pairwise(away))
     assert (scene.render.filepath, scene.render.image_settings.file_format) == ("//mine.exr", "OPEN_EXR")
     assert scene.frame_current == 4
+    assert {image.name for image in bpy.data.images} - {"Render Result"} == images
     assert [s.name for s in bpy.data.scenes] == [scene.name]
     clip = bpy.data.movieclips.load(str(tmp_path / "film.mp4"))
     assert clip.frame_duration == 5
@@ -100,6 +125,11 @@ def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
     assert files[4].is_file()
     assert (files[0].stat().st_mtime_ns, files[0].read_bytes()) == (stamp, first), "one that is whole is kept"
     assert not list(out.glob(".*"))
+
+
+def _length(frames: int) -> dict[str, int]:
+    """How long a strip is, as this Blender is told."""
+    return {"length": frames} if bpy.app.version >= (5, 0, 0) else {"frame_end": frames + 1}
 
 
 def test_a_folder_with_anything_else_is_left_alone(plate, tmp_path):

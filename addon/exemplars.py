@@ -86,7 +86,7 @@ def _picture(pixels: np.ndarray) -> str:
             path = Path(folder) / "exemplar.jpg"
             image.file_format = "JPEG"
             for quality in _QUALITIES:
-                image.save(filepath=str(path), quality=quality, save_copy=True)
+                image.save(filepath=str(path), quality=quality)
                 data = path.read_bytes()
                 if len(data) <= MOST_BYTES:
                     break

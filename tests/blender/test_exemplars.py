@@ -49,7 +49,7 @@ def test_from_a_file(layer, tmp_path):
     path = tmp_path / "wall.png"
     made = images.write(Map(photograph(), ColorSpace.SRGB), "wall")
     made.file_format = "PNG"
-    made.save(filepath=str(path), save_copy=True)
+    made.save(filepath=str(path))
     before = set(bpy.data.images)
     assert bpy.ops.sabi.exemplar_open(filepath=str(path), width=0.25) == {"FINISHED"}
     assert set(bpy.data.images) == before

@@ -24,6 +24,7 @@ from .film import CONTAINERS, check_encoder, reel
 from .frame import FrameRender, check, save_output
 from .joins import keyed
 from .progress import Progress
+from .properties import plain
 from .stage import Saved
 
 SIDECAR = "timelapse.sabi.json"
@@ -61,7 +62,7 @@ def film_objects(
         raise SceneError(
             f"The age in {animated[0].node.name} is animated already.", "Choose Replace Keyframes to set them anew."
         )
-    told = _told(scene, sockets, curve, film) if film is not None else {}
+    told = _told(scene, objects, sockets, curve, film) if film is not None else {}
     same = film is not None and _holds(film, told)
     for socket in sockets:
         set_keyframes(socket, curve)
@@ -122,8 +123,14 @@ def _follows(socket: bpy.types.NodeSocket, curve: AgeCurve) -> bool:
     return all(abs(p.co[0] - frame) < 1e-3 and abs(p.co[1] - age) < 1e-5 for p, (frame, age) in pairs)
 
 
-def _told(scene: bpy.types.Scene, sockets: Sequence[bpy.types.NodeSocket], curve: AgeCurve, film: Film) -> dict:
-    """What tells this time-lapse from another: scene, size, engine, the recipes on the objects and the ages."""
+def _told(
+    scene: bpy.types.Scene,
+    objects: Sequence[bpy.types.Object],
+    sockets: Sequence[bpy.types.NodeSocket],
+    curve: AgeCurve,
+    film: Film,
+) -> dict:
+    """What tells this time-lapse from another: scene, size, engine, recipes on the objects, what is live on them, ages."""
     render = scene.render
     trees = sorted({socket.node.node_tree.get(on_object.RECIPE, "") for socket in sockets})
     return {
@@ -134,6 +141,14 @@ def _told(scene: bpy.types.Scene, sockets: Sequence[bpy.types.NodeSocket], curve
         "camera": scene.camera.name,
         "engine": render.engine,
         "size": [render.resolution_x, render.resolution_y, render.resolution_percentage],
+        "view": [scene.view_settings.view_transform, scene.view_settings.look, render.film_transparent],
+        "live": [
+            [name, plain(socket.default_value)]
+            for obj in objects
+            for layer in _layers(obj)
+            for name, socket in layer.items()
+            if name != "Age" and socket.type == "VALUE"
+        ],
         "recipes": hashlib.sha256("\0".join(trees).encode()).hexdigest(),
         "curve": [list(point) for point in curve.points],
         "ease": curve.ease.value,

@@ -126,6 +126,10 @@ def test_frames_grow_and_a_run_cut_short_goes_on(plate, tmp_path):
     assert (files[0].stat().st_mtime_ns, files[0].read_bytes()) == (stamp, first), "one that is whole is kept"
     assert not list(out.glob(".*"))
 
+    on_object.weathered(plate).layers[0]["Opacity"].default_value = 0.25
+    with pytest.raises(RuntimeError, match="another time-lapse"):
+        bpy.ops.sabi.timelapse(directory=str(out), wait=True)
+
 
 def _length(frames: int) -> dict[str, int]:
     """How long a strip is, as this Blender is told."""

@@ -131,7 +131,16 @@ def _item(sidecar: Path, root: Path, showing: Showing, engine: Engine | None) ->
         notes = [str(warning) for warning in said["warnings"]]
         settings = _settings(said["settings"])
         digested = str(said["input"]["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SabiError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        SabiError,
+    ) as error:
         if isinstance(error, KeyError) and error.args == ("sabi_item",):
             return None
         return Exhibit(sidecar.name, notes=(f"This sidecar cannot be read: {error}.",))

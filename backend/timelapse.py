@@ -171,8 +171,10 @@ def read_sidecar(folder: Path) -> dict[str, Any] | None:
         sound = (
             said["sabi_timelapse"] == VERSION
             and isinstance(said["first"], int)
+            and isinstance(names, list)
             and names
-            and all(isinstance(age, int | float) for age in ages)
+            and isinstance(ages, list)
+            and all(isinstance(age, int | float) and 0 <= age <= 1 for age in ages)
             and all(isinstance(warning, str) for warning in warnings)
             and all("{frame}" in name and re.split(r"[/\\]", name) == [name] for name in names)
         )

@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..files.image import read_image, writable_suffix, write_image
-from ..files.write import in_encoding_of
+from ..files.image import LOSSY_SUFFIXES, read_image, writable_suffix, write_image
+from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
 from ..protocol.surface import ColorSpace, Map
@@ -46,6 +46,8 @@ def command(
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here: none ships with Sabi yet.", _HOW)
     target = out or image.with_name(f"{image.stem}_harmonized{writable_suffix(image.suffix)}")
+    if check_suffix(target.suffix) in LOSSY_SUFFIXES:
+        raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")
     linear = pixels.dtype.kind == "f"  # EXR and HDR: the network knows encoded colours
     encoded = colour.to_srgb(pixels[..., :3].astype(np.float32)) if linear else pixels[..., :3]
     changed = harmonized(encoded, part, networks[NETWORK].run)

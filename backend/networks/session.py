@@ -87,9 +87,10 @@ class Session:
             for name, size in zip(node.shape, inputs[node.name].shape, strict=False)  # the run says where ranks differ
             if isinstance(name, str)
         }
-        if self._sized is None or self._sized[0] != sizes:
-            self._sized = sizes, self._open(Device.CPU, sizes)
-        return self._sized[1]
+        sized = self._sized
+        if sized is None or sized[0] != sizes:
+            self._sized = sized = sizes, self._open(Device.CPU, sizes)
+        return sized[1]
 
     def _open(self, device: Device, sizes: Mapping[str, int] | None = None) -> Any:
         provider = PROVIDERS[device]
@@ -106,6 +107,8 @@ class Session:
                 raise DeviceError(
                     f"{device.value} does not start: {_first_line(error)}", why_missing(device)[1]
                 ) from error
+            if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
+                raise OutOfMemory(f"There is not enough memory to load the network {self.name}.") from error
             raise NetworkError(f"The network {self.name} cannot be loaded: {_first_line(error)}") from error
         session.disable_fallback()  # silent otherwise
         if session.get_providers()[0] != provider:

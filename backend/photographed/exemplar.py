@@ -48,7 +48,7 @@ def exemplar_of(
 def pictures(exemplar: Exemplar) -> dict[str, np.ndarray]:
     """`albedo` [h, w, 3], sRGB-encoded, and the maps that there are [h, w, 1]: float32 in 0..1, of one size. Raises BadRecipe."""
     albedo = _decoded(exemplar.picture)
-    found = {"albedo": np.repeat(albedo, 3, axis=2) if albedo.shape[2] < 3 else albedo[..., :3]}
+    found = {"albedo": np.repeat(albedo[..., :1], 3, axis=2) if albedo.shape[2] < 3 else albedo[..., :3]}
     for name, picture in exemplar.maps.items():
         map_ = _decoded(picture)[..., :1]
         if map_.shape[:2] != albedo.shape[:2]:

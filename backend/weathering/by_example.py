@@ -22,7 +22,7 @@ from .resample import Axis, weigh
 PATCH = 0.45  # of the picture's shorter side: metres between patches
 SHARPNESS = 8.0  # power of the weights: patches meet in a band of about a tenth of their distance
 FAINT = 0.02  # weights below are none
-SIDE = 64  # patches after which a lattice that has no period of its own repeats
+SIDE = 64  # patches after which a lattice repeats that has no period of its own, or a longer one
 STEPS = 4096  # of the tables that make a channel Gaussian, and undo it
 REACH = 3.8  # standard deviations that the tables span
 SMALLEST = 8  # texels of the shorter side of a picture that is looked at from afar
@@ -82,7 +82,7 @@ class Lattice:
         column = column - around * columns
         x = np.rint((column + row / 2) * (self.across / grain)) * grain + around * (columns * self.across)
         y = np.rint(row * (self.down / grain)) * grain + turns * (rows * self.down)
-        return (row * columns + column).astype(np.int64), x, y
+        return (row % SIDE * min(columns, SIDE) + column % SIDE).astype(np.int64), x, y
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Example:
         for number, (at, x, y, share) in enumerate(planes):
             if not len(at):
                 continue
-            offsets = _offsets(seed, f"{stream} {number}", *lattice.period)
+            offsets = _offsets(seed, f"{stream} {number}", *(min(side, SIDE) for side in lattice.period))
             for patch, left, top, weight in lattice.patches(x, y, grain):
                 part = np.flatnonzero(weight > FAINT)
                 here = offsets.take(patch[part], axis=0)

@@ -95,6 +95,20 @@ def test_it_repeats_after_its_extent(picture, synthesised):
     assert down[0] < 1.5 * np.median(down)
 
 
+def test_a_tile_of_many_patches_needs_no_large_table(picture):
+    example = Example(picture, picture.shape[1] * TEXEL)
+    example.prepare([0])
+    extent = 10_000 * picture.shape[1] * TEXEL
+    lattice = Lattice.over((extent, extent), example.spacing, example.grain)
+    assert min(lattice.period) > 10_000
+    y, x = np.random.default_rng(0).random((2, 1000)) * extent
+    here = [
+        example([(np.arange(1000), x + far, y, np.ones(1000))], 1000, lattice, 0, 0, "test") for far in (0.0, extent)
+    ]
+    assert np.abs(here[0] - here[1]).mean() < 0.01, "it repeats after its extent all the same"
+    assert here[0].std() > 1e-3
+
+
 def test_without_an_extent_it_does_not_repeat(picture):
     one, other = laid(picture, wraps=False), laid(picture, wraps=False, shift=512.0)
     assert abs(np.corrcoef(one[..., 0].ravel(), other[..., 0].ravel())[0, 1]) < 0.3

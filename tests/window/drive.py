@@ -550,7 +550,8 @@ def paint_mask() -> Steps:
     """The brush beside the masks; a stroke with the mouse over the object; Ctrl Z."""
     thing, tools = bpy.data.objects[report["object"]], bpy.context.scene.tool_settings
     settings = bpy.context.scene.sabi
-    settings.active_layer = 0
+    settings.active_layer, settings.live_preview = 0, False  # else the object would be shown with an empty mask
+    yield from wait_for_work()
     with in_view():
         bpy.ops.sabi.mask_image_new("INVOKE_DEFAULT", size=512)
     yield 2.0
@@ -617,6 +618,8 @@ def assets() -> Steps:
     pane = next(region for region in area.regions if region.type == "WINDOW")
     left, top, _, _ = rectangle(pane)
     subprocess.run(["xdotool", "mousemove", str(left + 60), str(top + 50), "click", "1"], check=True)
+    yield 0.5
+    subprocess.run(["xdotool", "mousemove", str(left + 400), str(top + 400)], check=True)  # a tooltip would cover it
     yield 1.5
     shot(screen(), "assets")
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=pane):
@@ -685,9 +688,9 @@ PARTS = (
     escape_while_painting,
     weather,
     undo_and_redo,
+    overlays,
     live_preview,
     paint_mask,
-    overlays,
     assets,
     weather_textured,
     weather_tiled,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,24 +77,47 @@ def export_painter(painter: painters.Painter, card: Card, path: Path) -> None:
     axes |= {"style": {0: "n"}, "painted": {0: "n", 2: "painted_h", 3: "painted_w"}}
     temporary = path.with_suffix(".tmp.onnx")
     try:
-        torch.onnx.export(
-            painter,
-            tuple(example.values()),
-            str(temporary),
-            input_names=list(painters.INPUTS),
-            output_names=["painted"],
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        model = onnx.load(temporary)
-        model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
-        onnx.checker.check_model(model)
-        onnx.save(model, temporary)
+        write_graph(painter, example, ["painted"], axes, card, temporary)
         check(painter, temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_graph(
+    network: torch.nn.Module,
+    example: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    card: Card,
+    path: Path,
+) -> None:
+    """Traces any network with these inputs, in the order in which it takes them, into a file with its card inside."""
+    torch.onnx.export(
+        network,
+        tuple(example.values()),
+        str(path),
+        input_names=list(example),
+        output_names=list(outputs),
+        dynamic_axes=axes,
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def check_file(path: Path, most: int = MAX_BYTES) -> None:
+    """Raises ExportError where operators are of a later set than OPSET, or there are more than `most` bytes."""
+    model = onnx.load(path)
+    opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if not opsets or max(opsets) > OPSET:
+        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
+    if path.stat().st_size > most:
+        raise ExportError(f"{path.stat().st_size} bytes, at most {most} may ship")
+    Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY])
 
 
 def inputs_of(painter: painters.Painter, count: int, height: int, width: int) -> dict[str, torch.Tensor]:
@@ -106,13 +129,7 @@ def inputs_of(painter: painters.Painter, count: int, height: int, width: int) ->
 
 def check(painter: painters.Painter, path: Path) -> None:
     """Opset, size, card, and the same picture as torch at two sizes that were not traced."""
-    model = onnx.load(path)
-    opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
-    if not opsets or max(opsets) > OPSET:
-        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
-    if path.stat().st_size > MAX_BYTES:
-        raise ExportError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} may ship")
-    Card.from_json({p.key: p.value for p in model.metadata_props}[CARD_KEY])
+    check_file(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for count, height, width in ((1, 160, 128), (2, 96, 224)):
         inputs = inputs_of(painter, count, height, width)

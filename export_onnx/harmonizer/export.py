@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 
-from ...backend.networks.card import CARD_KEY, Card
-from ..export import OPSET, TOLERANCE, ExportError
+from ...backend.networks.card import Card
+from ..export import TOLERANCE, ExportError, check_file, write_graph
 from . import network as harmonizers
 from .training import trained
 
@@ -45,20 +44,8 @@ def export_harmonizer(model: harmonizers.Harmonizer, card: Card, path: Path) -> 
     axes |= {harmonizers.OUTPUT: {0: "n", 2: "map_h", 3: "map_w"}}
     temporary = path.with_suffix(".tmp.onnx")
     try:
-        torch.onnx.export(
-            model,
-            inputs_of(1, 64, 96),
-            str(temporary),
-            input_names=list(harmonizers.INPUTS),
-            output_names=[harmonizers.OUTPUT],
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        graph = onnx.load(temporary)
-        graph.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
-        onnx.checker.check_model(graph)
-        onnx.save(graph, temporary)
+        example = dict(zip(harmonizers.INPUTS, inputs_of(1, 64, 96), strict=True))
+        write_graph(model, example, [harmonizers.OUTPUT], axes, card, temporary)
         check(model, temporary)
         os.replace(temporary, path)
     finally:
@@ -76,13 +63,7 @@ def inputs_of(count: int, height: int, width: int) -> tuple[torch.Tensor, torch.
 
 def check(model: harmonizers.Harmonizer, path: Path) -> None:
     """Opset, size, card, and the same map as torch at two sizes that were not traced."""
-    graph = onnx.load(path)
-    opsets = [o.version for o in graph.opset_import if o.domain in ("", "ai.onnx")]
-    if not opsets or max(opsets) > OPSET:
-        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
-    if path.stat().st_size > MAX_BYTES:
-        raise ExportError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} may ship")
-    Card.from_json({p.key: p.value for p in graph.metadata_props}[CARD_KEY])
+    check_file(path, MAX_BYTES)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for count, height, width in ((1, 160, 128), (2, 96, 224)):
         composite, mask = inputs_of(count, height, width)

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from torch import Tensor
 
-from ...backend.networks.card import CARD_KEY, Card
+from ...backend.networks.card import Card
 from ...backend.protocol.materials import MATERIALS
 from ...backend.weathering.segment import LEVELS
-from ..export import OPSET, TOLERANCE, ExportError
+from ..export import TOLERANCE, ExportError, check_file, write_graph
 from ..networks import segmenter as segmenters
 from .training import trained
 
@@ -78,23 +77,8 @@ def _write(network: segmenters.Segmenter, number: int, level_card: Card, path: P
     example = inputs_of(network, 1, 64, 96)
     given = {name: example[name] for name in level_card.inputs}
     axes = {n: {0: "n", 2: f"{n}_h", 3: f"{n}_w"} for n in (*level_card.inputs, *level_card.outputs)}
-    torch.onnx.export(
-        shipped,
-        tuple(given.values()),
-        str(path),
-        input_names=list(level_card.inputs),
-        output_names=list(level_card.outputs),
-        dynamic_axes=axes,
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    model = onnx.load(path)
-    model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=level_card.to_json()))
-    onnx.checker.check_model(model)
-    opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
-    if not opsets or max(opsets) > OPSET:
-        raise ExportError(f"opset {opsets}, at most {OPSET} may ship")
-    onnx.save(model, path)
+    write_graph(shipped, given, list(level_card.outputs), axes, level_card, path)
+    check_file(path, MAX_BYTES)
     return path
 
 

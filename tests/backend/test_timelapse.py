@@ -152,6 +152,9 @@ def test_a_sidecar_that_names_files_elsewhere_is_not_believed(lapse, tmp_path):
     for name in ("../{frame}.png", "/etc/{frame}", "..\\{frame}.png", "steel.png"):
         (made.folder / NAME).write_text(json.dumps({**said, "files": [name]}))
         assert read_sidecar(made.folder) is None
+    for wrong in ({"ages": [float("nan")]}, {"ages": [10**400]}, {"ages": [2.0]}, {"files": {"{frame}": 1}}):
+        (made.folder / NAME).write_text(json.dumps({**said, **wrong}))
+        assert read_sidecar(made.folder) is None, wrong
 
 
 def test_models_are_sent_to_blender(lapse, tmp_path):

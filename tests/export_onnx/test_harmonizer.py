@@ -122,6 +122,15 @@ def test_the_command_line_changes_the_part_alone(folder, tmp_path, suffix):
     environment = {**os.environ, "SABI_NETWORKS": str(tmp_path / "networks")}
     done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    lossy = subprocess.run(
+        [*map(str, command[:-1]), str(out.with_suffix(".jpg"))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lossy.returncode != 0
+    assert "would change every texel" in lossy.stderr
     before, after = read_image(image)[0], read_image(out)[0]
     inside = mask[..., 0] > 0
     assert after.dtype == before.dtype

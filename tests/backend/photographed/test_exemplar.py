@@ -121,3 +121,10 @@ def test_maps_of_another_size_are_refused(tmp_path):
     large, small = (save(tmp_path / f"{n}.png", noise(n, n)).read_bytes() for n in (64, 32))
     with pytest.raises(BadRecipe, match="size"):
         pictures(Exemplar(as_picture(large), maps={"height": as_picture(small)}))
+
+
+def test_a_grey_picture_with_alpha_is_grey(tmp_path):
+    path = save(tmp_path / "grey.png", smooth(channels=2))
+    seen = shown(Exemplar(as_picture(path.read_bytes())))
+    assert seen.shape[2] == 3
+    assert np.array_equal(seen[..., 0], seen[..., 2])

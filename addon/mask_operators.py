@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, Combine, Mask
 from ..backend.protocol.opacity import MAX_POINTS, Curve
-from . import mask_kinds
+from . import live, mask_kinds
 from .capture_settings import LARGEST
 from .operators import reporting
 from .properties import fill_curve, fill_mask, plain
@@ -164,10 +164,15 @@ class SABI_OT_mask_remove(_OnMask, bpy.types.Operator):
     bl_label = "Remove Mask"
     bl_options = {"REGISTER", "UNDO"}
 
+    @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from . import mask_painting
+
         layer = chosen_layer(context)
         layer.masks.remove(layer.active_mask)
         layer.active_mask = max(min(layer.active_mask, len(layer.masks) - 1), 0)
+        if not mask_painting.show(context.scene, context.object):
+            live.changed(layer, context)
         return {"FINISHED"}
 
 
@@ -185,6 +190,7 @@ class SABI_OT_mask_move(_OnMask, bpy.types.Operator):
         target = min(max(layer.active_mask + self.by, 0), len(layer.masks) - 1)
         layer.masks.move(layer.active_mask, target)
         layer.active_mask = target
+        live.changed(layer, context)
         return {"FINISHED"}
 
 
@@ -224,8 +230,10 @@ class SABI_OT_curve_remove(_OnLayer, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        curve = chosen_layer(context).curve
+        layer = chosen_layer(context)
+        curve = layer.curve
         curve.remove(min(self.point, len(curve) - 1) % len(curve))
+        live.changed(layer, context)
         return {"FINISHED"}
 
 

@@ -34,7 +34,7 @@ def new_mask(scene: bpy.types.Scene, obj: bpy.types.Object, layer, white: bool, 
     return image
 
 
-def show(scene: bpy.types.Scene, obj: bpy.types.Object) -> bool:
+def show(scene: bpy.types.Scene, obj: bpy.types.Object | None) -> bool:
     """Has a weathered object show the masks of the scene's recipe, where nothing has to be painted for that."""
     try:
         return on_object.weathered(obj) is not None and preview.settle(obj, recipe_of(scene.sabi))

@@ -87,6 +87,17 @@ def test_a_weathered_object_shows_strokes_at_once(backend, obj):
     assert len(backend.recipes) == 1, "nothing was painted for it"
 
 
+def test_a_weathered_object_shows_that_a_mask_was_removed(backend, obj):
+    bpy.ops.sabi.weather()
+    before = coverage(obj)
+    bpy.ops.sabi.mask_image_new()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert bpy.ops.sabi.mask_remove() == {"FINISHED"}
+    assert coverage(obj) == pytest.approx(before, abs=1e-5)
+    assert Recipe.from_json(on_object.weathered(obj).recipe_json).layers[0].stack == ()
+    assert len(backend.recipes) == 1, "nothing was painted for it"
+
+
 def test_the_next_run_heeds_the_strokes(backend, obj):
     bpy.ops.sabi.mask_image_new(size=16)
     bpy.ops.object.mode_set(mode="OBJECT")

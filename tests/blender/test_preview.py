@@ -241,6 +241,22 @@ def test_a_changed_property_begins_it(door, backend, monkeypatch, wanted):
         live.unregister()
 
 
+@pytest.mark.parametrize("change", ["mask_move", "mask_remove", "curve_remove"])
+def test_what_a_list_loses_begins_it(door, backend, monkeypatch, change):
+    """Lists tell nobody of what is moved or taken out."""
+    settings = bpy.context.scene.sabi
+    bpy.ops.sabi.curve_add()
+    for place in (1, 2):
+        bpy.ops.sabi.mask_add(mask=f"group:{place}")
+    settings.layers[0].seed, settings.live_preview = 7, True  # the mask goes, but it has to be painted yet
+    monkeypatch.setattr(live.work, "in_window", lambda: True)
+    assert not bpy.app.timers.is_registered(live._begin)
+    getattr(bpy.ops.sabi, change)(**{"by": -1} if change == "mask_move" else {})
+    monkeypatch.undo()
+    assert bpy.app.timers.is_registered(live._begin)
+    live.unregister()
+
+
 def captured(obj, size, of=preview_capture.PreviewCapture):
     made = of(bpy.context, obj, CaptureSettings(size=size))
     return made, made.run()

@@ -589,6 +589,15 @@ def paint_mask() -> Steps:
 
 
 def overlays() -> Steps:
+    yield from overlay("overlay")
+
+
+def overlays_again() -> Steps:
+    """After a preview has exchanged the images, and a black mask has come and gone."""
+    yield from overlay("overlay again")
+
+
+def overlay(name: str) -> Steps:
     """Coverage looked at on the object itself, and put away."""
     thing = bpy.data.objects[report["object"]]
     own = [slot.material.name for slot in thing.material_slots]
@@ -597,12 +606,12 @@ def overlays() -> Steps:
     yield 8.0  # shaders compile
     view()[1].tag_redraw()
     yield 1.0
-    shot(screen(), "overlay")
+    shot(screen(), name)
     shown = [slot.material.name for slot in thing.material_slots]
     with in_view():
         bpy.ops.sabi.overlay_hide()
     yield 0.5
-    report["overlay"] = {"shown": shown, "own": own, "after": [slot.material.name for slot in thing.material_slots]}
+    report[name] = {"shown": shown, "own": own, "after": [slot.material.name for slot in thing.material_slots]}
 
 
 def assets() -> Steps:
@@ -691,6 +700,7 @@ PARTS = (
     overlays,
     live_preview,
     paint_mask,
+    overlays_again,
     assets,
     weather_textured,
     weather_tiled,

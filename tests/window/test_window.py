@@ -221,11 +221,12 @@ def test_a_mask_is_painted_with_the_mouse(report):
     assert mask["undone"] == 0
 
 
-def test_an_overlay_is_grey_and_leaves_no_trace(photograph, report):
-    overlay = report["overlay"]
+@pytest.mark.parametrize("name", ["overlay", "overlay again"])
+def test_an_overlay_is_grey_and_leaves_no_trace(photograph, report, name):
+    overlay = report[name]
     assert overlay["shown"] != overlay["own"] == overlay["after"]
-    seen = photograph("overlay", report["box"])
-    background = photograph("overlay", report["window"])[-3, 3]
+    seen = photograph(name, report["box"])
+    background = photograph(name, report["window"])[-3, 3]
     thing = seen[np.abs(seen - background).max(axis=2) > 0.05]
     assert len(thing) > 0.1 * seen[..., 0].size
     assert np.ptp(thing, axis=1).mean() < 0.03, "what is shown has colours"

@@ -33,7 +33,7 @@ DEFAULTS: dict[str, tuple[tuple[int, ...], type]] = {
     "normal": ((128, 128, 255), np.uint8),
 }
 MATERIAL = tuple(DEFAULTS)
-STRIP = 1 << 17  # texels at a time in float
+STRIP = 1 << 18  # texels at a time in float
 STEEPEST = 0.05  # z of the flattest normal that is leant further: beyond it slopes run off
 
 Density = Callable[[slice], np.ndarray]  # rows -> texels per metre [h, W], or something that broadcasts to it

@@ -30,12 +30,12 @@ DEFAULTS = {"albedo": 0.5, "roughness": 0.5, "metallic": 0.0, "height": 0.5}
 STRIP = 1 << 19  # texels of a map in float at a time
 COARSE = 8  # canvas texels between those at which `down` is read: it is smooth
 
-Read = Callable[[slice, slice], np.ndarray]
+Read = Callable[[slice, slice, np.ndarray], None]
 
 
 @dataclass
 class Conditions:
-    """The painter's inputs for one layer on one canvas. Each of `sources()` gives windows [C, h, w], float32, to any thread.
+    """The painter's inputs for one layer on one canvas. Each of `sources()` fills windows [C, h, w], float32, for any thread.
 
     `exposure` is [H, W] of 8 bits, `down` [h, w, 2] on the grid or None where unknown, `gravity` a unit vector [3] in the space
     of `position`.
@@ -56,9 +56,8 @@ class Conditions:
         noise = {name: self._noise_source(name) for name in self.card.noise}
         return {"base": self.base, "susceptibility": self.susceptibility, "down": self.downward, **noise}
 
-    def base(self, rows: slice, columns: slice) -> np.ndarray:
+    def base(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Albedo (3, sRGB-encoded), roughness, metallic, height: 0..1."""
-        out = np.empty((6, rows.stop - rows.start, columns.stop - columns.start), np.float32)
         parts = dict(zip(DEFAULTS, np.split(out, (3, 4, 5)), strict=True))
         self._read([(self.surface[name], part) for name, part in parts.items() if name in self.surface], rows, columns)
         for name, part in parts.items():
@@ -68,27 +67,25 @@ class Conditions:
                 part[:] = to_srgb(part)
             elif self.surface[name].array.dtype.kind == "f":
                 np.clip(part, 0, 1, out=part)
-        return out
 
-    def susceptibility(self, rows: slice, columns: slice) -> np.ndarray:
+    def susceptibility(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Rate and onset of the formula, from exposure."""
-        exposure = np.empty((1, rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        exposure = out[:1]
         self._read([(Map(self.exposure[..., None]), exposure)], rows, columns)
-        return susceptibility(exposure[0])
+        susceptibility(exposure[0], out)
 
-    def downward(self, rows: slice, columns: slice) -> np.ndarray:
+    def downward(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Which way is down in texture space."""
-        shape = (2, rows.stop - rows.start, columns.stop - columns.start)
         if self.down is None:
-            return np.zeros(shape, np.float32)
+            out[:] = 0
+            return
         (y, first_row), (x, first_column) = (self._sparse(part, axis) for axis, part in enumerate((rows, columns)))
         block = self.grid.sample(self.down, y, x)
         if self.seams is not None:
             self._turn_gutters(block, y.astype(np.int64), x.astype(np.int64))
-        fine = np.empty((2, len(y), COARSE, len(x), COARSE), np.float32)
-        fine[:] = np.moveaxis(block, -1, 0)[:, :, None, :, None]
-        fine = fine.reshape(2, len(y) * COARSE, len(x) * COARSE)
-        return fine[:, first_row : first_row + shape[1], first_column : first_column + shape[2]]
+        wide = np.moveaxis(block, -1, 0).repeat(COARSE, axis=2)[..., first_column : first_column + out.shape[2]]
+        for i in range(len(y)):
+            out[:, max(i * COARSE - first_row, 0) : (i + 1) * COARSE - first_row] = wide[:, i, None]
 
     def _noise_source(self, name: str) -> Read:
         stride, channels, spacing, stretch = self.card.noise[name]
@@ -96,17 +93,17 @@ class Conditions:
         stream = f"{self.layer.effect.value} {name}"
         along = stretched(self.gravity, stretch) if stretch != 1 else None
 
-        def on_texels(rows: slice, columns: slice) -> np.ndarray:
+        def on_texels(rows: slice, columns: slice, out: np.ndarray) -> None:
             y, x = (np.arange(part.start, part.stop) * stride + stride / 2 for part in (rows, columns))
             high, wide = (side if wraps else 0 for side, wraps in zip(self.canvas.size, self.surface.wrap, strict=True))
             longer = self._texels_stretch(stretch)
             noise = texel_noise(y, x, spacing, self.layer.seed, stream, channels, (high, wide), longer)
-            return np.moveaxis(noise, -1, 0)
+            out[:] = np.moveaxis(noise, -1, 0)
 
-        def on_object(rows: slice, columns: slice) -> np.ndarray:
+        def on_object(rows: slice, columns: slice, out: np.ndarray) -> None:
             place = self._place(stride, rows, columns)
             metres = spacing * self.canvas.texel
-            return np.moveaxis(lattice_noise(place, metres, self.layer.seed, stream, channels, along), -1, 0)
+            out[:] = np.moveaxis(lattice_noise(place, metres, self.layer.seed, stream, channels, along), -1, 0)
 
         return on_object if "position" in self.surface else on_texels
 

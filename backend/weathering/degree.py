@@ -18,10 +18,13 @@ def to_bytes(exposure: np.ndarray) -> np.ndarray:
     return np.rint(values, out=values).astype(np.uint8)
 
 
-def susceptibility(exposure: np.ndarray) -> np.ndarray:
-    """Rate and onset of weathering [2, ...] float32 from exposure [...] in 0..1: what the painter sees of geometry."""
-    out = np.empty((2, *exposure.shape), np.float32)
-    out[0], out[1] = growth.rate(exposure), growth.onset(exposure)
+def susceptibility(exposure: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Rate and onset of weathering [2, ...] float32 from exposure [...] in 0..1: what the painter sees of geometry.
+
+    Into `out` where it is given; `exposure` may lie in it.
+    """
+    out = np.empty((2, *exposure.shape), np.float32) if out is None else out
+    out[1], out[0] = growth.onset(exposure), growth.rate(exposure)
     return out
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 SIDE = 32  # lattice points after which the 3D lattice repeats, along its own axes
 TEXEL_SIDE = 256  # the same of the texel lattice, where the texture does not wrap
-BLOCK = 1 << 14  # points at a time, so that what is in between stays in cache
+BLOCK = 1 << 15  # points at a time, so that what is in between stays in cache
 
 # The lattice is turned against the object by angles that share no period with its axes: a face of a box then cuts it
 # obliquely and sees no repetition within hundreds of lattice points. Columns are orthonormal.

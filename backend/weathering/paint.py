@@ -118,9 +118,13 @@ def _paint_canvas(
     painter: Runnable, conditions: Conditions, code: np.ndarray, images: Images, wanted: Wanted | None, run: Run
 ) -> None:
     """Run the painter over a canvas, its output rounded to 8 bits in `images`; 0 in tiles that are not wanted."""
-    if wanted is not None:
+
+    def asked(rows: slice, columns: slice) -> bool:
+        if wanted is None or wanted(rows, columns):
+            return True
         for name, image in images.items():
-            image[..., 1 if name == "growth" else 0 :] = 0  # exposure is there already
+            image[rows, columns, 1 if name == "growth" else 0 :] = 0  # exposure is there already
+        return False
 
     def write(rows: slice, columns: slice, outputs: dict[str, np.ndarray]) -> None:
         _store(painter.card, outputs, images, rows, columns)
@@ -132,7 +136,7 @@ def _paint_canvas(
         write,
         wrap=conditions.surface.wrap,
         tile=run.tile,
-        wanted=wanted,
+        wanted=asked,
         progress=run.progress,
         cancelled=run.cancelled,
         warn=run.warn,

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
-from ..threads import meanwhile, parallel
+from ..threads import parallel
 from .gutters import Allocate, Band, band, dilate, rim
 from .rims import outward, partners, rim_tangents, unfold
 from .torn import NOWHERE, Torn
@@ -139,7 +139,7 @@ def find_seams(
     place = xy.astype(np.float32)
     turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
     texel = np.zeros(len(texels))
-    beyond = meanwhile(partial(band, mask, texels, reach, inside=False, allocate=allocate))
+    outside = band(mask, texels, reach, inside=False, allocate=allocate)
     if position is not None and len(texels):
         tangents = rim_tangents(mask, position, xy, torn)
         texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
@@ -148,11 +148,9 @@ def find_seams(
         partner = partners(points, xy, texel, normals)
         partner = unfold(points, xy, tangents, normals, partner, place, turn)
     seam = np.flatnonzero(partner >= 0)
-    beside = meanwhile(partial(band, mask, texels[seam], share, inside=True, allocate=allocate))
+    inside = band(mask, texels[seam], share, inside=True, allocate=allocate)
     rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
-    outside = beyond.result()
     source, room = _sources(rims, outside), _room(rims, outside, share)
-    inside = beside.result()
     inside = replace(inside, nearest=seam.astype(np.int32).take(inside.nearest))
     return Seams(
         size, texels, partner, place, turn, outside, source, inside, *_shared(rims, outside, room, inside, share)

@@ -148,9 +148,9 @@ def test_functions_are_read_inside_the_image_only(session, wrap):
     windows = []
 
     def reader(name):
-        def read(rows: slice, columns: slice) -> np.ndarray:
+        def read(rows: slice, columns: slice, out: np.ndarray) -> None:
             windows.append((name, rows, columns))
-            return given[name][:, rows, columns]
+            out[:] = given[name][:, rows, columns]
 
         return read
 
@@ -176,9 +176,9 @@ def test_tiles_that_are_not_wanted_are_neither_read_nor_written_but_count(sessio
         asked.append((rows, columns))
         return rows.start >= 64
 
-    def read(rows: slice, columns: slice) -> np.ndarray:
+    def read(rows: slice, columns: slice, out: np.ndarray) -> None:
         assert rows.stop > 64 - DEEP.overlap
-        return given["image"][:, rows, columns]
+        out[:] = given["image"][:, rows, columns]
 
     given = sources(size)
     out = run(session, {**given, "image": read}, size, tile=64, wanted=wanted, progress=fractions.append)

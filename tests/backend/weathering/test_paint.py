@@ -97,6 +97,15 @@ def painted(surface: Surface, layer: Layer, painter=None, **run):
     return paint(surface, layer, painter or Recorder(), plan, field, grid, None, GRAVITY, None, Run(**run))
 
 
+def window(given: Conditions, name: str, rows: slice, columns: slice) -> np.ndarray:
+    """One of the painter's inputs [C, h, w]."""
+    out = np.full(
+        (len(given.card.inputs[name]), rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32
+    )
+    given.sources()[name](rows, columns, out)
+    return out
+
+
 def bare(size: int = 64, **fields) -> Surface:
     rng = np.random.default_rng(0)
     albedo = rng.integers(0, 256, (size, size, 3)).astype(np.uint8)
@@ -111,7 +120,7 @@ def test_streaks_stand_along_gravity_on_every_steep_face():
     layer = feature(surface, 1.0)
     canvas = scales(surface, grid, densities(surface, grid), layer, card).canvases[0]
     given = Conditions(surface, layer, canvas, card, grid, None, np.zeros(surface.size, np.uint8), None, GRAVITY)
-    noise = given.sources()["noise_2"](slice(0, 128), slice(0, 128))[0]
+    noise = window(given, "noise_2", slice(0, 128), slice(0, 128))[0]
     position = surface["position"].array[1::2, 1::2].astype(np.float64)
     normal = surface["world_normal"].array[1::2, 1::2]
     steep = (np.abs(normal[..., 2]) < 0.1) & (surface["island_mask"].array[1::2, 1::2, 0] > 0)
@@ -208,7 +217,7 @@ class TestScales:
 class TestConditions:
     def test_base_is_the_maps_or_their_defaults(self):
         surface = bare()
-        base = conditions(surface, feature(surface, 1.0)).base(slice(8, 40), slice(4, 64))
+        base = window(conditions(surface, feature(surface, 1.0)), "base", slice(8, 40), slice(4, 64))
         assert base.shape == (6, 32, 60)
         assert np.array_equal(np.rint(np.moveaxis(base[:3], 0, -1) * 255), surface["albedo"].array[8:40, 4:64])
         assert base[3:, 0, 0] == pytest.approx([0.5, 0.0, 0.5])
@@ -216,29 +225,27 @@ class TestConditions:
     def test_linear_albedo_is_encoded(self):
         albedo = np.full((64, 64, 3), 0.2140411, np.float32)
         surface = Surface({"albedo": Map(albedo, ColorSpace.LINEAR)}, texels_per_metre=100.0)
-        assert conditions(surface, feature(surface, 1.0)).base(slice(0, 4), slice(0, 4))[:3] == pytest.approx(
-            0.5, abs=1e-4
-        )
+        base = window(conditions(surface, feature(surface, 1.0)), "base", slice(0, 4), slice(0, 4))
+        assert base[:3] == pytest.approx(0.5, abs=1e-4)
 
     @pytest.mark.parametrize("scale", [0.5, 0.73, 1.6])
     def test_windows_of_a_canvas_are_parts_of_the_whole(self, scale):
         surface = plate(120)
         found = conditions(surface, feature(surface, scale))
         height, width = found.canvas.size
-        for name, source in found.sources().items():
+        for name in found.sources():
             stride = CARD.noise.get(name, (1, 0))[0]
             rows, columns = -(-height // stride), -(-width // stride)
-            whole = source(slice(0, rows), slice(0, columns))
+            whole = window(found, name, slice(0, rows), slice(0, columns))
             top, left = 32 // stride, 32 // stride
-            part = source(slice(top, rows), slice(left, columns))
+            part = window(found, name, slice(top, rows), slice(left, columns))
             assert np.abs(part - whole[:, top:, left:]).max() < 1e-5, name
 
     def test_susceptibility_is_the_formulas(self):
         exposure = np.full((64, 64), 200, np.uint8)
         surface = bare()
-        rate, onset = conditions(surface, feature(surface, 1.0), exposure=exposure).susceptibility(
-            slice(0, 2), slice(0, 2)
-        )
+        found = conditions(surface, feature(surface, 1.0), exposure=exposure)
+        rate, onset = window(found, "susceptibility", slice(0, 2), slice(0, 2))
         assert rate == pytest.approx(growth.rate(np.float32(200 / 255)))
         assert onset == pytest.approx(growth.onset(np.float32(200 / 255)))
 
@@ -248,7 +255,7 @@ class TestConditions:
         for seed in (1, 2):
             surface = box(448, seed)
             found = conditions(surface, feature(surface, 1.0))
-            noise = found.sources()["noise_8"](slice(0, 56), slice(0, 56))
+            noise = window(found, "noise_8", slice(0, 56), slice(0, 56))
             front = np.abs(surface["world_normal"].array[4::8, 4::8] - (0, -1, 0)).max(-1) < 0.1
             places.append(surface["position"].array[4::8, 4::8][front])
             values.append(np.moveaxis(noise, 0, -1)[front])
@@ -263,7 +270,7 @@ class TestConditions:
         surface = make()
         layer = feature(surface, 1.0)
         layers = layer, replace(layer, seed=1), replace(layer, effect=Effect.MOSS), layer
-        first, *others = (conditions(surface, one).sources()["noise_8"](slice(0, 8), slice(0, 8)) for one in layers)
+        first, *others = (window(conditions(surface, one), "noise_8", slice(0, 8), slice(0, 8)) for one in layers)
         assert first.std() > 0.5
         assert [np.array_equal(first, other) for other in others] == [False, False, True]
 
@@ -276,8 +283,7 @@ class TestConditions:
         albedo = Map(np.repeat((grey * mask)[..., None], 3, axis=2), ColorSpace.SRGB)
         surface = replace(surface, maps={**surface.maps, "albedo": albedo})
         seams = find_seams(mask.astype(np.uint8), surface["position"].array, normal, reach=8, share=4)
-        window = slice(0, 224), slice(0, 224)
-        seen = conditions(surface, feature(surface, 1.0), seams).base(*window)[0] * 255
+        seen = window(conditions(surface, feature(surface, 1.0), seams), "base", slice(0, 224), slice(0, 224))[0] * 255
         beside = np.zeros(mask.shape, bool)
         beside.reshape(-1)[seams.outside.texels] = True
         assert (seen[beside] > 59).all()

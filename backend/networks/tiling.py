@@ -215,10 +215,14 @@ def _read_inputs(
 
     step = max(1, STRIP // (extent[1] * card.multiple)) * card.multiple
     parallel(read, [slice(top, min(top + step, extent[0])) for top in range(0, extent[0], step)])
-    for name, (stride, grid) in grids.items():
+
+    def repeat(name: str) -> None:
+        stride, grid = grids[name]
         for axis in (0, 1):
             edges = start[axis] // stride, (start[axis] + extent[axis]) // stride
             _repeat_edges(inputs[name], 2 + axis, _pieces(*edges, grid[axis], wrap[axis]))
+
+    parallel(repeat, grids)
 
 
 def _pieces(start: int, stop: int, length: int, wraps: bool) -> list[tuple[int, slice]]:

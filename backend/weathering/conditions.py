@@ -50,7 +50,7 @@ class Conditions:
     exposure: np.ndarray
     down: np.ndarray | None
     gravity: np.ndarray
-    _last: local = field(default_factory=local, init=False)  # places of the window that a thread read last
+    _last: local = field(default_factory=local, init=False)  # places and gutters of the windows that a thread read last
 
     def sources(self) -> dict[str, Read]:
         noise = {name: self._noise_source(name) for name in self.card.noise}
@@ -130,7 +130,7 @@ class Conditions:
         def strip(part: slice) -> None:
             there = slice(part.start - rows.start, part.stop - rows.start)
             if self.canvas.size == self.surface.size:
-                gutter = None if self.seams is None else self.seams.gutter(part, columns)
+                gutter = self._gutter(part, columns)
                 for map_, out in varied:
                     _copy(map_.array[part, columns], out[:, there])
                     if gutter is not None:
@@ -147,6 +147,15 @@ class Conditions:
 
         for part in self._strips(rows, 2 * (right - left) * down.before / down.after):
             strip(part)
+
+    def _gutter(self, rows: slice, columns: slice) -> tuple | None:
+        """Seams.gutter of a window, found once for all maps that are read there one after the other."""
+        if self.seams is None:
+            return None
+        window = rows.start, rows.stop, columns.start, columns.stop
+        if getattr(self._last, "gutter_window", None) != window:
+            self._last.gutter_window, self._last.gutter = window, self.seams.gutter(rows, columns)
+        return self._last.gutter  # type: ignore[no-any-return]
 
     def _block(self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""

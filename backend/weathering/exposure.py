@@ -20,7 +20,7 @@ from . import drips, geometry, noise, relief
 from .grid import Grid, reduced
 from .gutters import Band, band
 from .levels import levelled, smoothstep
-from .seams import Seams, find_seams
+from .seams import Rims, Seams, find_seams, pair_rims
 from .torn import NOWHERE, torn_cells, torn_texels
 from .voxels import Nodes, nodes
 
@@ -118,7 +118,7 @@ class Survey:
         weights, warnings = self._weights(layer)
         # features finer than the grid come out larger, as they do when painted
         layer = replace(layer, feature_size=max(layer.feature_size, min(CELLS * self.grid.spacing, LARGEST)))
-        seams = meanwhile(lambda: self._seams)
+        rims = meanwhile(lambda: self._rims)
         patches = meanwhile(self.patches, layer)
         sources = self._union(layer, weights)
         causes = [sources]
@@ -135,7 +135,7 @@ class Survey:
             bare *= 1 - cause
         score = 1 - bare
         score += np.float32(NOISE_GAIN * weights["noise"]) * patches.result()
-        score = self._over_seams(score, seams.result(), layer.feature_size)
+        score = self._over_seams(score, rims.result(), layer.feature_size)
         return ExposureField(self.grid, levelled(score, self.grid.inside, layer.exposure), warnings)
 
     @cached_property
@@ -246,19 +246,19 @@ class Survey:
         return grid, grid.position[grid.inside], _normals(grid)[grid.inside]
 
     @cached_property
-    def _seams(self) -> Seams | None:
+    def _rims(self) -> Rims | None:
         grid = self.grid
         if grid.position is None or self.surface.space is not Space.TEXTURE:
             return None
-        return find_seams(grid.inside, grid.position, self.normals, reach=1, share=1, torn=torn_cells(grid))
+        return pair_rims(grid.inside, grid.position, self.normals, torn=torn_cells(grid))
 
-    def _over_seams(self, score: np.ndarray, seams: Seams | None, feature: float) -> np.ndarray:
+    def _over_seams(self, score: np.ndarray, rims: Rims | None, feature: float) -> np.ndarray:
         """`score` brought together where islands meet, over a feature: the faces of a sharp edge look different ways."""
-        if seams is None or not (seams.partner >= 0).any():
+        if rims is None or not (rims.partner >= 0).any():
             return score
-        met = np.flatnonzero(seams.partner >= 0)
-        rim = seams.rim[met]
-        half = (score.ravel()[seams.rim[seams.partner[met]]] - score.ravel()[rim]) / 2
+        met = np.flatnonzero(rims.partner >= 0)
+        rim = rims.texels[met]
+        half = (score.ravel()[rims.texels[rims.partner[met]]] - score.ravel()[rim]) / 2
         depth = int(np.clip(feature / self.grid.spacing, 6, 32))
         beside = band(self.grid.inside, rim, depth, inside=True)
         shift = np.zeros(score.size, np.float32)

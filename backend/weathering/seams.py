@@ -117,73 +117,9 @@ class Seams:
         dilate(array, self.rim, self.outside, margin)
 
 
-def find_seams(
-    mask: np.ndarray,
-    position: np.ndarray | None,
-    world_normal: np.ndarray | None,
-    *,
-    reach: int,
-    share: int,
-    torn: Torn = NOWHERE,
-    allocate: Allocate = np.empty,
-) -> Seams:
-    """The seams of the islands in `mask` [H, W], from `position` [H, W, 3] in metres; without it no rim has a partner.
-
-    Gutters are known up to `reach` texels from the rim; blending goes `share` texels deep. `world_normal` [H, W, 3] only
-    tells the outside of mirrored islands. `torn`: where islands touch in the map, which `mask` does not tell.
-    """
-    size = mask.shape[0], mask.shape[1]
-    texels = np.union1d(rim(mask), torn.both(size[1]))
-    xy = np.stack(np.divmod(texels, size[1])[::-1], axis=-1)
-    partner = np.full(len(texels), -1, np.int32)
-    place = xy.astype(np.float32)
-    turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
-    texel = np.zeros(len(texels))
-    outside = band(mask, texels, reach, inside=False, allocate=allocate)
-    if position is not None and len(texels):
-        tangents = rim_tangents(mask, position, xy, torn)
-        texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
-        points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
-        normals = outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
-        partner = partners(points, xy, texel, normals)
-        partner = unfold(points, xy, tangents, normals, partner, place, turn)
-    seam = np.flatnonzero(partner >= 0)
-    inside = band(mask, texels[seam], share, inside=True, allocate=allocate)
-    rims = _Rim(mask, position, texels, xy, partner, place, turn, texel)
-    source, room = _sources(rims, outside), _room(rims, outside, share)
-    inside = replace(inside, nearest=seam.astype(np.int32).take(inside.nearest))
-    return Seams(
-        size, texels, partner, place, turn, outside, source, inside, *_shared(rims, outside, room, inside, share)
-    )
-
-
-def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """`image` [H, W, C] at `at` [M, 2] (x, y; texel centres are whole numbers), as float32 [M, C]."""
-    flat = image.reshape(-1, image.shape[2])
-    parts = (flat.take(texels, axis=0) * weight[:, None] for texels, weight in _corners(at, image.shape[:2]))
-    total: np.ndarray = next(parts)
-    for part in parts:
-        total += part
-    return total
-
-
-def _corners(at: np.ndarray, size: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The four texels (flat) around each of `at` [M, 2] (x, y) and their bilinear weights."""
-    corner = np.floor(at)
-    across, down = (np.ascontiguousarray(part, np.float32) for part in (at - corner).T)
-    column, row = corner.astype(np.int64).T
-    corners = []
-    for right, below in np.ndindex(2, 2):
-        x, y = np.clip(column + right, 0, size[1] - 1), np.clip(row + below, 0, size[0] - 1)
-        y *= size[1]
-        y += x
-        corners.append((y, np.abs(1 - right - across) * np.abs(1 - below - down)))
-    return corners
-
-
 @dataclass(frozen=True)
-class _Rim:
-    """The rim of the islands of `mask` while seams are found: its `texels` flat and as `xy`, metres across one `texel`."""
+class Rims:
+    """The rim of the islands of `mask`: its `texels` flat and as `xy`, metres across one `texel`; the others as in `Seams`."""
 
     mask: np.ndarray
     position: np.ndarray | None
@@ -213,7 +149,85 @@ class _Rim:
         return place_x, place_y, flat
 
 
-def _sources(rims: _Rim, outside: Band) -> np.ndarray:
+def find_seams(
+    mask: np.ndarray,
+    position: np.ndarray | None,
+    world_normal: np.ndarray | None,
+    *,
+    reach: int,
+    share: int,
+    torn: Torn = NOWHERE,
+    allocate: Allocate = np.empty,
+) -> Seams:
+    """The seams of the islands in `mask` [H, W], from `position` [H, W, 3] in metres; without it no rim has a partner.
+
+    Gutters are known up to `reach` texels from the rim; blending goes `share` texels deep. `world_normal` [H, W, 3] only
+    tells the outside of mirrored islands. `torn`: where islands touch in the map, which `mask` does not tell.
+    """
+    rims = pair_rims(mask, position, world_normal, torn=torn)
+    outside = band(mask, rims.texels, reach, inside=False, allocate=allocate)
+    seam = np.flatnonzero(rims.partner >= 0)
+    inside = band(mask, rims.texels[seam], share, inside=True, allocate=allocate)
+    source, room = _sources(rims, outside), _room(rims, outside, share)
+    inside = replace(inside, nearest=seam.astype(np.int32).take(inside.nearest))
+    return Seams(
+        (mask.shape[0], mask.shape[1]),
+        rims.texels,
+        rims.partner,
+        rims.place,
+        rims.turn,
+        outside,
+        source,
+        inside,
+        *_shared(rims, outside, room, inside, share),
+    )
+
+
+def pair_rims(
+    mask: np.ndarray, position: np.ndarray | None, world_normal: np.ndarray | None, *, torn: Torn = NOWHERE
+) -> Rims:
+    """Which rim texels of the islands in `mask` touch on the object; arguments as `find_seams`' ones."""
+    texels = np.union1d(rim(mask), torn.both(mask.shape[1]))
+    xy = np.stack(np.divmod(texels, mask.shape[1])[::-1], axis=-1)
+    partner = np.full(len(texels), -1, np.int32)
+    place = xy.astype(np.float32)
+    turn = np.broadcast_to(np.eye(2, dtype=np.float32), (len(texels), 2, 2)).copy()
+    texel = np.zeros(len(texels))
+    if position is not None and len(texels):
+        tangents = rim_tangents(mask, position, xy, torn)
+        texel = np.sqrt((tangents**2).sum(axis=1).max(axis=1))  # the longer way
+        points = position[xy[:, 1], xy[:, 0]].astype(np.float64)
+        normals = outward(tangents, None if world_normal is None else world_normal[xy[:, 1], xy[:, 0]])
+        partner = partners(points, xy, texel, normals)
+        partner = unfold(points, xy, tangents, normals, partner, place, turn)
+    return Rims(mask, position, texels, xy, partner, place, turn, texel)
+
+
+def bilinear(image: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`image` [H, W, C] at `at` [M, 2] (x, y; texel centres are whole numbers), as float32 [M, C]."""
+    flat = image.reshape(-1, image.shape[2])
+    parts = (flat.take(texels, axis=0) * weight[:, None] for texels, weight in _corners(at, image.shape[:2]))
+    total: np.ndarray = next(parts)
+    for part in parts:
+        total += part
+    return total
+
+
+def _corners(at: np.ndarray, size: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The four texels (flat) around each of `at` [M, 2] (x, y) and their bilinear weights."""
+    corner = np.floor(at)
+    across, down = (np.ascontiguousarray(part, np.float32) for part in (at - corner).T)
+    column, row = corner.astype(np.int64).T
+    corners = []
+    for right, below in np.ndindex(2, 2):
+        x, y = np.clip(column + right, 0, size[1] - 1), np.clip(row + below, 0, size[0] - 1)
+        y *= size[1]
+        y += x
+        corners.append((y, np.abs(1 - right - across) * np.abs(1 - below - down)))
+    return corners
+
+
+def _sources(rims: Rims, outside: Band) -> np.ndarray:
     """The texel (flat) that each gutter texel stands for: across the seam where that is inside an island, else the rim."""
     source = rims.texels.take(outside.nearest)
     mask = rims.mask.reshape(-1)
@@ -234,7 +248,7 @@ def _sources(rims: _Rim, outside: Band) -> np.ndarray:
 
 
 def _shared(
-    rims: _Rim, outside: Band, room: np.ndarray, inside: Band, share: int
+    rims: Rims, outside: Band, room: np.ndarray, inside: Band, share: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The texels near seams, where the other island's gutter shows the same place, and how much of it they take.
 
@@ -271,7 +285,7 @@ def _chunks(length: int) -> list[slice]:
     return [slice(start, start + CHUNK) for start in range(0, length, CHUNK)]
 
 
-def _room(rims: _Rim, outside: Band, share: int) -> np.ndarray:
+def _room(rims: Rims, outside: Band, share: int) -> np.ndarray:
     """How deep the gutter is at each rim texel, up to `share`: the most among the rim texels around it."""
     texels = rims.texels
     own = np.zeros(len(texels), np.float32)

@@ -141,26 +141,27 @@ class Nodes:
 
 def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = NODES) -> Nodes:
     """Nodes of a surface given by points [M, 3] `spacing` metres apart with unit normals [M, 3], about `count` of them."""
-    points = points.astype(np.float32)
-    low, high = np.percentile(points, (0.1, 99.9), axis=0) if len(points) > 1000 else (points.min(0), points.max(0))
+    planes, facing = (np.ascontiguousarray(vectors.T, np.float32) for vectors in (points, normals))
+    least, most = planes.min(axis=1), planes.max(axis=1)
+    low, high = np.percentile(planes, (0.1, 99.9), axis=1) if len(points) > 1000 else (least, most)
     margin = 0.05 * (high - low)  # far-off strays of a frame do not decide how fine the nodes are
-    low, high = np.maximum(points.min(0), low - margin), np.minimum(points.max(0), high + margin)
+    low, high = np.maximum(least, low - margin), np.minimum(most, high + margin)
     size = max(2.2 * spacing, spacing * float(np.sqrt(len(points) / count)), 1e-6)
     size = max(size, float((np.prod(np.maximum(high - low, 4 * size)) / MAX_VOXELS) ** (1 / 3)))
     origin = (low - 3 * size).astype(np.float32)
     shape = tuple(int(n) for n in np.ceil((high - origin) / size) + 3)
     voxels = int(np.prod(shape))
-    place = np.clip(((points - origin) / np.float32(size)).astype(np.int64), 0, np.array(shape) - 1)
-    side = side_of(normals)
-    key = (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2] + np.where(side, voxels, 0)
+    key = np.where(_dot(facing, _SIDE) < 0, voxels, 0)
+    for plane, start, length, step in zip(planes, origin, shape, (shape[1] * shape[2], shape[2], 1), strict=True):
+        key += np.clip(((plane - start) / np.float32(size)).astype(np.int64), 0, length - 1) * step
     index = np.full(2 * voxels, -1, np.int32)
     index[key] = 0
     used = np.flatnonzero(index == 0)
     index[used] = np.arange(len(used), dtype=np.int32)
     node = index[key]
     share = np.bincount(node, minlength=len(used))[:, None].astype(np.float64)
-    centre = np.stack([np.bincount(node, points[:, k], len(used)) for k in range(3)], axis=1) / share
-    normal = np.stack([np.bincount(node, normals[:, k], len(used)) for k in range(3)], axis=1)
+    centre = np.stack([np.bincount(node, plane, len(used)) for plane in planes], axis=1) / share
+    normal = np.stack([np.bincount(node, plane, len(used)) for plane in facing], axis=1)
     normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     return Nodes(
         origin,

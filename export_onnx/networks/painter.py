@@ -53,7 +53,7 @@ LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (3, 32, (32,), 0, ("grain",)),
 )
 FADE = 0.95  # how far shapes that are no lines are suppressed in styles of lines
-SMOOTH = 3  # so many doublings, the first, smooth the picture twice: the finer ones would cost too much
+SMOOTH = 3  # so many doublings, the first, smooth what is doubled, the picture twice: at the finer ones that would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
 PAINTED = (
     "threshold",
@@ -178,9 +178,10 @@ class Painter(nn.Module):
         raw = self.tint(style)[:, :, None, None]
         for index, (level, head) in enumerate(zip(self.levels, self.heads, strict=True)):
             if x is not None:
-                x, raw = smoothed(twice(x)), smoothed(twice(raw))
                 if index <= SMOOTH:
-                    raw = smoothed(raw)
+                    x, raw = smoothed(twice(x)), smoothed(smoothed(twice(raw)))
+                else:
+                    x, raw = between(x), between(raw)
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
         distances = veins(noise_32, noise_16, noise_8, noise_4)
@@ -217,6 +218,11 @@ class Painter(nn.Module):
 
 def twice(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def between(x: Tensor) -> Tensor:
+    """Twice the resolution, linear between texels: nearly `smoothed(twice(x))` in half the time."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def smoothed(x: Tensor) -> Tensor:

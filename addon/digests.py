@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import bpy
 
 from ..backend.protocol.errors import SabiError
-from . import looks, on_object, rest
+from . import looks, on_object, reading, rest
 
 
 def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, dict[str, str]]:
@@ -35,17 +34,6 @@ def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, d
                     total.update(stop.value.encode())
                     break
                 yield
-                result = (yield from _aside(step)) if aside else step()
+                result = (yield from reading.aside(step, None)) if aside else step()
         total.update(b"|")
     return {"mesh": mesh, "uvs": uvs, "base": total.hexdigest()}
-
-
-def _aside(step: Callable[[], object]) -> Generator[None, None, object]:
-    thread = ThreadPoolExecutor(1, "sabi-digest")
-    try:
-        found = thread.submit(step)
-        while not found.done():
-            yield
-        return found.result()
-    finally:
-        thread.shutdown(wait=False)

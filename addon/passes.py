@@ -247,7 +247,9 @@ class Passes:
         if self.image is None or tuple(self.image.size) != size:
             if self.image is not None:
                 bpy.data.images.remove(self.image)
-            self.image = bpy.data.images.new(".sabi image", *size, alpha=True, float_buffer=True, is_data=True)
+            self.image = bpy.data.images.new(".sabi image", 1, 1, alpha=True, float_buffer=True, is_data=True)
+            # the bake finds its memory, in its job: tens of milliseconds
+            self.image.generated_width, self.image.generated_height = size
         aim([self.geometry.material, *(material.copy for material in self.prepared.values())], self.image)
         yield Bake(self.subject.stage, self.subject.still, kind, samples, self.subject.uv_map)
         raw = yield lambda: images.blank(size[0] * size[1] * 4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -21,6 +22,7 @@ from . import work
 from .progress import Progress
 
 T = TypeVar("T")
+Said = TypeVar("Said")
 JOB = "RENDER_PREVIEW"
 LIMIT = 20.0  # seconds; a render has precedence over the job, and who waits longer has the main thread read
 NAME = ".reading"  # not .sabi: the stage would take it away at its own time
@@ -156,7 +158,7 @@ def _remove() -> float | None:
 
 
 def in_steps(steps: Generator[Step, object, T], said: Progress) -> Generator[Progress, None, T]:
-    """Reads as a part of a piece of work: by jobs where there is a window that waits, else one a step."""
+    """Reads as a part of a piece of work: by jobs and threads where there is a window that waits, else one a step."""
     result: object = None
     try:
         while True:
@@ -171,11 +173,25 @@ def in_steps(steps: Generator[Step, object, T], said: Progress) -> Generator[Pro
                         yield said
                 finally:
                     job.close()
+            elif work.in_window():
+                result = yield from aside(step, said)
             else:
                 result = step.run() if isinstance(step, Read) else step()
                 yield said
     finally:
         steps.close()
+
+
+def aside(step: Callable[[], T], said: Said) -> Generator[Said, None, T]:
+    """Has a thread do what needs no Blender, and says `said` until it is done; closed, it waits for it."""
+    thread = ThreadPoolExecutor(1, "sabi-aside")
+    try:
+        found = thread.submit(step)
+        while not found.done():
+            yield said
+        return found.result()
+    finally:
+        thread.shutdown()
 
 
 def file_of(image: bpy.types.Image) -> Path | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import bpy
@@ -22,9 +22,14 @@ from . import images, on_object
 from .on_object import BARE, WRITTEN
 
 
-def note(image: bpy.types.Image) -> None:
-    """Remembers an image as it is in its file, as what Sabi wrote."""
-    image[WRITTEN] = _written(image)
+def written(path: Path) -> Generator[Callable[[], object], object, str]:
+    """What `note` keeps of a file that Sabi has written, found out in a step for another thread; of tiles nothing."""
+    return (yield lambda: _described(path.read_bytes() if path.is_file() else b""))
+
+
+def note(image: bpy.types.Image, file: str) -> None:
+    """Remembers what an image's file is as Sabi wrote it, by `written`."""
+    image[WRITTEN] = file
 
 
 def painted_on(image: bpy.types.Image) -> bool:
@@ -149,10 +154,6 @@ def _size(image: bpy.types.Image) -> int:
     if image.packed_file is not None:
         return image.packed_file.size
     return path.stat().st_size if path is not None and path.is_file() else 0
-
-
-def _written(image: bpy.types.Image) -> str:
-    return _described(_bytes(image) or b"")
 
 
 def _described(data: bytes) -> str:

@@ -256,17 +256,18 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
 
 def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """Loads an object's images, one a step, and reads each in a step of its own: both are on the main thread."""
-    names = iter(image_names(ready))
+    names, said = iter(image_names(ready)), Progress("Loading the images", 1.0)
     for files in ready.painted.layers:
         for name in CHANNELS:
             space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
+            written = yield from reading.in_steps(strokes.written(files[name]), said)
             image = images.open_file(files[name], next(names), space)
             kept.image(image)
-            strokes.note(image)
-            yield Progress("Loading the images", 1.0)
-            yield from reading.in_steps(reading.read(image), Progress("Loading the images", 1.0))
+            strokes.note(image, written)
+            yield said
+            yield from reading.in_steps(reading.read(image), said)
             images.read_texels(loaded(kept.blocks[-1], ready.target.name))
-            yield Progress("Loading the images", 1.0)
+            yield said
 
 
 def packed_masks(ready: Ready) -> tuple[str, ...]:

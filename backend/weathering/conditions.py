@@ -155,7 +155,7 @@ class Conditions:
         window = rows.start, rows.stop, columns.start, columns.stop
         if getattr(self._last, "gutter_window", None) != window:
             self._last.gutter_window, self._last.gutter = window, self.seams.gutter(rows, columns)
-        return self._last.gutter  # type: ignore[no-any-return]
+        return self._last.gutter
 
     def _block(self, map_: Map, down: Axis, across: Axis, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Texels of a map as float32 [h, w, C]; beyond its borders it wraps or repeats; gutters are filled."""

@@ -107,13 +107,14 @@ def test_it_goes_on_where_it_stopped_with_the_same_bytes(lapse, tmp_path):
     made, _ = lapse(path, out=tmp_path / "whole")
     whole = [made.files(frame)[0].read_bytes() for frame in made.frames]
     folder = tmp_path / "seq"
-    assert len(list(folder.glob("steel.*.png"))) == 4
+    there = len(list(folder.glob("steel.*.png")))
+    assert 4 <= there < FRAMES, "those that were begun are whole, no more are begun"
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
     second = folder / "steel.0002.png"
     second.write_bytes(second.read_bytes()[:-200])  # cut short by something else
     before = (folder / "steel.0001.png").stat().st_mtime_ns
     made, engine = lapse(path)
-    assert (engine.painted, made.kept) == (1, 3)
+    assert (engine.painted, made.kept) == (1, there - 1)
     assert (folder / "steel.0001.png").stat().st_mtime_ns == before
     assert [made.files(frame)[0].read_bytes() for frame in made.frames] == whole
     made, engine = lapse(path)

@@ -18,7 +18,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ..backend.protocol.errors import SabiError
+from ..backend.protocol.errors import SabiError, SceneError
 from ..backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
 from . import on_object, styles, work
 from .capture_settings import LARGEST
@@ -220,6 +220,11 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         given = self.properties.is_property_set("shared_tiles")
         shared = self.shared_tiles if given else context.scene.sabi.shared_tiles
         given = self.properties.is_property_set("instances")
+        if shared and given and self.instances:
+            raise SceneError(
+                "Shared Tiles and Instances Differ cannot be used together: the modules of a kit differ by themselves.",
+                "Give shared_tiles=False or instances=False.",
+            )
         more = {} if shared else {"instances": self.instances if given else context.scene.sabi.instances}
         _put_overlays_away(selected_meshes(context))
         settings = capture_settings(context.scene, recipe, self.size)

@@ -282,3 +282,13 @@ def test_the_nodes_put_tile_and_module_together_as_the_formula_does(age):
     assert np.abs(inside_blocks(baked) - inside_blocks(expected)).max() < 2 / 255
     alone = growth.coverage(growth.depth(tile_, threshold, age), softness)
     assert np.abs(alone - expected).max() > 0.2, "the module makes no difference"
+
+
+@pytest.mark.parametrize("scenes", [False, True])
+def test_tiles_and_instances_at_once_are_refused(scenes):
+    """Also where the tiles are the scene's choice; what a scene itself has of both, the panel greys out."""
+    _, walls = kit(1)
+    bpy.context.scene.sabi.shared_tiles = scenes
+    with pytest.raises(RuntimeError, match="cannot be used together"):
+        bpy.ops.sabi.weather(effect="dirt", instances=True, **({} if scenes else {"shared_tiles": True}))
+    assert on_object.weathered(walls[0]) is None

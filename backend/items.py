@@ -30,8 +30,9 @@ from .protocol.map_files import MapExport
 from .protocol.painted import PaintedLayer
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.rules import Rules
-from .protocol.surface import CHANNELS, Surface
+from .protocol.surface import CHANNELS, Map, Surface
 from .protocol.whole import WholeFiles
+from .weathering.material_masks import material_masks
 from .weathering.passes import inspect
 from .weathering.pipeline import Weathered, weather
 
@@ -121,11 +122,15 @@ class WeatheredSurface(Protocol):
 
 @dataclass(frozen=True)
 class Painting:
-    """What an engine paints: the layers for all ages, sentences for a person, and name -> sha256 of the networks used."""
+    """What an engine paints: the layers for all ages, sentences for a person, and name -> sha256 of the networks used.
+
+    `masks` are those of materials that it found, which ageing needs beside the surface's own maps.
+    """
 
     layers: tuple[PaintedLayer, ...]
     warnings: tuple[str, ...]
     networks: dict[str, str]
+    masks: Mapping[str, Map] = field(default_factory=dict)
 
 
 class Engine:
@@ -148,9 +153,9 @@ class Engine:
         """The layers for all ages. Raises SabiError's children."""
         if self._client is not None:
             answer = self._ask(surface, recipe, progress, "layers")
-            return Painting(answer.layers, answer.warnings, dict(answer.networks))
+            return Painting(answer.layers, answer.warnings, dict(answer.networks), material_masks(answer.surface))
         done = self._weather(surface, recipe, progress)
-        return Painting(done.layers, done.warnings, dict(done.recipe.networks))
+        return Painting(done.layers, done.warnings, dict(done.recipe.networks), material_masks(done.surface))
 
     def _ask(self, surface: Surface, recipe: Recipe, progress: Progress, part: str) -> JobResult:
         assert self._client is not None

@@ -194,7 +194,7 @@ def _ages(
             )
             surface, wanted = assets[0].surface, "albedo"
         painting = engine.paint(surface, recipe, lambda stage, fraction: None)
-        ageing = Ageing(surface, recipe, painting.layers, wanted=("albedo",))
+        ageing = Ageing(surface.with_maps(painting.masks), recipe, painting.layers, wanted=("albedo",))
         for step in range(1, showing.ages - 1):
             share = step / (showing.ages - 1)
             layers = tuple(replace(layer, age=layer.age * share) for layer in recipe.layers)

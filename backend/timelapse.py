@@ -139,7 +139,8 @@ def make_timelapse(
     for number, source in enumerate(sources):
         told = partial(_painting, progress, share / len(sources), number)
         painting: Painting = engine.paint(source.surface, oldest, told)
-        ageings.append(Ageing(source.surface, oldest, painting.layers, wanted=source.wanted))
+        surface = source.surface.with_maps(painting.masks)
+        ageings.append(Ageing(surface, oldest, painting.layers, wanted=source.wanted))
         warnings += painting.warnings
         networks = painting.networks
     recipe = replace(recipe, networks=networks)

@@ -15,6 +15,7 @@ import OpenImageIO
 
 from ..files.image import write_image
 from ..protocol import wire
+from ..protocol.mask_names import MATERIAL
 from ..protocol.painted import PACKED_EXPOSURES
 from ..protocol.surface import Surface
 from ..protocol.tiles import Tile
@@ -81,9 +82,16 @@ class ResultArrays:
         return ResultArrays(arrays, metadata)
 
     def only(self, part: Part) -> ResultArrays:
-        """The result with this part of its arrays; the metadata stay whole."""
-        start = {Part.ALL: "", Part.LAYERS: "layer", Part.SURFACE: "surface.", Part.EXPOSURES: "exposures"}[part]
-        return replace(self, arrays={name: array for name, array in self.arrays.items() if name.startswith(start)})
+        """The result with this part of its arrays; the metadata stay whole. With layers go the masks of materials they lie in."""
+        starts: dict[Part, tuple[str, ...]] = {
+            Part.ALL: ("",),
+            Part.LAYERS: ("layer", f"surface.{MATERIAL}"),
+            Part.SURFACE: ("surface.",),
+            Part.EXPOSURES: ("exposures",),
+        }
+        return replace(
+            self, arrays={name: array for name, array in self.arrays.items() if name.startswith(starts[part])}
+        )
 
     def cut(self, tiles: Sequence[Tile]) -> ResultArrays:
         """With painted layers in tiles: `layer0.thin.1001` and so on in place of `layer0.thin`; as it is where there are none."""

@@ -43,6 +43,11 @@ def with_material_masks(surface: Surface, recipe: Recipe, networks: Networks) ->
     return surface.with_maps(maps)
 
 
+def material_masks(surface: Surface) -> dict[str, Map]:
+    """The masks of materials that are among a surface's maps."""
+    return {name: map_ for name, map_ in surface.maps.items() if name.startswith(MATERIAL)}
+
+
 def wanted(recipe: Recipe) -> Iterator[str]:
     return (mask.mask for layer in recipe.layers for mask in layer.stack if mask.mask.startswith(MATERIAL))
 

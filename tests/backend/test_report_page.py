@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -19,7 +20,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from test_cli import sabi, steel
 
+from sabi.backend.items import Engine, Settings, weather_item
 from sabi.backend.protocol.errors import BadFile
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.report import Exhibit, Picture, Showing, exhibits, failures
 from sabi.backend.report_page import write_page
 
@@ -164,6 +167,29 @@ def test_an_input_that_changed_is_not_shown_as_before(networks_folder, monkeypat
     os.remove(tmp_path / "steel.png")
     (shown,) = exhibits([tmp_path], Showing(), None)
     assert any("--inputs" in note for note in shown.notes)
+
+
+def test_ages_between_keep_to_masks_of_materials(networks_folder, monkeypatch, tmp_path):
+    """Only the left half of the maps is metal: the right looks the same at every age."""
+    monkeypatch.setenv("SABI_NETWORKS", str(networks_folder))
+    (tmp_path / "door").mkdir()
+    steel(tmp_path / "door" / "door_basecolor.png")
+    metallic = np.zeros((96, 96, 1), np.uint8)
+    metallic[:, :48] = 255
+    save(tmp_path / "door" / "door_metallic.png", metallic)
+    settings = Settings(out=tmp_path / "out", threads=1)
+    engine = Engine(settings)
+    recipe = Recipe((Layer(Effect.RUST, age=1.0, seed=3, feature_size=0.3, mask="material:metal"),))
+    weather_item(tmp_path / "door", recipe, settings, engine, lambda *_: None)
+    (shown,) = exhibits([tmp_path / "out"], Showing(ages=4, inputs=(tmp_path,)), engine)
+    assert (len(shown.frames), shown.notes) == (4, ())
+    first, *_, between, _ = (decoded(picture) for _, picture in shown.frames)
+    assert np.abs(between - first)[:, :40].max() > 20
+    assert np.abs(between - first)[:, 56:].max() < 8, "no more than JPEG loses"
+
+
+def decoded(picture: Picture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.address.partition(",")[2]))), np.float32)
 
 
 def test_a_timelapse_is_shown_by_its_frames(networks_folder, tmp_path):

@@ -84,6 +84,24 @@ def test_the_last_frame_is_what_weathering_gives(lapse, tmp_path):
     assert all(len(list(made.folder.glob(name.replace("{frame}", "*")))) == FRAMES for name in made.names)
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_masks_of_materials_hold_in_every_frame(lapse, tmp_path, backend, served):
+    """Only the left half is metal: the right stays as it was, in this process and by a server."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    bare = read_image(steel(folder / "door_basecolor.png"))[0]
+    metallic = np.zeros((96, 96, 1), np.uint8)
+    metallic[:, :48] = 255
+    write_image(folder / "door_metallic.png", metallic)
+    recipe = Recipe((Layer(Effect.RUST, seed=3, feature_size=0.3, mask="material:metal"),))
+    where = {"server": backend.client.address, "token": backend.client.token} if served else {}
+    made, _ = lapse(folder, recipe, count=3, curve="1:0,3:1", **where)
+    colour = next(file for file in made.files(3) if "basecolor" in file.name)
+    changed = (read_image(colour)[0] != bare).any(axis=2)
+    assert changed[:, :48].any()
+    assert not changed[:, 48:].any()
+
+
 def test_a_frame_of_a_render_is_aged_in_its_own_light(lapse, tmp_path):
     write_frame_4(tmp_path / "frame.exr", Scene().passes())
     made, _ = lapse(tmp_path / "frame.exr", count=3, curve="1:0,3:1")

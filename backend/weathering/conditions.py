@@ -20,7 +20,7 @@ from .colour import decode, to_srgb
 from .degree import susceptibility
 from .grid import Grid
 from .gutters import is_constant
-from .noise import lattice_noise, stretched, texel_noise
+from .noise import lattice_noise, lattice_values, stretched, texel_noise
 from .resample import Axis, weigh
 from .scale import Canvas
 from .seams import Seams
@@ -102,8 +102,9 @@ class Conditions:
 
         def on_object(rows: slice, columns: slice, out: np.ndarray) -> None:
             place = self._place(stride, rows, columns)
-            metres = spacing * self.canvas.texel
-            out[:] = np.moveaxis(lattice_noise(place, metres, self.layer.seed, stream, channels, along), -1, 0)
+            given = place, spacing * self.canvas.texel, self.layer.seed, stream, channels
+            noise = lattice_values(*given) if spacing < stride and along is None else lattice_noise(*given, along)
+            out[:] = np.moveaxis(noise, -1, 0)
 
         return on_object if "position" in self.surface else on_texels
 

@@ -60,6 +60,22 @@ def lattice_noise(
     return np.moveaxis(noise.reshape(channels, *position.shape[:-1]), 0, -1)
 
 
+def lattice_values(position: np.ndarray, spacing: float, seed: int, stream: str, channels: int = 1) -> np.ndarray:
+    """The number of the lattice point that is nearest to `position`, [..., channels]: `lattice_noise` at points further apart
+    than the lattice's, where nothing is left to blend. Several times faster."""
+    table = _table(seed, stream, channels)[:, :channels]
+    flat = position.reshape(-1, 3)
+    values = np.empty((len(flat), channels), np.float32)
+    turn = _TURN / spacing
+    for start in range(0, len(flat), BLOCK):
+        points = flat[start : start + BLOCK].astype(np.float64)
+        if not np.isfinite(points.sum()):
+            points = np.nan_to_num(points, copy=False, posinf=0.0, neginf=0.0)
+        x, y, z = (np.rint(points @ turn).astype(np.int64) & (SIDE - 1)).T
+        values[start : start + BLOCK] = table.take(z * SIDE**2 + y * SIDE + x, axis=0)
+    return values.reshape(*position.shape[:-1], channels)
+
+
 def _weighed(corners: list[tuple[np.ndarray, np.ndarray]], column: int) -> np.ndarray:
     """The sum of one column of tables [n, C] by weights [n]."""
     total: np.ndarray = corners[0][0][:, column] * corners[0][1]

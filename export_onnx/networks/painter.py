@@ -69,6 +69,7 @@ PAINTED = (
     "height",
 )
 SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.02  # no texel pops from one age to the next, however bright its layer is
+_TINY = 1e-6
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
 
 
@@ -84,9 +85,9 @@ class Level(nn.Module):
         )
         self.films = nn.ModuleList(nn.Linear(STYLE, 2 * c) for c in channels[:modulated])
 
-    def forward(self, x: Tensor | None, conditions: Tensor, noise: Tensor, style: Tensor) -> Tensor:
+    def forward(self, x: Tensor | None, conditions: list[Tensor], noise: Tensor, style: Tensor) -> Tensor:
         noise = noise * (1 + self.gain(style)[:, :, None, None])
-        injected = self.inject(torch.cat([conditions, noise], 1))
+        injected = self.inject(torch.cat([*conditions, noise], 1))
         x = injected if x is None else x + injected
         for i, conv in enumerate(self.convs):
             x = F.leaky_relu(conv(x), 0.2)
@@ -144,7 +145,9 @@ class Painter(nn.Module):
         nn.init.zeros_(self.lines.weight)
         self.lines.bias = nn.Parameter(torch.tensor([-3.0, 1.5, *[0.0] * VEINS]))
         bias = torch.zeros(HEAD)
-        bias[PAINTED.index("metallic")] = -3  # what covers is seldom metal
+        bias[
+            [PAINTED.index("metallic"), PAINTED.index("softness")]
+        ] = -3  # what covers is seldom metal, and has borders
         self.heads[-1].bias = nn.Parameter(bias)
 
     def forward(
@@ -163,9 +166,9 @@ class Painter(nn.Module):
         grain: Tensor,
         style: Tensor,
     ) -> Tensor:
-        pyramid = [torch.cat([base * 2 - 1, susceptibility, down], 1)]
+        pyramid = [[base, susceptibility, down]]
         for _ in LEVELS[1:]:
-            pyramid.append(F.avg_pool2d(pyramid[-1], 2))
+            pyramid.append([F.avg_pool2d(condition, 2) for condition in pyramid[-1]])
         noises = (
             noise_32,
             torch.cat([noise_16, streaks_16], 1),
@@ -185,7 +188,12 @@ class Painter(nn.Module):
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
         distances = veins(noise_32, noise_16, noise_8, noise_4)
-        return final_values(self.lined(raw[:, :1], distances, style), raw[:, 1 : len(PAINTED)])
+        # The last convolution brings all channels into 0..1 by itself, which is free; the threshold alone is taken back.
+        threshold, softness, maps, _ = torch.sigmoid(raw.float()).split(
+            [1, 1, len(PAINTED) - 2, HEAD - len(PAINTED)], 1
+        )
+        threshold = torch.log(threshold + _TINY) - torch.log(1 + _TINY - threshold)
+        return final_values(torch.sigmoid(self.lined(threshold, distances, style)), softness, maps)
 
     def open_gate(self, codes: Tensor, late: Tensor) -> None:
         """Opens the gate wide for those of the styles' codes [S,16] that are lines, and shuts it for the others.
@@ -253,12 +261,11 @@ def from_lines(fields: Tensor) -> Tensor:
     return torch.cat([*cells, fields[:, 8:].abs()], 1)
 
 
-def final_values(threshold: Tensor, rest: Tensor) -> Tensor:
-    """What the levels add up to, [N,1,H,W] and [N,10,H,W], as the painted maps: two in growth's ranges, the others in 0..1."""
+def final_values(threshold: Tensor, softness: Tensor, maps: Tensor) -> Tensor:
+    """The painted maps, in the order of `PAINTED`, of what is in 0..1: the first two in growth's ranges."""
     low, high = growth.THRESHOLD_MIN, growth.THRESHOLD_MAX
-    threshold = low + (high - low) * torch.sigmoid(threshold)
-    softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * torch.sigmoid(rest[:, :1] - 3)
-    return torch.cat([threshold, softness, torch.sigmoid(rest[:, 1:])], 1)
+    softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * softness
+    return torch.cat([low + (high - low) * threshold, softness, maps], 1)
 
 
 def inputs_of(count: int, height: int, width: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:

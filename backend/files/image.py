@@ -116,6 +116,18 @@ def read_image(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
         source.close()
 
 
+def upright(pixels: np.ndarray, spec: OpenImageIO.ImageSpec) -> np.ndarray:
+    """A photograph's texels [H, W, C] as its camera says that it was held (Exif's Orientation), a view of them."""
+    orientation = spec.getattribute("Orientation")
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width, from the file's head alone. Raises as `open_image`."""
     source = open_image(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO
 
-from ..files.image import IMAGE_SUFFIXES, image_size, read_image, write_parts
+from ..files.image import IMAGE_SUFFIXES, image_size, read_image, upright, write_parts
 from ..protocol.errors import BadFile, BadRecipe, BadSurface
 from ..protocol.exemplar import LONGEST, MAPS, MOST_BYTES, SHORTEST, WIDTH, Exemplar, as_picture, image_bytes, kept_size
 from ..protocol.texture_names import read_name
@@ -61,6 +61,7 @@ def _colour(path: Path) -> np.ndarray:
     pixels, spec = read_image(path)
     if pixels.shape[2] > 4:
         raise BadSurface(f"{path} has {pixels.shape[2]} channels, not those of a photograph.", "Save it as RGB.")
+    pixels = upright(pixels, spec)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if str(spec.format) in ("uint8", "uint16"):
         return pixels
@@ -79,14 +80,22 @@ def _maps(folder: Path, part: Part | None) -> dict[str, np.ndarray]:
                 pixels, _ = read_image(path)
                 if pixels.shape[2] <= channel:
                     raise BadSurface(f"{path} has {pixels.shape[2]} channels; a packed map has three.")
-                if pixels.shape[:2] != size:
-                    if part is not None:
-                        raise BadSurface(
-                            f"{path} is not of the albedo's size.", "Leave the part out, or give maps of one size."
-                        )
-                    continue
-                found[name] = np.nan_to_num(pixels[..., channel : channel + 1])
+                if pixels.shape[:2] != size and part is not None:
+                    raise BadSurface(
+                        f"{path} is not of the albedo's size.", "Leave the part out, or give maps of one size."
+                    )
+                found[name] = _resized(np.nan_to_num(pixels[..., channel : channel + 1]), *size)
     return found
+
+
+def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[H, W, C] at another size, float32, integers over their range; as it is where it has that size."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    image = OpenImageIO.ImageBuf(np.ascontiguousarray(pixels))
+    roi = OpenImageIO.ROI(0, width, 0, height, 0, 1, 0, pixels.shape[2])
+    image = OpenImageIO.ImageBufAlgo.resize(image, "box", roi=roi)
+    return np.asarray(image.get_pixels(OpenImageIO.FLOAT), np.float32).reshape(height, width, pixels.shape[2])
 
 
 def _cut(pixels: np.ndarray, part: Part | None, path: Path) -> np.ndarray:
@@ -105,11 +114,7 @@ def _cut(pixels: np.ndarray, part: Part | None, path: Path) -> np.ndarray:
 def _encoded(pixels: np.ndarray) -> str:
     """[H, W, C] reduced to what is kept, as a JPEG."""
     high, wide = kept_size(*pixels.shape[:2])
-    image = OpenImageIO.ImageBuf(np.ascontiguousarray(pixels))
-    if (high, wide) != pixels.shape[:2]:
-        image = OpenImageIO.ImageBufAlgo.resize(
-            image, "box", roi=OpenImageIO.ROI(0, wide, 0, high, 0, 1, 0, pixels.shape[2])
-        )
+    image = OpenImageIO.ImageBuf(np.ascontiguousarray(_resized(pixels, high, wide)))
     small = np.asarray(image.get_pixels(OpenImageIO.UINT8), np.uint8).reshape(high, wide, pixels.shape[2])
     with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
         path = Path(folder) / "exemplar.jpg"

@@ -8,13 +8,14 @@ Roughness, metallic and height are the photograph's own where it has such maps, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from ..photographed.exemplar import pictures
+from ..protocol.errors import Cancelled
 from ..protocol.exemplar import Exemplar
 from ..protocol.recipe import Layer
 from ..protocol.surface import Surface
@@ -63,13 +64,19 @@ def lay_exemplar(
     gravity: np.ndarray,
     seams: Seams | None,
     images: dict[str, np.ndarray],
+    cancelled: Callable[[], bool],
 ) -> None:
-    """Both keys of a painted layer's `images` take the exemplar's look, in place; gutters as what they stand for."""
+    """Both keys of a painted layer's `images` take the exemplar's look, in place; gutters as what they stand for.
+
+    `cancelled` is asked strip by strip: raises Cancelled.
+    """
     laid = _Laid(look, surface, layer, scales, grid, gravity, seams)
     look.example.prepare(laid.levels())
     step = max(1, STRIP // surface.size[1])
 
     def strip(top: int) -> None:
+        if cancelled():
+            raise Cancelled()
         rows = slice(top, min(top + step, surface.size[0]))
         texels, values = laid.strip(rows)
         values *= 255

@@ -107,7 +107,7 @@ def paint(
     if canvases:
         _bring_together(surface, scales, grid, canvases, images)
     if look is not None:
-        lay_exemplar(look, surface, layer, scales, grid, gravity, seams, images)
+        lay_exemplar(look, surface, layer, scales, grid, gravity, seams, images, run.cancelled)
     if seams is not None:
         seams.blend([(images["thin"], range(4)), (images["thick"], range(4)), (images["growth"], (1, 2, 3))])
         parallel(lambda image: seams.dilate(image, MARGIN), images.values())

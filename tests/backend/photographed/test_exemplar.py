@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from image_files import noise, save
 
-from sabi.backend.files.image import write_image
+from sabi.backend.files.image import read_image, spec_for, write_image
 from sabi.backend.photographed.exemplar import exemplar_of, pictures
 from sabi.backend.protocol.errors import BadFile, BadRecipe, BadSurface
 from sabi.backend.protocol.exemplar import MOST_BYTES, Exemplar, as_picture, image_bytes
@@ -85,6 +85,41 @@ def test_a_folder_gives_its_maps_too(tmp_path):
     assert sorted(found) == ["albedo", "metallic", "roughness"]
     assert np.abs(found["roughness"] * 255 - smooth(channels=1)[:32, :32]).mean() < 2
     assert found["metallic"].max() == 0
+
+
+def test_a_folders_smaller_maps_are_enlarged(tmp_path):
+    save(tmp_path / "wall_albedo.png", smooth(96, 128))
+    save(tmp_path / "wall_roughness.png", smooth(channels=1)[::2, ::2])
+    found = pictures(exemplar_of(tmp_path))
+    assert found["roughness"].shape == (96, 128, 1)
+    there = found["roughness"][2::4, 2::4] * 255
+    assert np.abs(there - smooth(channels=1)[::2, ::2]).mean() < 6
+    with pytest.raises(BadSurface, match="size"):
+        exemplar_of(tmp_path, (0, 0, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, lambda p: p),
+        (2, lambda p: p[:, ::-1]),
+        (3, lambda p: p[::-1, ::-1]),
+        (4, lambda p: p[::-1]),
+        (5, lambda p: p.swapaxes(0, 1)),
+        (6, lambda p: np.rot90(p, -1)),
+        (7, lambda p: p.swapaxes(0, 1)[::-1, ::-1]),
+        (8, lambda p: np.rot90(p)),
+    ],
+)
+def test_a_photograph_is_seen_as_the_camera_was_held(tmp_path, orientation, turn):
+    path = tmp_path / "wall.tif"
+    spec = spec_for(path, smooth(), None)
+    spec.attribute("Orientation", orientation)
+    write_image(path, smooth(), spec)
+    assert read_image(path)[1].getattribute("Orientation") == orientation
+    seen = shown(exemplar_of(path)) * 255
+    assert seen.shape == turn(smooth()).shape
+    assert np.abs(seen - turn(smooth())).mean() < 3
 
 
 def test_an_empty_folder_and_a_missing_file(tmp_path):

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.photographed.exemplar import exemplar_of, pictures
+from sabi.backend.protocol.errors import Cancelled
 from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering.composite import MATERIAL, coverage_map
@@ -156,3 +157,16 @@ def test_uncovered_texels_are_the_inputs_bit_for_bit(networks, exemplar):
     assert 0.05 < bare.mean() < 0.95
     for name in MATERIAL:
         assert (result.surface[name].array == surface[name].array)[bare].all(), name
+
+
+def test_laying_it_can_be_cancelled(exemplar, networks):
+    """Not only the painter is asked between tiles: this surface is one tile and many strips."""
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 4
+
+    with pytest.raises(Cancelled):
+        weather(texture(1024, 512), recipe_of(exemplar), networks=networks, cancelled=cancelled)

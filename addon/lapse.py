@@ -26,6 +26,7 @@ from .joins import keyed
 from .progress import Progress
 from .properties import plain
 from .stage import Saved
+from .view import compositing, seen, writers
 
 SIDECAR = "timelapse.sabi.json"
 KIND = "blender"
@@ -130,7 +131,7 @@ def _told(
     curve: AgeCurve,
     film: Film,
 ) -> dict:
-    """What tells this time-lapse from another: scene, size, engine, recipes on the objects, what is live on them, ages."""
+    """What tells this time-lapse from another: scene, size, view and light, the objects' recipes, what is live on them, ages."""
     render = scene.render
     trees = sorted({socket.node.node_tree.get(on_object.RECIPE, "") for socket in sockets})
     return {
@@ -142,6 +143,7 @@ def _told(
         "engine": render.engine,
         "size": [render.resolution_x, render.resolution_y, render.resolution_percentage],
         "view": [scene.view_settings.view_transform, scene.view_settings.look, render.film_transparent],
+        "seen": seen(scene),
         "live": [
             [name, plain(socket.default_value)]
             for obj in objects
@@ -250,6 +252,8 @@ class StillRender(FrameRender):
             save_output(saved, render.image_settings)
             saved.set(render, "filepath", str(self._path))
             saved.set(render, "use_sequencer", False)  # the camera's view, not an edit
+            for node in writers(compositing(self._scene)):
+                saved.set(node, "mute", True)  # they would write over the artist's files at every frame
             if self._undenoised:
                 saved.set(self._scene.cycles, "use_denoising", False)
             saved.set(bpy.context.preferences.view, "render_display_type", "NONE")

@@ -151,6 +151,61 @@ def test_a_folder_with_anything_else_is_left_alone(plate, tmp_path):
     assert len(list(out.glob("*.png"))) == 3
 
 
+def test_a_film_in_another_light_does_not_go_on(plate, tmp_path):
+    scene, out = bpy.context.scene, tmp_path / "out"
+    scene.world = bpy.data.worlds.new("World")
+    scene.world.use_nodes = True
+    bpy.ops.sabi.timelapse(directory=str(out), last=2, wait=True)
+    bpy.ops.sabi.timelapse(directory=str(out), last=2, wait=True)  # nothing has changed
+    sky = scene.world.node_tree.nodes["Background"].inputs["Strength"]
+    for owner, name, value in (
+        (scene.cycles, "samples", 2),
+        (scene.view_settings, "exposure", 1.0),
+        (scene.camera.data, "lens", 35.0),
+        (scene.camera, "location", (0.1, 0.0, 2.0)),
+        (bpy.data.lights["Sun"], "energy", 3.0),
+        (sky, "default_value", 0.5),
+    ):
+        before = tuple(getattr(owner, name)) if name == "location" else getattr(owner, name)
+        setattr(owner, name, value)
+        with pytest.raises(RuntimeError, match="another time-lapse"):
+            bpy.ops.sabi.timelapse(directory=str(out), last=2, wait=True)
+        setattr(owner, name, before)
+    bpy.ops.sabi.timelapse(directory=str(out), last=2, wait=True)
+
+
+def test_nodes_that_write_files_wait_while_it_films(plate, tmp_path):
+    """A File Output node, one in a group too, writes nothing and is as before."""
+    scene = bpy.context.scene
+    if hasattr(scene, "compositing_node_group"):
+        tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+    inner = bpy.data.node_groups.new("Inner", "CompositorNodeTree")
+    group = tree.nodes.new("CompositorNodeGroup")
+    group.node_tree = inner
+    layers, written = tree.nodes.new("CompositorNodeRLayers"), tmp_path / "written"
+    nodes = [tree.nodes.new("CompositorNodeOutputFile"), inner.nodes.new("CompositorNodeOutputFile")]
+    for node in nodes:
+        if hasattr(node, "base_path"):
+            node.base_path = str(written)
+        else:
+            node.directory = str(written)
+            node.file_output_items.new("RGBA", "Image")
+    tree.links.new(layers.outputs["Image"], nodes[0].inputs[0])
+    if not hasattr(scene, "compositing_node_group"):
+        tree.links.new(layers.outputs["Image"], tree.nodes.new("CompositorNodeComposite").inputs[0])
+    bpy.ops.render.render(write_still=False)
+    assert list(written.iterdir()), "it does write, elsewhere"
+    for file in written.iterdir():
+        file.unlink()
+    bpy.ops.sabi.timelapse(directory=str(tmp_path / "out"), last=2, wait=True)
+    assert not list(written.iterdir())
+    assert [node.mute for node in nodes] == [False, False]
+
+
 def test_what_cannot_be_filmed_is_said_before_anything_changes(plate, tmp_path):
     for words, arguments in (
         ("needs two frames", {"first": 5, "last": 5}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from .frame import FrameRender, check, save_output
 from .joins import keyed
 from .progress import Progress
 from .properties import plain
-from .stage import Saved
+from .stage import Saved, remove_scene, temporary_scene
 from .view import compositing, seen, writers
 
 SIDECAR = "timelapse.sabi.json"
@@ -281,7 +281,7 @@ class VideoRender(FrameRender):
     def __init__(self, frames: Sequence[Path], video: Path, fps: float) -> None:
         self._frames, self._target, self._fps = frames, video, fps
         self._path = video.with_name(f".{video.stem}.part{video.suffix}")
-        self._scene = bpy.data.scenes.new(".sabi film")
+        self._scene = temporary_scene(".sabi film")
         self._undenoised = self._white = self._cancelled = False
         self._settings = self._ended = self.passes = None
 
@@ -301,8 +301,7 @@ class VideoRender(FrameRender):
             yield
         finally:
             saved.restore()
-            with suppress(ReferenceError):  # undone meanwhile
-                bpy.data.scenes.remove(self._scene)
+            remove_scene(self._scene)
             self._path.unlink(missing_ok=True)
 
 

@@ -19,6 +19,7 @@ from bpy.app.handlers import persistent
 
 from ..backend.protocol.errors import SceneError
 
+TEMPORARY = "sabi_temporary"  # on a scene that is gone when what it is for ends
 BEFORE = "sabi_before"  # on the stage's collection: the scene's settings before it
 STAGE = ".sabi stage"  # names of everything temporary begin with a dot, which hides it from most lists
 
@@ -152,11 +153,29 @@ def wait_until_writable(scene: bpy.types.Scene, seconds: float = 2.0) -> None:
             return
 
 
+def temporary_scene(name: str) -> bpy.types.Scene:
+    """A new scene; one that is saved meanwhile is taken away when the file is opened."""
+    scene = bpy.data.scenes.new(name)
+    scene[TEMPORARY] = True
+    _live.append(scene)
+    return scene
+
+
+def remove_scene(scene: bpy.types.Scene) -> None:
+    """Takes away what `temporary_scene` made, which may have been undone meanwhile."""
+    _live[:] = [block for block in _live if block is not scene]
+    if _alive(scene):
+        bpy.data.scenes.remove(scene)
+
+
 @persistent
 def sweep(*_: object) -> None:
-    """Takes away a stage that was saved in mid-bake, or that undo has brought back, and puts the scene's settings right."""
+    """Takes away a stage or a scene that was saved in mid-work, or that undo has brought back, and puts settings right."""
     if any(map(_alive, _live)):
         return
+    for scene in [scene for scene in bpy.data.scenes if TEMPORARY in scene]:
+        if len(bpy.data.scenes) > 1:
+            bpy.data.scenes.remove(scene)
     for scene in bpy.data.scenes:
         for collection in [child for child in scene.collection.children if BEFORE in child]:
             for path, name, value in json.loads(collection[BEFORE]):

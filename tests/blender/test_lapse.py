@@ -206,6 +206,22 @@ def test_nodes_that_write_files_wait_while_it_films(plate, tmp_path):
     assert [node.mute for node in nodes] == [False, False]
 
 
+def test_a_file_saved_while_a_video_is_encoded_opens_without_its_scene(plate, tmp_path, monkeypatch):
+    path, reel = tmp_path / "meanwhile.blend", lapse.reel
+
+    def saves(scene, *arguments):
+        reel(scene, *arguments)
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+
+    monkeypatch.setattr(lapse, "reel", saves)
+    bpy.ops.sabi.timelapse(directory=str(tmp_path / "out"), video=str(tmp_path / "film.mp4"), last=2, wait=True)
+    assert [scene.name for scene in bpy.data.scenes] == ["Scene"]
+    with bpy.data.libraries.load(str(path)) as (held, _):
+        assert len(held.scenes) == 2, "it was saved with both"
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert [scene.name for scene in bpy.data.scenes] == ["Scene"]
+
+
 def test_what_cannot_be_filmed_is_said_before_anything_changes(plate, tmp_path):
     for words, arguments in (
         ("needs two frames", {"first": 5, "last": 5}),

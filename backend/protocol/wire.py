@@ -62,7 +62,10 @@ def header_size(start: bytes | memoryview) -> int:
         raise BadMessage("The message ends before its header.")
     size = int.from_bytes(bytes(start[:8]), "little")
     if not 2 <= size <= MAX_HEADER:
-        raise BadMessage(f"The message claims a header of {size} bytes; at most {MAX_HEADER} are accepted.")
+        raise BadMessage(
+            f"The message claims a header of {size} bytes; at most {MAX_HEADER} are accepted.",
+            "Check that both ends are Sabi of the same version; a recipe with several exemplars goes by POST /v1/jobs.",
+        )
     return size
 
 

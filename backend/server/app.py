@@ -15,7 +15,8 @@
                                   &method=marks|manifold|rarity [&marks={sha256} &invert=1]
     POST   /v1/encoded            a message with maps -> a message with `file`, the bytes of an image file of an export:
                                   ?layout=plain|unreal|unity|gltf&file=ORM&format=png|tif|exr|webp&bits=0|8|16
-    POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata
+    POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata,
+                                  which hold 1 MiB: a recipe with several exemplars is posted as a job
 
 Every failure is {"error": {"code", "message", "hint"}}.
 """

@@ -23,7 +23,9 @@ from ..weathering.harmonize import NETWORK, colour_of, harmonized
 from . import options as o
 from .report import say
 
-_HOW = "Train one (python -m sabi.export_onnx train harmonizer), and name its folder in SABI_NETWORKS."
+_HOW = (
+    "Unset SABI_NETWORKS, which names a folder without one, or train one: python -m sabi.export_onnx train harmonizer."
+)
 
 
 def command(
@@ -44,7 +46,7 @@ def command(
     part = np.clip(colour_of(read_image(mask)[0][..., :1]), 0, 1)
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
-        raise NetworkError(f"There is no network '{NETWORK}' here: none ships with Sabi yet.", _HOW)
+        raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)
     target = out or image.with_name(f"{image.stem}_harmonized{writable_suffix(image.suffix)}")
     if check_suffix(target.suffix) in LOSSY_SUFFIXES:
         raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")

@@ -491,14 +491,31 @@ def test_help_and_version():
 # --- harmonize
 
 
+def test_harmonize_changes_what_is_under_the_mask_alone(tmp_path):
+    """With the network that ships: a part of a grey wall that was tinted comes nearer to the wall."""
+    rng = np.random.default_rng(0)
+    wall = np.clip(140 + 25 * rng.standard_normal((12, 16, 1)).repeat(16, 0).repeat(16, 1) + [6, 0, -8], 0, 255)
+    mask = np.zeros((*wall.shape[:2], 1), np.uint8)
+    mask[64:160, 80:192] = 255
+    tinted = np.where(mask > 0, np.clip(wall * [0.6, 0.75, 1.1], 0, 255), wall).astype(np.uint8)
+    write_image(tmp_path / "wall.png", tinted)
+    write_image(tmp_path / "mask.png", mask)
+    sabi("harmonize", tmp_path / "wall.png", tmp_path / "mask.png")
+    changed = read_image(tmp_path / "wall_harmonized.png")[0]
+    inside = mask[..., 0] > 0
+    assert np.array_equal(changed[~inside], tinted[~inside])
+    before, after = (np.abs(picture[inside] - wall[inside]).mean() for picture in (tinted.astype(float), changed))
+    assert after < 0.85 * before
+
+
 def test_harmonize_says_what_is_wrong_and_writes_nothing(tmp_path):
-    """No harmonizer ships with Sabi: one that was trained is named by its folder."""
     path, mask = steel(tmp_path / "steel.png"), tmp_path / "mask.png"
     write_image(mask, np.zeros((96, 96, 1), np.uint8))
-    done = sabi("harmonize", path, mask, status=1)
+    assert "mask is empty" in sabi("harmonize", path, mask, status=1).stderr
+    assert "is missing" in sabi("harmonize", tmp_path / "x.png", mask, status=1).stderr
+    done = sabi("harmonize", path, mask, status=1, SABI_NETWORKS=str(tmp_path))
     assert "There is no network 'harmonizer'" in done.stderr
     assert "train harmonizer" in done.stderr
-    assert "is missing" in sabi("harmonize", tmp_path / "x.png", mask, status=1).stderr
     assert {file.name for file in tmp_path.iterdir()} == {"steel.png", "mask.png"}
 
 

@@ -108,6 +108,7 @@ def startable(start: Path, effect: str) -> Card:
         raise NetworkError(
             f"There is no painter {start}.", "Name one by --start; Sabi's own is backend/networks/painter.onnx."
         )
+    training.check_start(start)
     card = training.card_of(start)
     if effect in card.styles:
         raise NetworkError(

@@ -21,10 +21,13 @@ from onnx import numpy_helper
 from torch import Tensor, distributed, multiprocessing, nn
 
 from ..backend.networks.card import CARD_KEY, Card
+from ..backend.protocol.errors import NetworkError
 from . import backbone, composite, losses
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
 from .networks.painter import FOLDED, STYLE, VEINS, Painter
+
+SAME_WEIGHTS = (3, 3)  # the first painter whose weights mean what they do now
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     Effects that were added to it (adding.py) are left out, and what they have of a code's numbers.
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
     """
+    check_start(path)
     weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
     own = model.painter.state_dict()
     for name in own:
@@ -94,6 +98,16 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
             model.codes.weight.data[i] = torch.tensor(code[:STYLE])
             styles.append(i)
     return styles
+
+
+def check_start(path: Path) -> None:
+    """Raises NetworkError for a painter whose weights mean something else than this one's: until 3.2 the base was scaled."""
+    version = card_of(path).version
+    if tuple(map(int, version.split(".")[:2])) < SAME_WEIGHTS:
+        raise NetworkError(
+            f"{path} is painter {version}, whose weights mean something else.",
+            "Start from the painter that ships with this Sabi.",
+        )
 
 
 def has_lines(path: Path) -> bool:

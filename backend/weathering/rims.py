@@ -119,7 +119,7 @@ def unfold(
     edge = axis / np.maximum(sine, 1e-12)
     along = ((way - unfolded) * edge).sum(axis=1, keepdims=True)
     unfolded += np.where(sine > 1e-3, along * edge, 0)
-    inverse = _inverses(tangents[b])
+    inverse = inverses(tangents[b])
     forward = np.stack([fold(tangents[a][:, :, i]) for i in (0, 1)], axis=-1)
     turned = inverse @ forward
     start = xy[b] - np.einsum("nij,nj->ni", inverse, unfolded)
@@ -132,7 +132,7 @@ def unfold(
     return np.where(np.isin(np.arange(len(partner)), a[sound]), partner, -1).astype(np.int32)
 
 
-def _inverses(tangents: np.ndarray) -> np.ndarray:
+def inverses(tangents: np.ndarray) -> np.ndarray:
     """Moore-Penrose inverses [N, 2, 3] of `tangents` [N, 3, 2], in closed form; not finite where the two are parallel."""
     right, down = tangents[:, :, 0], tangents[:, :, 1]
     rr, rd, dd = ((a * b).sum(axis=1, keepdims=True) for a, b in ((right, right), (right, down), (down, down)))

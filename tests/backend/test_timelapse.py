@@ -11,10 +11,11 @@ import pytest
 from frames import Scene, write_frame_4
 from test_cli import sabi, steel
 
+from sabi.backend import timelapse
 from sabi.backend.files.image import read_image, write_image
 from sabi.backend.items import Engine, Settings, weather_item
 from sabi.backend.protocol.age_curve import AgeCurve, Ease
-from sabi.backend.protocol.errors import BadFile, FileExists
+from sabi.backend.protocol.errors import BadFile, DiskFull, FileExists
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.timelapse import NAME, Lapse, make_timelapse, read_sidecar
 
@@ -221,3 +222,20 @@ def test_a_video_without_blender_says_what_it_needs(tmp_path):
     done = sabi("timelapse", "a.png", "--video", "a.mp4", cwd=tmp_path, status=1, SABI_BLENDER_PYTHON="/nowhere/python")
     assert "no Python at" in done.stderr
     assert os.listdir(tmp_path) == ["a.png"], "said before anything is painted"
+
+
+def test_a_frame_that_cannot_be_written_is_said(lapse, tmp_path, monkeypatch):
+    """Frames are written by threads: what fails there ends the time-lapse, and what is there stays to go on from."""
+    path, write = steel(tmp_path / "steel.png"), timelapse.write_target
+
+    def full(temporary, target, *arguments, **options):
+        if "0003" in temporary.name:
+            raise DiskFull("The disk is full.")
+        write(temporary, target, *arguments, **options)
+
+    monkeypatch.setattr(timelapse, "write_target", full)
+    with pytest.raises(DiskFull):
+        lapse(path)
+    there = {file.name for file in (tmp_path / "seq").glob("*.png")}
+    assert {"steel.0001.png", "steel.0002.png"} <= there
+    assert "steel.0003.png" not in there

@@ -9,8 +9,10 @@ import pytest
 import torch
 from scipy import ndimage
 
+from sabi.backend.protocol.errors import NetworkError
 from sabi.export_onnx import evaluation, export, training
 from sabi.export_onnx.data import effects, textures
+from sabi.export_onnx.networks.painter import Painter
 from sabi.export_onnx.painting import Brush
 
 
@@ -114,3 +116,11 @@ def test_checkpoint_becomes_a_brush(run, folder, tmp_path):
     placement = evaluation.placement_figures(brush, 128)
     assert placement["roll_difference"] <= 1
     assert placement["tile_difference"] <= 1
+
+
+def test_a_painter_whose_weights_mean_something_else_is_not_gone_on_from(tmp_path):
+    card = export.painter_card({"rust": {"flaking": [0.0] * 16}}, {}, {}, version="3.2")
+    export.export_painter(Painter(), card, tmp_path / "old.onnx")
+    with pytest.raises(NetworkError, match=r"3\.2") as refused:
+        training.begin_from(training.Trainee(1), tmp_path / "old.onnx")
+    assert "ships" in refused.value.hint

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from surfaces import box, inner_pairs, seam_pairs
 
-from sabi.backend.weathering.noise import lattice_noise, octaves, stretched, texel_noise
+from sabi.backend.weathering.noise import lattice_noise, lattice_values, octaves, stretched, texel_noise
 
 
 def plane(size: int = 128, step: float = 0.01) -> np.ndarray:
@@ -107,3 +107,19 @@ def test_texel_noise_at_lattice_points_is_white() -> None:
     noise = texel_noise(at, at, 4.0, 1, "a", 2, period=(256, 256))
     assert noise.std() == pytest.approx(1, abs=0.03)
     assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.05
+
+
+def test_values_of_the_lattice_are_those_that_noise_blends():
+    """Each belongs to a place: the same however it is asked for, independent two texels on, as varied as blended noise."""
+    places = np.stack(np.meshgrid(*[np.arange(64) * 0.02] * 2, [0.3], indexing="ij"), axis=-1).reshape(64, 64, 3)
+    values = lattice_values(places, 0.01, 7, "grain", 4)
+    assert values.shape == (64, 64, 4)
+    assert abs(values.mean()) < 0.05
+    assert values.std() == pytest.approx(1, abs=0.05)
+    assert np.abs(np.corrcoef(values.reshape(-1, 4).T) - np.eye(4)).max() < 0.08
+    assert abs(np.corrcoef(values[1:].ravel(), values[:-1].ravel())[0, 1]) < 0.05
+    assert np.array_equal(values[10:20, 5:9], lattice_values(places[10:20, 5:9], 0.01, 7, "grain", 4))
+    assert not np.array_equal(values, lattice_values(places, 0.01, 8, "grain", 4))
+    near = lattice_values(places + 1e-5, 0.01, 7, "grain", 4)
+    assert (near == values).mean() > 0.99
+    assert np.isfinite(lattice_values(np.full((1, 3), np.nan, np.float32), 0.01, 7, "grain")).all()

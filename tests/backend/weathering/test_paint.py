@@ -284,6 +284,9 @@ class TestConditions:
         surface = replace(surface, maps={**surface.maps, "albedo": albedo})
         seams = find_seams(mask.astype(np.uint8), surface["position"].array, normal, reach=8, share=4)
         seen = window(conditions(surface, feature(surface, 1.0), seams), "base", slice(0, 224), slice(0, 224))[0] * 255
+        given = conditions(surface, feature(surface, 1.0), seams)
+        parts = [window(given, "base", slice(top, top + 56), slice(0, 224))[0] * 255 for top in range(0, 224, 56)]
+        assert np.array_equal(np.concatenate(parts), seen), "windows of one size, one after the other"
         beside = np.zeros(mask.shape, bool)
         beside.reshape(-1)[seams.outside.texels] = True
         assert (seen[beside] > 59).all()

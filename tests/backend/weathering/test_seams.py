@@ -10,6 +10,7 @@ from sabi.backend.protocol.recipe import Frame
 from sabi.backend.protocol.surface import Surface
 from sabi.backend.weathering import geometry
 from sabi.backend.weathering.gutters import band, rim
+from sabi.backend.weathering.rims import inverses
 from sabi.backend.weathering.seams import Seams, bilinear, find_seams
 
 
@@ -169,3 +170,11 @@ def test_bilinear_is_linear_between_texels():
     image = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
     places = np.array([[0.0, 0.0], [1.5, 0.0], [1.0, 0.25], [9.0, 9.0]])
     assert bilinear(image, places)[:, 0] == pytest.approx([0, 1.5, 2, 11])
+
+
+def test_inverses_are_those_of_moore_and_penrose():
+    tangents = np.random.default_rng(0).normal(size=(200, 3, 2))
+    assert np.abs(inverses(tangents) - np.linalg.pinv(tangents)).max() < 1e-9
+    tangents[0, :, 1] = 2 * tangents[0, :, 0]
+    assert not np.isfinite(inverses(tangents)[0]).any(), "parallel tangents have none"
+    assert np.isfinite(inverses(tangents)[1:]).all()

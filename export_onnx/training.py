@@ -27,7 +27,7 @@ from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
 from .networks.painter import FOLDED, STYLE, VEINS, Painter
 
-SAME_WEIGHTS = (3, 3)  # the first painter whose weights mean what they do now
+SAME_WEIGHTS = (3, 4)  # the first painter whose weights mean what they do now
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Trainee(nn.Module):
 def begin_from(model: Trainee, path: Path) -> list[int]:
     """Takes weights and style codes from an exported painter; returns the styles that it had.
 
-    What has grown begins with zeros; inputs that came last and are there no more are left out.
+    Outputs that a layer has more begin as those of a new painter, inputs that it has more with zeros: together they change
+    nothing at first. Inputs that came last and are there no more are left out.
 
     Effects that were added to it (adding.py) are left out, and what they have of a code's numbers.
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
@@ -88,7 +89,7 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
         if had is None or had.ndim != own[name].ndim:
             continue
         part = tuple(slice(min(a, b)) for a, b in zip(had.shape, own[name].shape, strict=True))
-        own[name].zero_()
+        own[name][part[0]].zero_()
         own[name][part] = had[part]
     known = card_of(path).styles
     styles = []

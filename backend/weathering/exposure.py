@@ -19,7 +19,7 @@ from ..threads import meanwhile
 from . import drips, geometry, noise, relief
 from .grid import Grid, reduced
 from .gutters import Band, band
-from .levels import levelled, smoothstep
+from .levels import levelled, smoothstep, some_of
 from .seams import Rims, Seams, find_seams, pair_rims
 from .torn import NOWHERE, torn_cells, torn_texels
 from .voxels import Nodes, nodes
@@ -142,14 +142,15 @@ class Survey:
     def occlusion(self) -> np.ndarray:
         """How closed in, from ambient occlusion: relative to the object's own range, or to a quarter of the full one."""
         open_ = self.grid.pooled("ambient_occlusion")[..., 0]
-        low, high = self._percentiles(open_, 2, 95)
+        sample = some_of(open_[self.grid.inside])
+        low, high = np.percentile(sample, (2, 95)).tolist() if len(sample) else (0.0, 0.0)
         return smoothstep(np.clip((high - open_) / max(high - low, 0.25), 0, 1))
 
     @cached_property
     def bend(self) -> np.ndarray:
         """Curvature of the mesh as -1 (crevice) .. 1 (edge); what is sharpest on the object counts as full."""
         bend = np.clip(2 * self.grid.pooled("curvature")[..., 0] - 1, -1, 1) * self.grid.inside
-        sharp = np.abs(bend[np.abs(bend) > 0.05])
+        sharp = np.abs(some_of(bend[np.abs(bend) > 0.05]))
         return np.clip(bend / np.clip(np.percentile(sharp, 95) if len(sharp) else 1, 0.2, 1), -1, 1).astype(np.float32)
 
     @cached_property
@@ -162,7 +163,8 @@ class Survey:
         """Nearness to the ground: 1 on it, falling to 0 at `SPLASH` of the object's height; 0 on undersides."""
         assert self.grid.position is not None
         height = geometry.heights(self.grid.position, self.surface, self.frame)
-        low, high = self._percentiles(height, 0, 100)
+        on_object = height[self.grid.inside]
+        low, high = (float(on_object.min()), float(on_object.max())) if len(on_object) else (0.0, 0.0)
         ground = self.frame.ground
         if ground is None:  # in a scene the ground lies at 0, unless all of the object is below
             ground = low if self.frame.mode is FrameMode.ASSET or high < 0 else 0.0
@@ -297,10 +299,6 @@ class Survey:
         field = np.zeros(coarse.inside.shape, np.float32)
         field[coarse.inside] = values
         return coarse.sample(coarse.smooth(field, rounds), self.grid.rows, self.grid.columns)
-
-    def _percentiles(self, values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-        values = values[self.grid.inside]
-        return (float(np.percentile(values, low)), float(np.percentile(values, high))) if len(values) else (0.0, 0.0)
 
 
 def _normals(grid: Grid) -> np.ndarray:

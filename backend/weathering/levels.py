@@ -7,13 +7,15 @@ import numpy as np
 
 from ..protocol.recipe import Exposure
 
+SAMPLE = 100_000  # values from which quantiles are taken
+
 
 def levelled(score: np.ndarray, inside: np.ndarray, settings: Exposure) -> np.ndarray:
     """Exposure 0..1 from a score: half by rank, half by value, so that few edges still stand out and no object stays new.
 
     Monotone in the score. `settings.amount` sets the mean (0.15 to 0.95), `contrast` how far the extremes lie apart.
     """
-    sample = score[inside][:: max(1, int(inside.sum()) // 100_000)]
+    sample = some_of(score[inside])
     if not len(sample):
         return np.zeros(score.shape, np.float32)
     shares = np.linspace(0, 100, 65)
@@ -27,6 +29,11 @@ def levelled(score: np.ndarray, inside: np.ndarray, settings: Exposure) -> np.nd
     if high - low < 1e-4:
         return np.full(score.shape, np.float32(target))
     return np.interp(score, knots, curve**gamma).astype(np.float32)
+
+
+def some_of(values: np.ndarray) -> np.ndarray:
+    """About `SAMPLE` of the values [N], evenly chosen; all where there are not many more."""
+    return values[:: max(1, len(values) // SAMPLE)]
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from ..threads import parallel
+from .levels import SAMPLE
 
 NODES = 40_000  # aimed at
 MAX_VOXELS = 3_000_000
@@ -143,7 +144,8 @@ def nodes(points: np.ndarray, normals: np.ndarray, spacing: float, count: int = 
     """Nodes of a surface given by points [M, 3] `spacing` metres apart with unit normals [M, 3], about `count` of them."""
     planes, facing = (np.ascontiguousarray(vectors.T, np.float32) for vectors in (points, normals))
     least, most = planes.min(axis=1), planes.max(axis=1)
-    low, high = np.percentile(planes, (0.1, 99.9), axis=1) if len(points) > 1000 else (least, most)
+    few = planes[:, :: max(1, len(points) // SAMPLE)]
+    low, high = np.percentile(few, (0.1, 99.9), axis=1) if len(points) > 1000 else (least, most)
     margin = 0.05 * (high - low)  # far-off strays of a frame do not decide how fine the nodes are
     low, high = np.maximum(least, low - margin), np.minimum(most, high + margin)
     size = max(2.2 * spacing, spacing * float(np.sqrt(len(points) / count)), 1e-6)

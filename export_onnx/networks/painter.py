@@ -42,14 +42,14 @@ FOLDED = frozenset({"grain"})  # four channels that stand for one at twice the r
 # As a level takes them.
 CHANNELS = {name: noise.channels for name, noise in NOISE.items()} | {"grain": 1}
 # By level, from the coarsest: side of the kernels, channels in and after each convolution, how many of these the style
-# modulates, names of its noise. A level's last convolution is not modulated where levels are fine: what follows it (doubling,
-# adding) then stays in the runtime's own layout, which makes the whole a seventh faster.
+# modulates, names of its noise. Fine levels are not modulated, nor is the last convolution before them: what follows (doubling,
+# adding) then stays in the runtime's own layout, which makes the whole a fifth faster.
 LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (1, 96, (96,), 1, ("noise_32",)),
     (3, 96, (96, 96), 2, ("noise_16", "streaks_16")),
     (3, 96, (96, 96), 2, ("noise_8", "streaks_8")),
     (3, 96, (64, 64), 1, ("noise_4", "streaks_4")),
-    (3, 64, (48, 32), 1, ("noise_2",)),
+    (3, 64, (64, 32), 0, ("noise_2",)),
     (3, 32, (32,), 0, ("grain",)),
 )
 FADE = 0.95  # how far shapes that are no lines are suppressed in styles of lines

@@ -122,7 +122,7 @@ def test_costs_what_may_be_spent(network, tmp_path):
     card = export.painter_card(STYLES, {}, {})
     export.export_painter(network, card, tmp_path / "painter.onnx")
     gflop = ceiling.network_gflop(tmp_path / "painter.onnx", ceiling.random_inputs(card, 256))
-    assert 20 < gflop * 1e6 / 256**2 <= 70
+    assert 20 < gflop * 1e6 / 256**2 <= 80
 
 
 def test_export_says_the_same_as_torch(network, tmp_path):

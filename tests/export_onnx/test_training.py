@@ -12,6 +12,7 @@ from scipy import ndimage
 from sabi.backend.protocol.errors import NetworkError
 from sabi.export_onnx import evaluation, export, training
 from sabi.export_onnx.data import effects, textures
+from sabi.export_onnx.networks import painter as painters
 from sabi.export_onnx.networks.painter import Painter
 from sabi.export_onnx.painting import Brush
 
@@ -118,9 +119,24 @@ def test_checkpoint_becomes_a_brush(run, folder, tmp_path):
     assert placement["tile_difference"] <= 1
 
 
+def test_a_layer_that_has_grown_changes_nothing_at_first_and_learns(tmp_path, monkeypatch):
+    *coarse, half, full = painters.LEVELS
+    side, inner, channels, modulated, names = half
+    monkeypatch.setattr(painters, "LEVELS", (*coarse, (side, inner, (16, *channels[1:]), modulated, names), full))
+    narrow = Painter().eval()
+    export.export_painter(narrow, export.painter_card({"rust": {"flaking": [0.0] * 16}}, {}, {}), tmp_path / "p.onnx")
+    monkeypatch.undo()
+    model = training.Trainee(len(effects.styles()))
+    training.begin_from(model, tmp_path / "p.onnx")
+    inputs = painters.inputs_of(1, 64, 64)
+    torch.testing.assert_close(model.painter.eval()(**inputs), narrow(**inputs))
+    model.painter(**inputs).square().mean().backward()
+    assert model.painter.levels[-2].convs[1].weight.grad[:, 16:].abs().amax() > 0
+
+
 def test_a_painter_whose_weights_mean_something_else_is_not_gone_on_from(tmp_path):
-    card = export.painter_card({"rust": {"flaking": [0.0] * 16}}, {}, {}, version="3.2")
+    card = export.painter_card({"rust": {"flaking": [0.0] * 16}}, {}, {}, version="3.3")
     export.export_painter(Painter(), card, tmp_path / "old.onnx")
-    with pytest.raises(NetworkError, match=r"3\.2") as refused:
+    with pytest.raises(NetworkError, match=r"3\.3") as refused:
         training.begin_from(training.Trainee(1), tmp_path / "old.onnx")
     assert "ships" in refused.value.hint

@@ -15,7 +15,6 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from .files.image import write_image
 from .protocol.client import Client
 from .protocol.errors import Cancelled, SabiError
 from .protocol.recipe import Recipe
-from .protocol.surface import Map, Surface
+from .protocol.surface import Surface
 from .protocol.whole import WholeFiles
 from .weathering.passes import inspect
 
@@ -48,12 +47,11 @@ def main(words: Sequence[str] | None = None) -> int:
 def weather_frame(given: argparse.Namespace) -> dict[str, object]:
     """Writes the weathered Combined pass and returns warnings and networks. Raises SabiError's children."""
     say(stage="reading the passes", fraction=0.0)
-    frame = read_frame(given.frame, layer=given.layer)
-    surface = _in_metres(frame.surface, given.unit)
-    noticed = inspect(surface, frame.passes)
+    frame = read_frame(given.frame, layer=given.layer, unit=given.unit)
+    noticed = inspect(frame.surface, frame.passes)
     recipe = Recipe.from_json(given.recipe.read_bytes())
     result = Client(given.server).weather(
-        surface,
+        frame.surface,
         recipe,
         part="surface",
         progress=lambda now: say(stage=now.stage, fraction=round(now.fraction, 3)),
@@ -71,14 +69,6 @@ def _stop(*_: object) -> None:
 
 def say(**what: object) -> None:
     print(json.dumps(what), flush=True)
-
-
-def _in_metres(surface: Surface, unit: float) -> Surface:
-    """The surface with its positions, which are in units of `unit` metres, in metres."""
-    if unit == 1:
-        return surface
-    position = surface["position"].array.astype(np.float32) * np.float32(unit)
-    return replace(surface, maps={**surface.maps, "position": Map(position)})
 
 
 def _picture(surface: Surface) -> np.ndarray:

@@ -53,11 +53,10 @@ class Settings:
     """How to weather items: where results go, how files are read and written, and what runs the networks.
 
     `out` is a folder (or, for one item that is an image, a file); None puts results beside their input. `suffix` asks for another
-    image format. `width` is how many metres a texture spans on the object, `height` how many lie between
-    black and white of a height map. `server` is the address of a Sabi server; without
-    one the networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have. `export` writes
-    maps as engines want them in place of files like the input's. `directx` says how normal maps are, None to read it off their
-    names.
+    image format. `width` is how many metres a texture spans on the object, `height` how many lie between black and white of a
+    height map, `unit` how many one unit of a frame's positions is. `server` is the address of a Sabi server; without one the
+    networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have. `export` writes maps as
+    engines want them in place of files like the input's. `directx` says how normal maps are, None to read it off their names.
     """
 
     out: Path | None = None
@@ -67,6 +66,7 @@ class Settings:
     directx: bool | None = None
     width: float = 2.0
     height: float = 0.02
+    unit: float = 1.0
     wrap: tuple[bool, bool] | None = None
     new_maps: bool = True
     object_name: str = ""
@@ -287,6 +287,7 @@ def remembered(settings: Settings) -> dict[str, object]:
         "format": settings.suffix,
         "width": settings.width,
         "height": settings.height,
+        "unit": settings.unit,
         "wrap": None if settings.wrap is None else list(settings.wrap),
         "object": settings.object_name,
         "object_index": settings.object_index,
@@ -377,7 +378,11 @@ def _weather_frame(
     if settings.export is not None:
         raise BadFile(f"{path.name} is a rendered frame, which has no maps.", "Leave --maps out.")
     frame = read_frame(
-        path, layer=settings.view_layer, object_name=settings.object_name, object_index=settings.object_index
+        path,
+        layer=settings.view_layer,
+        object_name=settings.object_name,
+        object_index=settings.object_index,
+        unit=settings.unit,
     )
     noticed = inspect(frame.surface, frame.passes)
     done, networks = engine(frame.surface, recipe, progress)

@@ -182,6 +182,7 @@ def _ages(
                 layer=settings.view_layer,
                 object_name=settings.object_name,
                 object_index=settings.object_index,
+                unit=settings.unit,
             )
             surface, wanted = frame.surface, "combined"
         else:
@@ -236,6 +237,7 @@ def _settings(said: Mapping[str, Any]) -> Settings:
     return Settings(
         width=float(said["width"]),
         height=float(said["height"]),
+        unit=float(said["unit"]),
         wrap=None if wrap is None else (bool(wrap[0]), bool(wrap[1])),
         object_name=str(said["object"]),
         object_index=said["object_index"],

@@ -260,7 +260,11 @@ def _sources(path: Path, kind: Kind, settings: Settings) -> tuple[list[Source], 
     """The input's surfaces, and what a person should know of them."""
     if kind is Kind.FRAME:
         frame = read_frame(
-            path, layer=settings.view_layer, object_name=settings.object_name, object_index=settings.object_index
+            path,
+            layer=settings.view_layer,
+            object_name=settings.object_name,
+            object_index=settings.object_index,
+            unit=settings.unit,
         )
         return [_of_frame(frame, settings)], inspect(frame.surface, frame.passes)
     assets = read_assets(

@@ -45,6 +45,7 @@ class Asked:
     texels: o.TexelsOption = 0
     width: o.WidthOption = Settings.width
     height: o.HeightOption = Settings.height
+    unit: o.UnitOption = Settings.unit
     wrap: o.WrapOption = "auto"
     normals: o.NormalsOption = "auto"
     device: o.DeviceOption = None
@@ -82,13 +83,14 @@ class Asked:
 
     def settings(self) -> Settings:
         """Raises BadRecipe, BadFile for what no texture can be."""
-        o.check_sizes(self.width, self.height, self.texels)
+        o.check_sizes(self.width, self.height, self.unit, self.texels)
         return Settings(
             out=self.out,
             overwrite=self.overwrite,
             suffix=check_suffix(self.format_) if self.format_ else "",
             width=self.width,
             height=self.height,
+            unit=self.unit,
             export=o.parse_maps(self.maps, self.format_, self.bits, self.pattern),
             directx=o.parse_normals(self.normals),
             wrap=o.parse_wrap(self.wrap),

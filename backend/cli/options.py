@@ -205,6 +205,13 @@ HeightOption = Annotated[
         help="How many metres lie between black and white of a height map: deeper grooves collect more.",
     ),
 ]
+UnitOption = Annotated[
+    float,
+    typer.Option(
+        "--unit", rich_help_panel=READING, metavar="METRES",
+        help="How many metres one unit of a frame's scene is, which its file does not say: 0.01 for centimetres.",
+    ),
+]  # fmt: skip
 WrapOption = Annotated[
     str,
     typer.Option(
@@ -367,12 +374,15 @@ def _names(kind: type) -> list[str]:
     return sorted(f.name for f in fields(kind))
 
 
-def check_sizes(width: float, height: float, texels: int) -> None:
-    """Raises BadRecipe for a texture that cannot be so wide or heights so deep, BadFile for a side no texture is made with."""
+def check_sizes(width: float, height: float, unit: float, texels: int) -> None:
+    """Raises BadRecipe for a texture that cannot be so wide, heights so deep or units so long, BadFile for a side no texture is
+    made with."""
     if not 1e-4 <= width <= 1e4:
         raise BadRecipe(f"A texture cannot span {width:g} metres.", "Choose a --width from 0.0001 to 10000.")
     if not 1e-6 <= height <= 100:
         raise BadRecipe(f"A height map cannot span {height:g} metres.", "Choose a --height from 0.000001 to 100.")
+    if not 1e-6 <= unit <= 1e6:
+        raise BadRecipe(f"One unit cannot be {unit:g} metres.", "Choose a --unit from 0.000001 to 1000000.")
     if texels and not 512 <= texels <= 8192:
         raise BadFile(f"Textures of {texels} texels are not made.", "Choose --texels from 512 to 8192.")
 

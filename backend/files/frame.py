@@ -78,11 +78,12 @@ def is_frame(path: Path) -> bool:
 
 
 def read_frame(
-    path: Path | str, *, layer: str = "", object_name: str = "", object_index: int | None = None
+    path: Path | str, *, layer: str = "", object_name: str = "", object_index: int | None = None, unit: float = 1.0
 ) -> RenderedFrame:
     """The frame in a multilayer EXR: combined, colours and light of diffuse and gloss, position, world normal, object mask.
 
     The object mask covers the object named (by cryptomatte) or indexed (Object Index pass), else everything that has a position.
+    Positions in the file are in units of `unit` metres, which the file does not say; the surface's are in metres.
     Raises BadFile with the passes to enable when some are missing, BadSurface for NaN or infinity, TooLarge.
     """
     path = Path(path)
@@ -101,7 +102,7 @@ def read_frame(
         "diffuse_light": Map(_sum(passes["Diffuse Direct"], passes.get("Diffuse Indirect")), ColorSpace.LINEAR),
         "glossy_colour": Map(_colour(passes["Glossy Color"]), ColorSpace.LINEAR),
         "glossy_light": Map(_sum(passes["Glossy Direct"], passes.get("Glossy Indirect")), ColorSpace.LINEAR),
-        "position": Map(_colour(passes["Position"])),
+        "position": Map(_in_metres(_colour(passes["Position"]), unit)),
         "world_normal": Map(_colour(passes["Normal"])),
     }
     if "White Diffuse" in passes:
@@ -268,6 +269,10 @@ def _one_type(path: Path, spec: OpenImageIO.ImageSpec) -> str:
 
 def _colour(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array[..., :3])
+
+
+def _in_metres(position: np.ndarray, unit: float) -> np.ndarray:
+    return position if unit == 1 else position.astype(np.float32) * np.float32(unit)
 
 
 def _sum(first: np.ndarray, second: np.ndarray | None) -> np.ndarray:

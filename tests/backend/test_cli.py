@@ -150,6 +150,25 @@ def test_weather_a_frame(tmp_path, layout):
     assert np.array_equal(same["combined"].array.view(np.uint16), before["combined"].array.view(np.uint16))
 
 
+@pytest.mark.parametrize("command", ["weather", "timelapse"])
+def test_a_frame_of_a_scene_in_centimetres_is_as_one_in_metres(tmp_path, command):
+    """Its positions are a hundred times as many units; what is not told so has weathering of a hundredth of the size."""
+    passes = Scene().passes()
+    write_frame_4(tmp_path / "metres.exr", passes)
+    write_frame_4(tmp_path / "centimetres.exr", {**passes, "Position": passes["Position"] * np.float32(100)})
+    found = []
+    for name, unit in (("metres", "1"), ("centimetres", "0.01"), ("centimetres", "1")):
+        look, out = ["--unit", unit, "--size", "0.2"], tmp_path / f"{name}_{unit}"
+        if command == "timelapse":
+            sabi("timelapse", f"{name}.exr", *look, "--from", "0.8", "--frames", "1", "--out", out, cwd=tmp_path)
+            found.append(read_image(out / f"{name}.0001.exr")[0])
+            continue
+        sabi("weather", f"{name}.exr", *look, "--age", "0.8", "--out", out, cwd=tmp_path)
+        found.append(read_frame(out / f"{name}_weathered.exr").surface["combined"].floats())
+    wrong = [np.abs(found[0] - other).mean() for other in found[1:]]
+    assert wrong[0] < 0.05 * wrong[1]
+
+
 def test_a_recipe_made_with_another_network_says_so_and_offers_the_successor(tmp_path):
     path = steel(tmp_path / "a.png", size=32)
     made = json.loads(load_preset("light_rust").to_json())
@@ -187,6 +206,7 @@ def test_several_inputs_go_on_after_a_failure(tmp_path):
         (["a.png", "--wrap", "round"], "bad_recipe"),
         (["a.png", "--width", "0"], "bad_recipe"),
         (["a.png", "--height", "-1"], "bad_recipe"),
+        (["a.png", "--unit", "0"], "bad_recipe"),
         (["a.png", "--texels", "100"], "bad_file"),
         (["a.png", "--device", "abacus"], "device"),
         (["a.png", "--server", "127.0.0.1:9"], "backend"),

@@ -8,10 +8,12 @@ import io
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from frames import Scene, write_frame_4
 from image_files import save
 from PIL import Image
 from selenium import webdriver
@@ -21,6 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from test_cli import sabi, steel
 
 from sabi.backend.items import Engine, Settings, weather_item
+from sabi.backend.picture import data_address, picture_of
 from sabi.backend.protocol.errors import BadFile
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.report import Exhibit, Picture, Showing, exhibits, failures
@@ -186,6 +189,23 @@ def test_ages_between_keep_to_masks_of_materials(networks_folder, monkeypatch, t
     first, *_, between, _ = (decoded(picture) for _, picture in shown.frames)
     assert np.abs(between - first)[:, :40].max() > 20
     assert np.abs(between - first)[:, 56:].max() < 8, "no more than JPEG loses"
+
+
+def test_ages_of_a_frame_are_painted_in_the_units_that_it_was_weathered_in(tmp_path):
+    write_frame_4(tmp_path / "frame.exr", Scene().passes())
+    settings = Settings(unit=0.1, threads=1)
+    engine = Engine(settings)
+    recipe = Recipe((Layer(Effect.RUST, age=1.0, feature_size=0.02),))
+    weather_item(tmp_path / "frame.exr", recipe, settings, engine, lambda *_: None)
+    half = replace(recipe, layers=(replace(recipe.layers[0], age=0.5),))
+    right = replace(settings, out=tmp_path / "half.exr")
+    weather_item(tmp_path / "frame.exr", half, right, engine, lambda *_: None)
+    (tmp_path / "half.exr.sabi.json").unlink()
+    (shown,) = exhibits([tmp_path], Showing(ages=3), engine)
+    between = decoded(shown.frames[1][1])
+    expected = decoded(Picture(data_address(picture_of(tmp_path / "half.exr", 768))))
+    assert np.abs(expected - decoded(shown.frames[0][1])).mean() > 2
+    assert np.abs(between - expected).mean() < 0.5
 
 
 def decoded(picture: Picture) -> np.ndarray:

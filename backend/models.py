@@ -24,7 +24,7 @@ from typing import Any
 from .protocol.errors import BadFile, Cancelled, FileExists, SabiError, SceneError
 from .protocol.recipe import Recipe
 from .protocol.rules import Rules
-from .protocol.whole import explain
+from .protocol.whole import SHORT, explain
 
 MODEL_SUFFIXES = frozenset((".blend", ".gltf", ".glb", ".fbx", ".usd", ".usda", ".usdc", ".usdz", ".obj"))
 HEADLESS = "sabi.addon.headless"
@@ -68,7 +68,7 @@ def weather_model(
     if target.exists() and not overwrite:
         raise FileExists(f"{target} exists already.")
     interpreter = python_with_bpy(python)
-    making = target.parent / f".{target.name[:80]}.{secrets.token_hex(4)}.sabi"
+    making = target.parent / f".{target.name[:SHORT]}.{secrets.token_hex(4)}.sabi"
     new = [folder for folder in making.parents if not folder.exists()]
     try:
         making.mkdir(parents=True)

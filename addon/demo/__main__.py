@@ -57,7 +57,8 @@ def play(given: argparse.Namespace, frames: Path) -> Iterator[dict]:
     """
     request = vars(given) | {"out": str(given.out), "asset": str(given.asset or ""), "frames": str(frames)}
     command = [sys.executable, "-m", f"{__package__}.show", json.dumps(request)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as blender:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **pipes, encoding="utf-8", errors="replace") as blender:
         assert blender.stdout is not None
         said: list[str] = []
         for line in blender.stdout:

@@ -8,6 +8,7 @@ The only user of typer and rich.
 from __future__ import annotations
 
 import functools
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -84,6 +85,9 @@ def _program(version: bool = typer.Option(False, "--version", help="Print Sabi's
 
 def main() -> NoReturn:
     """Runs the command line and exits: 0 done, 1 something failed, 2 wrong usage, 130 interrupted. Never shows a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # of Windows, or through a pipe, they may lack the letters of a file's name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=True)
         sys.exit(status or 0)

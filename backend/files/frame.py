@@ -17,7 +17,7 @@ from ..protocol.errors import BadFile, BadSurface
 from ..protocol.passes import WHITE_LAYER
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .chosen import Passes, cryptomatte_names, object_mask
-from .image import keep_exact, open_image, read_bands, write_parts
+from .image import keep_exact, open_image, read_bands, readable_name, write_parts
 
 # What Blender calls each pass in its user interface, and in files up to 4.x and from 5.0 on.
 PASSES: dict[str, tuple[str, ...]] = {
@@ -156,7 +156,7 @@ def write_frame(frame: RenderedFrame, weathered: Surface, target: Path) -> None:
                         band[..., channel][here] = new[rows][..., component][here].astype(band.dtype)
                 yield band
 
-        output = OpenImageIO.ImageOutput.create(str(target))
+        output = OpenImageIO.ImageOutput.create(readable_name(target))
         if output is None:
             raise BadFile(f"Frames cannot be written as '{target.suffix}'.", "Choose exr.")
         write_parts(output, target, [(spec, bands(part)) for part, spec in enumerate(specs)])

@@ -57,7 +57,7 @@ def open_image(path: Path) -> OpenImageIO.ImageInput:
         raise BadFile(f"{path} may not be read: {error.strerror}.", "Check the file's permissions.") from None
     config = OpenImageIO.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)  # colours as stored, not multiplied by alpha
-    source = OpenImageIO.ImageInput.open(str(path), config)
+    source = OpenImageIO.ImageInput.open(readable_name(path), config)
     if source is None:
         raise BadFile(
             f"{path} cannot be read as an image.",
@@ -137,6 +137,16 @@ def image_size(path: Path) -> tuple[int, int]:
         source.close()
 
 
+def readable_name(path: Path) -> str:
+    """The path as OpenImageIO takes it. Raises BadFile for bytes that are no text."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise BadFile(f"The name of {path} is not UTF-8.", "Rename the file, or its folder.") from None
+    return name
+
+
 def writable_suffix(suffix: str) -> str:
     """The suffix to write what was read from `suffix`: lossy formats become PNG, since they would change every texel."""
     return ".png" if suffix.lower() in LOSSY_SUFFIXES | _READ_ONLY_SUFFIXES else suffix
@@ -159,7 +169,7 @@ def write_image(
         raise DiskFull(
             f"The disk is full: {path.parent} has no room for {raw >> 20} MB."
         )  # libjpeg ends the process instead
-    target = OpenImageIO.ImageOutput.create(str(path))
+    target = OpenImageIO.ImageOutput.create(readable_name(path))
     if target is None:
         OpenImageIO.geterror()
         raise BadFile(f"Images of type '{path.suffix}' cannot be written.", "Choose png, exr or tif.")

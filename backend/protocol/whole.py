@@ -12,6 +12,8 @@ from types import TracebackType
 
 from .errors import BadFile, DiskFull, FileExists, is_disk_full
 
+SHORT = 40  # letters of a name in a temporary one, which may take four bytes each of the 255 that there are
+
 
 class WholeFiles:
     """A group of files that is put in place when the `with` block ends, or leaves nothing behind when it raises.
@@ -22,7 +24,7 @@ class WholeFiles:
 
     def __init__(self, overwrite: bool = False, inputs: Iterable[Path] = ()) -> None:
         self.overwrite = overwrite
-        self._inputs = {path.resolve() for path in inputs}
+        self._inputs = tuple(inputs)
         self._files: list[tuple[Path, Path]] = []
         self._made: list[Path] = []
 
@@ -31,13 +33,13 @@ class WholeFiles:
 
     def add(self, path: Path, write: Callable[[Path], None]) -> None:
         """Calls `write` with a temporary name that has the suffix of `path`. Raises FileExists, DiskFull, BadFile."""
-        if path.resolve() in self._inputs:
+        if path.exists() and any(path.samefile(file) for file in self._inputs if file.exists()):  # in whatever case
             raise FileExists(
                 f"{path} is the input itself.", "Choose another name: Sabi never writes over what it reads."
             )
         if not self.overwrite and path.exists():
             raise FileExists(f"{path} exists already.")
-        temporary = path.parent / f".{path.stem[:80]}.{os.urandom(4).hex()}.sabi{path.suffix}"
+        temporary = path.parent / f".{path.stem[:SHORT]}.{os.urandom(4).hex()}.sabi{path.suffix}"
         try:
             self._make_folder(path.parent)
             self._files.append((temporary, path))
@@ -51,11 +53,17 @@ class WholeFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        placed: list[Path] = []
         try:
             if kind is None:
                 for temporary, path in self._files:
                     _put(temporary, path, self.overwrite)
+                    placed.append(path)
         finally:
+            if not self.overwrite and len(placed) < len(self._files):
+                for path in placed:
+                    with contextlib.suppress(OSError):
+                        path.unlink()
             for temporary, _ in self._files:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
@@ -78,7 +86,10 @@ def explain(error: OSError, path: Path) -> BadFile:
     if is_disk_full(error):
         return DiskFull(f"The disk is full: {path} could not be written.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return BadFile(f"{path} may not be accessed.", "Check the permissions of the file and its folder.")
+        return BadFile(
+            f"{path} may not be accessed.",
+            "Check the permissions of the file and its folder, and that no other program has it open.",
+        )
     return BadFile(f"{path} could not be accessed: {error.strerror or error}.", "Check the path.")
 
 

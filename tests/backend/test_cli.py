@@ -183,6 +183,24 @@ def test_a_recipe_made_with_another_network_says_so_and_offers_the_successor(tmp
     assert used != "ab" * 32
 
 
+def test_names_that_the_output_has_no_letters_for(networks_folder, tmp_path):
+    steel(tmp_path / "錆.png", size=32)
+    given = {"PYTHONIOENCODING": "cp1252", "SABI_NETWORKS": str(networks_folder)}
+    done = sabi("weather", tmp_path / "錆.png", **given)
+    assert done.stdout.count("\\u9306_weathered.png") == 2
+    sabi("weather", tmp_path / "錆.png", status=1, **given)
+
+
+def test_names_that_are_no_text(networks_folder, tmp_path):
+    name = os.fsdecode(b"rust\xff.png")
+    (tmp_path / name).write_bytes(steel(tmp_path / "steel.png", size=32).read_bytes())
+    for words in ([name], ["steel.png", "--out", name + ".png"]):
+        done = sabi("weather", *words, cwd=tmp_path, status=1, SABI_NETWORKS=str(networks_folder))
+        assert "is not UTF-8" in done.stderr
+        assert "Rename" in done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_several_inputs_go_on_after_a_failure(tmp_path):
     steel(tmp_path / "a.png", size=32)
     steel(tmp_path / "b.png", size=32)

@@ -43,6 +43,37 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_file_that_appears_meanwhile_has_none_of_its_group_put_in_place(tmp_path):
+    def write_in_a_race():
+        with WholeFiles() as files:
+            for name in ("a.txt", "b.txt", "c.txt"):
+                files.add_text(tmp_path / name, "new")
+            (tmp_path / "b.txt").write_text("theirs")
+
+    with pytest.raises(FileExists):
+        write_in_a_race()
+    assert (tmp_path / "b.txt").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+def test_names_as_long_as_a_file_system_takes(tmp_path):
+    path = tmp_path / f"{'錆' * 83}.txt"
+    with WholeFiles() as files:
+        files.add_text(path, "text")
+    assert path.read_text() == "text"
+
+
+def test_an_input_is_never_replaced_by_whatever_name_it_goes(tmp_path):
+    """A second name of one file, as STEEL.PNG is where case does not count."""
+    steel = tmp_path / "steel.png"
+    steel.write_bytes(b"precious")
+    os.link(steel, tmp_path / "STEEL.PNG")
+    with pytest.raises(FileExists, match="the input itself"), WholeFiles(overwrite=True, inputs=[steel]) as files:
+        files.add_text(tmp_path / "STEEL.PNG", "new")
+    assert steel.read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["STEEL.PNG", "steel.png"]
+
+
 def test_a_failure_leaves_nothing(tmp_path):
     def fail():
         with WholeFiles() as files:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from mathutils import Color
 
 from ..backend.protocol.errors import BadFile, BadSurface, DiskFull, is_disk_full
 from ..backend.protocol.surface import ColorSpace, Map
-from ..backend.protocol.tiles import Tile
 from . import reading
 from .reading import Read, Step, file_of
 
@@ -346,28 +344,6 @@ def write(map_: Map, name: str) -> bpy.types.Image:
     image.update()
     image.pack()
     return image
-
-
-def write_tiles(map_: Map, parts: Sequence[Tile], name: str) -> bpy.types.Image:
-    """As `write`, where the map is an atlas of tiles: a packed image of them, of bytes."""
-    if not parts:
-        return write(map_, name)
-    with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
-        image = load_png(save(map_, parts, Path(folder)), name, map_.color_space)
-        pack(image)
-    return image
-
-
-def save(map_: Map, parts: Sequence[Tile], folder: Path) -> Path:
-    """Writes a map of bytes as PNG, or its tiles, and returns the path, then with <UDIM>. Raises RuntimeError on a full disk."""
-    files = {f".{part.number}": map_.array[part.window] for part in parts} or {"": map_.array}
-    for number, array in files.items():
-        drawn = write(Map(np.ascontiguousarray(array), map_.color_space), ".sabi flat")
-        try:
-            drawn.save(filepath=str(folder / f"map{number}.png"))
-        finally:
-            bpy.data.images.remove(drawn)
-    return folder / (f"map.{UDIM}.png" if parts else "map.png")
 
 
 def tiles(image: bpy.types.Image) -> dict[int, Path]:

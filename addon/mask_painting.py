@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 
 from ..backend.protocol.errors import SabiError
 from ..backend.protocol.mask_stack import Mask
-from ..backend.protocol.surface import Map
-from . import images, mask_kinds, on_object, preview, uvs
+from . import mask_kinds, on_object, preview, uvs
 from .effects import in_words
 from .on_object import PAINT
 from .properties import fill_mask, recipe_of
@@ -19,13 +17,13 @@ OTHERWISE = 1024  # texels a side where it cannot be told how large results will
 
 
 def new_mask(scene: bpy.types.Scene, obj: bpy.types.Object, layer, white: bool, size: int) -> bpy.types.Image:  # type: ignore[no-untyped-def]
-    """Gives a layer a new mask of one grey, packed into the file, and has a weathered object show it; returns its image.
+    """Gives a layer a new mask of one grey, which the file keeps, and has a weathered object show it; returns its image.
 
     `size` 0 is that of the object's results.
     """
     width, height = (size, size) if size else result_size(scene, obj)
-    grey = np.full((height, width, 1), 255 if white else 0, np.uint8)
-    image = images.write(Map(grey), f"{obj.name} {in_words(layer.effect)} mask")
+    image = bpy.data.images.new(f"{obj.name} {in_words(layer.effect)} mask", width, height, is_data=True)
+    image.generated_color = (*[float(white)] * 3, 1.0)  # packed when it is first saved with strokes on it
     image[PAINT] = True
     image.use_fake_user = True  # a recipe's mask is a name, which holds no image in the file
     fill_mask(layer.masks.add(), Mask(mask_kinds.map_name(image.name)))

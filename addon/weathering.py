@@ -14,19 +14,23 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import bpy
 
 from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
+from ..backend.protocol.map_files import MapExport
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
-from ..backend.protocol.surface import ColorSpace
+from ..backend.protocol.surface import ColorSpace, Map
+from ..backend.protocol.tiles import Tile
 from . import digests, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, timing, units, work
 from .capture import Capture, CapturedObject, CaptureSettings, output_size
 from .channels import used_images
 from .effects import in_words
+from .encode_job import EncodeJob, Piece
 from .growth_nodes import PaintedImages
 from .instances import Variation, vary
 from .jobs import PaintedFiles, PaintJob
@@ -277,19 +281,41 @@ def packed_masks(ready: Ready) -> tuple[str, ...]:
 
 
 def load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
-    """Masks in images of Sabi's own, behind the painted ones; packed, since no file was made of them."""
-    names, captured = packed_masks(ready), ready.captured
+    """Masks in images of Sabi's own, behind the painted ones; packed, wherever those are kept."""
+    names, captured, said = packed_masks(ready), ready.captured, Progress("Loading the images", 1.0)
     made = yield from masks.read(ready.painted.recipe, captured.surface.size, names)
     for number, start in enumerate(range(0, len(names), masks.PACKED), start=1):
-        found = [
-            made[name]() if name in made else captured.surface[name] for name in names[start : start + masks.PACKED]
-        ]
-        name = f"{ready.target.name} {_MASKS.format(number)}"
-        image = images.write_tiles(masks.together(found), captured.tiles, name)
+        here = names[start : start + masks.PACKED]
+        found = [made.get(name, partial(captured.surface.__getitem__, name)) for name in here]
+        together = yield from reading.in_steps(_together(found), said)
+        with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
+            file = yield from _encoded(together, captured.tiles, Path(folder))
+            image = images.open_file(file, f"{ready.target.name} {_MASKS.format(number)}", ColorSpace.DATA)
+            kept.block(image)
+            images.pack(image)
         image[material.IMAGE] = True
-        mask_wiring.note(image, names[start : start + masks.PACKED])
-        kept.block(image)
-        yield Progress("Loading the images", 1.0)
+        mask_wiring.note(image, here)
+        yield said
+        yield from reading.in_steps(reading.read(image), said)
+        images.read_texels(loaded(kept.blocks[-1], ready.target.name))
+
+
+def _together(makers: Sequence[Callable[[], Map]]) -> Generator[Callable[[], Map], Map, Map]:
+    """The masks that these make as one map, in a step for another thread."""
+    return (yield lambda: masks.together([make() for make in makers]))
+
+
+def _encoded(map_: Map, tiles: Sequence[Tile], folder: Path) -> Generator[Progress, None, Path]:
+    """A map of one or three channels as a PNG file, or one a tile, by the backend."""
+    export = MapExport(bits=8 * map_.array.dtype.itemsize)
+    name = (
+        "roughness" if map_.array.shape[2] == 1 else "normal"
+    )  # of the plain layout's files one that has these channels
+    chosen = service_settings()
+    piece = Piece({name: map_}, {name: folder / "masks"}, tiles)
+    job = EncodeJob(lambda: service.connect(chosen), [piece], export)
+    (files,) = yield from job.steps(service.doubt)
+    return files[name]
 
 
 def loaded(session_uid: int, owner: str) -> bpy.types.Image:

@@ -11,6 +11,7 @@ import numpy as np
 from bl_ext.user_default.sabi.addon import preview, weathering
 from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.service import Service
+from bl_ext.user_default.sabi.backend.files.packing import encoded
 from bl_ext.user_default.sabi.backend.protocol import client
 from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
@@ -29,6 +30,7 @@ class PlayedBackend:
         self.recipes: list = []
         self.tiles: tuple = ()
         self.surfaces: list = []
+        self.files: list[memoryview] = []  # that it has encoded
         self.starts = 0
 
     def __call__(self, *_asked: object, **_options: object) -> PlayedBackend:
@@ -68,6 +70,10 @@ class PlayedBackend:
             for ending, tile in ({f".{tile.number}": tile for tile in self.tiles} or {"": None}).items()
         }
         return client.JobResult(surface, (), ("played",), {"painter": "0" * 64}, pngs)
+
+    def encoded(self, maps, file, export):
+        self.files.append(encoded(maps, next(found for found in export.files(maps) if found.name == file), export).data)
+        return self.files[-1]
 
     def cancel(self, job):
         self.gone.add(job)

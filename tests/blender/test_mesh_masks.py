@@ -182,6 +182,14 @@ def test_beside_the_file_the_mask_is_packed(backend, strip, tmp_path):
     assert len(list((tmp_path / "sabi").glob("*.png"))) == 3
 
 
+def test_masks_are_encoded_in_the_backend(backend, strip):
+    """Bytes while one mask is, 16 bits where one of them needs it: Blender packs the files as they came."""
+    weather(strip, Layer(Effect.RUST, 0.9, mask="group:Top"), Layer(Effect.MOSS, mask="attribute:Paint"))
+    image = bpy.data.images["strip masks 1"]
+    assert [bytes(file) for file in backend.files] == [bytes(image.packed_file.data)]
+    assert not image.is_dirty
+
+
 def test_revert_takes_the_masks_image_too(backend, strip):
     before = set(bpy.data.images.keys())
     weather(strip, Layer(Effect.RUST, 0.9, mask="group:Top"))

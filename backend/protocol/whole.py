@@ -24,7 +24,7 @@ class WholeFiles:
 
     def __init__(self, overwrite: bool = False, inputs: Iterable[Path] = ()) -> None:
         self.overwrite = overwrite
-        self._inputs = tuple(inputs)
+        self._inputs = {path.resolve() for path in inputs}
         self._files: list[tuple[Path, Path]] = []
         self._made: list[Path] = []
 
@@ -33,7 +33,7 @@ class WholeFiles:
 
     def add(self, path: Path, write: Callable[[Path], None]) -> None:
         """Calls `write` with a temporary name that has the suffix of `path`. Raises FileExists, DiskFull, BadFile."""
-        if path.exists() and any(path.samefile(file) for file in self._inputs if file.exists()):  # in whatever case
+        if self._is_input(path.resolve()):
             raise FileExists(
                 f"{path} is the input itself.", "Choose another name: Sabi never writes over what it reads."
             )
@@ -70,6 +70,10 @@ class WholeFiles:
             for folder in reversed(self._made):
                 if not any(folder.iterdir()):
                     folder.rmdir()
+
+    def _is_input(self, path: Path) -> bool:
+        """Whether it is one of the inputs, by whatever name: letters' case may not count."""
+        return path in self._inputs or (path.exists() and any(f.exists() and path.samefile(f) for f in self._inputs))
 
     def _make_folder(self, folder: Path) -> None:
         missing = []

@@ -80,6 +80,24 @@ def test_neighbours_occlude_in_scene_mode_only():
     assert not obj.hide_render
 
 
+@pytest.mark.parametrize("how", ["hidden from renders", "excluded"])
+def test_neighbours_that_are_not_rendered_do_not_count(how):
+    """So it is set which objects do."""
+    obj = plane()
+    apart = bpy.data.collections.new("apart")
+    bpy.context.scene.collection.children.link(apart)
+    bpy.ops.mesh.primitive_cube_add(size=4, location=(0, 0, 2.05))
+    cube = bpy.context.object
+    for owner in list(cube.users_collection):
+        owner.objects.unlink(cube)
+    apart.objects.link(cube)
+    if how == "excluded":
+        bpy.context.view_layer.layer_collection.children["apart"].exclude = True
+    else:
+        cube.hide_render = True
+    assert captured(obj, mode=FrameMode.SCENE).surface["ambient_occlusion"].floats().min() > 0.99
+
+
 def test_a_rig_and_shape_keys_do_not_move_what_is_at_rest():
     obj = plane()
     obj.shape_key_add(name="Basis")

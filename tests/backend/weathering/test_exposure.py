@@ -49,9 +49,10 @@ def test_every_object_weathers_a_little_then_a_third_then_most(surface: Surface,
     assert (full < 0.9).mean() > 0.3  # most, but not all
 
 
-def test_rust_starts_at_edges() -> None:
+@pytest.mark.parametrize("effect", [Effect.RUST, Effect.PEELING_PAINT])
+def test_rust_and_peeling_start_at_edges(effect: Effect) -> None:
     surface = box(256)
-    values = exposure(surface, Layer(Effect.RUST), Frame())
+    values = exposure(surface, Layer(effect), Frame())
     edge = surface["curvature"].floats()[..., 0] > 0.8
     assert mean_where(values, edge) > mean_where(values, inside(surface) & ~edge) + 0.3
 
@@ -75,9 +76,17 @@ def test_moss_grows_on_what_looks_up_and_near_the_ground() -> None:
     assert mean_where(values, up < -0.5) < mean_where(values, up > 0.5) - 0.3
 
 
-def test_dirt_gathers_in_folds() -> None:
-    surface = panel(200)
+def test_dirt_settles_upward() -> None:
+    surface = box(256)
     values = exposure(surface, Layer(Effect.DIRT), Frame())
+    up = surface["world_normal"].floats()[..., 2]
+    assert mean_where(values, up > 0.5) > mean_where(values, inside(surface) & (up < 0.5)) + 0.25
+
+
+@pytest.mark.parametrize("effect", [Effect.RUST, Effect.MOSS, Effect.DIRT])
+def test_rust_moss_and_dirt_gather_in_folds(effect: Effect) -> None:
+    surface = panel(200)
+    values = exposure(surface, Layer(effect), Frame())
     closed = inside(surface) & (surface["ambient_occlusion"].floats()[..., 0] < 0.7)
     assert mean_where(values, closed) > mean_where(values, inside(surface) & ~closed) + 0.25
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m sabi.export_onnx data | train | evaluate | export painter | segmenter | harmonizer
+"""python -m sabi.export_onnx data | train | evaluate | export painter | segmenter | harmonizer | shading
 
 The painter:
 data      writes a picture of every training plate: photograph, weathered area, degrees, base, maps
@@ -18,6 +18,11 @@ data      writes a picture of training pairs: a photograph, and the same with a 
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
 export    writes the checkpoint as backend/networks/harmonizer.onnx, checked against torch
 evaluate  prints one JSON line of the figures on photographs left out, with baselines, and a sheet of the best and the worst
+The shading network:
+data      renders the scenes that are not there yet, each under two lights (with bpy), and writes a picture of a batch
+train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
+export    writes the checkpoint as backend/networks/shading.onnx, checked against torch
+evaluate  prints one JSON line of the figures on held scenes and textures, with baselines, and sheets of the best and the worst
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from .data import photographs, textures
 from .harmonizer import commands as harmonizer_commands
 from .painting import Brush
 from .segmenter import commands as segmenter_commands
+from .shading import commands as shading_commands
 
 RUNS = Path("out/painter")
 WITHOUT_DATA = (
@@ -51,6 +57,7 @@ def main() -> None:
     networks = {name: commands.add_parser(name).add_subparsers(dest="network", required=True) for name in named}
     segmenter_commands.add_options({name: networks[name].add_parser("segmenter") for name in named}, SHIPPED.parent)
     harmonizer_commands.add_options({name: networks[name].add_parser("harmonizer") for name in named}, SHIPPED.parent)
+    shading_commands.add_options({name: networks[name].add_parser("shading") for name in named}, SHIPPED.parent)
     data, train, evaluate, write = (networks[name].add_parser("painter") for name in named)
     for command in (data, train, evaluate, write):
         command.add_argument("--data", help="folder with textures/ and backbone/ (else SABI_DATA, else ../shared/data)")
@@ -78,6 +85,9 @@ def main() -> None:
         return
     if args.network == "harmonizer":
         harmonizer_commands.run(args)
+        return
+    if args.network == "shading":
+        shading_commands.run(args)
         return
     args.out.mkdir(parents=True, exist_ok=True)
     if args.command == "export":

@@ -55,7 +55,9 @@ def convolution_gflop(model: onnx.ModelProto) -> float:
 def random_inputs(card: Card, side: int) -> dict[str, np.ndarray]:
     """Inputs of a network's card for `side` x `side` texels, by name, uniform in 0..1; the style normal."""
     random = np.random.default_rng(0)
-    inputs = {"style": random.standard_normal((1, len(card.inputs["style"]))).astype(np.float32)}
+    inputs = {}
+    if "style" in card.inputs:
+        inputs["style"] = random.standard_normal((1, len(card.inputs["style"]))).astype(np.float32)
     for name, channels in card.inputs.items():
         if name not in inputs:
             extent = side // (card.noise[name].stride if name in card.noise else 1)

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -42,6 +42,7 @@ class Order:
     seed: int = 0
     side: int = SIDE
     samples: int = 8
+    passes: ClassVar[bool] = False  # whether Cycles gives those of light and of colour as well
 
     @property
     def folder(self) -> Path:
@@ -53,11 +54,32 @@ class Order:
     def labels(self, number: int) -> Path:
         return self.folder / f"{number:05d}_labels.png"
 
+    def whole(self, number: int) -> Path:
+        """What is written of a scene last."""
+        return self.labels(number)
+
+    def rng(self, number: int, attempt: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, list(Split).index(self.split), number, attempt))
+
+    def write(self, stage: Any, number: int) -> None:
+        """Draws scene `number` until it shows enough, and writes it. `stage` is the process' stage.Stage."""
+        for attempt in range(TRIES):
+            rng = self.rng(number, attempt)
+            with tempfile.TemporaryDirectory() as scratch:
+                linear, materials, objects = stage.shoot(rng, Path(scratch) / "frame.exr")
+            shares = np.bincount(materials.ravel(), minlength=len(MATERIALS)) / materials.size
+            solid = [share for m, share in zip(MATERIALS, shares, strict=True) if m is not Material.SKY]
+            if sum(share > LEAST_SHARE for share in solid) >= LEAST_MATERIALS and 0.05 < objects.mean() < 0.9:
+                break
+        labels = np.stack([materials, 255 * objects.astype(np.uint8), 0 * materials], -1)
+        _save(developed(linear, rng), self.picture(number))
+        _save(labels, self.labels(number))
+
 
 def render(order: Order, workers: int | None = None) -> list[Path]:
     """Renders what is not there yet, a process a core; returns the pictures, in order."""
     order.folder.mkdir(parents=True, exist_ok=True)
-    todo = [number for number in range(order.count) if not order.labels(number).exists()]
+    todo = [number for number in range(order.count) if not order.whole(number).exists()]
     columns = (TextColumn(f"scenes, {order.split.value}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns) as progress,
@@ -103,22 +125,11 @@ def _start(order: Order) -> None:
 
     global _order, _stage
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Cycles says there what it does, line upon line
-    _order, _stage = order, Stage(order.data, order.split, order.side, order.samples)
+    _order, _stage = order, Stage(order.data, order.split, order.side, order.samples, order.passes)
 
 
 def _render(number: int) -> None:
-    split = list(Split).index(_order.split)
-    for attempt in range(TRIES):
-        rng = np.random.default_rng((_order.seed, split, number, attempt))
-        with tempfile.TemporaryDirectory() as scratch:
-            linear, materials, objects = _stage.shoot(rng, Path(scratch) / "frame.exr")
-        shares = np.bincount(materials.ravel(), minlength=len(MATERIALS)) / materials.size
-        solid = [share for m, share in zip(MATERIALS, shares, strict=True) if m is not Material.SKY]
-        if sum(share > LEAST_SHARE for share in solid) >= LEAST_MATERIALS and 0.05 < objects.mean() < 0.9:
-            break
-    labels = np.stack([materials, 255 * objects.astype(np.uint8), 0 * materials], -1)
-    _save(developed(linear, rng), _order.picture(number))
-    _save(labels, _order.labels(number))
+    _order.write(_stage, number)
 
 
 def developed(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -35,7 +35,7 @@ MOST_FACES = 60_000  # of a model; heavier ones would take most of the time
 class Stage:
     """The models and lights of one split, loaded once, and an otherwise empty scene."""
 
-    def __init__(self, data: Path, split: Split, side: int, samples: int) -> None:
+    def __init__(self, data: Path, split: Split, side: int, samples: int, passes: bool = False) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.looks = Looks(data, split)
         folders = {path.name: path for path in (data / "assets").iterdir() if path.is_dir()}
@@ -58,6 +58,8 @@ class Stage:
         scene.render.image_settings.color_depth = "32"
         layer = scene.view_layers[0]
         layer.use_pass_material_index = layer.use_pass_object_index = True
+        for light in _PASSES if passes else ():
+            setattr(layer, f"use_pass_{light}", True)
         scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
         scene.collection.objects.link(scene.camera)
         scene.world = bpy.data.worlds.new("world")
@@ -67,15 +69,34 @@ class Stage:
 
     def shoot(self, rng: np.random.Generator, exr: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Linear picture [S,S,3], materials [S,S] uint8, objects [S,S] bool of one scene drawn from `rng`."""
+        backdrop = self._compose(rng)
+        return _labelled(self._render(exr), backdrop)
+
+    def shoot_lit(self, rng: np.random.Generator, exr: Path, lights: int) -> list[dict[str, np.ndarray]]:
+        """One scene drawn from `rng` under so many lights, with the same rays: its passes, as `passes` names them, each time."""
+        self._compose(rng)
+        taken = [passes(self._render(exr))]
+        for _ in range(1, lights):
+            for lamp in [obj for obj in self.scene.objects if obj.type == "LIGHT"]:
+                bpy.data.objects.remove(lamp)
+            self._light(rng)
+            taken.append(passes(self._render(exr)))
+        return taken
+
+    def _compose(self, rng: np.random.Generator) -> Material:
+        """A new scene; gives what the camera sees of the world."""
         self._clear()
         backdrop = self._light(rng)
         self._ground(rng)
         self._objects(rng)
         self._aim(rng)
         self.scene.cycles.seed = int(rng.integers(2**31))
+        return backdrop
+
+    def _render(self, exr: Path) -> dict[str, np.ndarray]:
         self.scene.render.filepath = str(exr)
         bpy.ops.render.render(write_still=True)
-        return _passes(exr, backdrop)
+        return _channels(exr)
 
     def _clear(self) -> None:
         for name in _KINDS:
@@ -218,6 +239,25 @@ class Stage:
         return mesh
 
 
+_PASSES = tuple(
+    f"{surface}_{part}"
+    for surface, parts in {
+        "diffuse": ("color", "direct", "indirect"),
+        "glossy": ("color", "direct", "indirect"),
+        "transmission": ("color",),
+    }.items()
+    for part in parts
+)
+_NAMES = {  # in files of Blender 4 and of Blender 5
+    "combined": ("Combined",),
+    "diffuse_colour": ("DiffCol", "Diffuse Color"),
+    "diffuse_direct": ("DiffDir", "Diffuse Direct"),
+    "diffuse_indirect": ("DiffInd", "Diffuse Indirect"),
+    "glossy_colour": ("GlossCol", "Glossy Color"),
+    "glossy_direct": ("GlossDir", "Glossy Direct"),
+    "glossy_indirect": ("GlossInd", "Glossy Indirect"),
+    "transmission_colour": ("TransCol", "Transmission Color"),
+}
 _KINDS = ("objects", "lights", "meshes", "materials", "images")
 
 
@@ -279,7 +319,7 @@ def _leaves(rng: np.random.Generator, count: int = 1500) -> bpy.types.Mesh:
     return mesh
 
 
-def _passes(exr: Path, backdrop: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _channels(exr: Path) -> dict[str, np.ndarray]:
     source = OpenImageIO.ImageInput.open(str(exr))
     channels: dict[str, np.ndarray] = {}
     part = 0
@@ -291,9 +331,27 @@ def _passes(exr: Path, backdrop: Material) -> tuple[np.ndarray, np.ndarray, np.n
         channels |= {name: pixels[..., i] for i, name in enumerate(spec.channelnames)}
         part += 1
     source.close()
-    find = lambda *ends: next(v for n, v in channels.items() if n.endswith(ends))  # noqa: E731
-    picture = np.stack([find(f"Combined.{c}") for c in "RGB"], -1)
-    index = np.rint(find("IndexMA.X", "Material Index.X")).astype(int)
-    objects = np.rint(find("IndexOB.X", "Object Index.X")).astype(int)
-    materials = np.where(objects > 0, index - 1, backdrop.channel)
-    return np.nan_to_num(picture).clip(0, 1e4), materials.clip(0, len(Material) - 1).astype(np.uint8), objects == OBJECT
+    return channels
+
+
+def _find(channels: dict[str, np.ndarray], *ends: str) -> np.ndarray:
+    return next(values for name, values in channels.items() if name.endswith(ends))
+
+
+def _colours(channels: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    picture = np.stack([_find(channels, *(f"{name}.{c}" for name in names)) for c in "RGB"], -1)
+    return np.nan_to_num(picture).clip(0, 1e4)
+
+
+def passes(channels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Linear [S,S,3] each: combined, colour of diffuse, glossy and transmission, light of the first two, direct and indirect;
+    and `solid` [S,S] bool, where there is a surface."""
+    found = {name: _colours(channels, names) for name, names in _NAMES.items()}
+    return found | {"solid": _find(channels, "IndexOB.X", "Object Index.X") > 0.99}
+
+
+def _labelled(channels: dict[str, np.ndarray], backdrop: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    index = np.rint(_find(channels, "IndexMA.X", "Material Index.X")).astype(int)
+    objects = np.rint(_find(channels, "IndexOB.X", "Object Index.X")).astype(int)
+    materials = np.where(objects > 0, index - 1, backdrop.channel).clip(0, len(Material) - 1).astype(np.uint8)
+    return _colours(channels, _NAMES["combined"]), materials, objects == OBJECT

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training pairs: half of rendered scenes, half of flat textures, each the same crop under two lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...backend.weathering.delight import exposure
+from ..data.materials import Split
+from . import renders
+from .flats import draw_flat, read_flats
+from .pictures import Pair
+
+
+@dataclass(frozen=True)
+class Batch:
+    """[2N,3,S,S] linear: the lights of a pair stand beside each other. `image` is exposed, `share` the residual's of it;
+    `known` [2N,1,S,S] is 1 where there is an albedo."""
+
+    image: Tensor
+    albedo: Tensor
+    share: Tensor
+    known: Tensor
+
+    @property
+    def shading(self) -> Tensor:
+        return self.image * (1 - self.share) / self.albedo.clamp(min=1e-3)
+
+
+class Crops:
+    """Everything in memory. `rendered`: the folder that renders.Order wrote into; without scenes there are flat textures alone."""
+
+    def __init__(self, data: Path, rendered: Path, split: Split) -> None:
+        self.flats = read_flats(data, split)
+        self.paths = renders.pairs_in(rendered, split)
+        self.scenes = [renders.read(path) for path in self.paths]
+
+    def draw(self, count: int, side: int, rng: np.random.Generator) -> Batch:
+        """`count` pairs: even numbers are scenes, odd ones flat textures."""
+        made = []
+        for i in range(count):
+            if self.scenes and i % 2 == 0:
+                made.append(cropped(self.scenes[rng.integers(len(self.scenes))], side, rng))
+            else:
+                made.append(draw_flat(self.flats, rng, side))
+        return batch_of([as_taken(pair, rng) for pair in made])
+
+
+def cropped(pair: Pair, side: int, rng: np.random.Generator) -> Pair:
+    """A square of it, mirrored or not; the whole at the size asked for where it is that large."""
+    for _ in range(8):
+        y, x = (int(v) for v in rng.integers(0, len(pair.known) - side + 1, 2))
+        box = slice(y, y + side), slice(x, x + side)
+        if pair.known[box].mean() > renders.LEAST_KNOWN:
+            break
+    across = slice(None, None, -1 if rng.random() < 0.5 else 1)
+    cut = lambda values: values[:, *box][:, :, across].astype(np.float32)  # noqa: E731
+    return Pair(cut(pair.image), cut(pair.albedo), cut(pair.residual), pair.known[box][:, across])
+
+
+def as_taken(pair: Pair, rng: np.random.Generator) -> Pair:
+    """After another white balance of each picture, light that is too bright for the sensor, and grain."""
+    balance = np.exp(rng.normal(0, 0.08, (2, 1, 1, 3))).astype(np.float32)
+    image = pair.image * balance
+    if rng.random() < 0.5:
+        image = np.minimum(image, np.quantile(image, rng.uniform(0.93, 1)))
+    if rng.random() < 0.5:
+        grain = rng.uniform(0, 0.04) * rng.standard_normal(image.shape, np.float32)
+        image = np.maximum(image * (1 + grain), 0)
+    return Pair(image, pair.albedo, np.minimum(pair.residual * balance, image * renders.MOST_RESIDUAL), pair.known)
+
+
+def batch_of(pairs: list[Pair]) -> Batch:
+    parts: dict[str, list[np.ndarray]] = {"image": [], "albedo": [], "share": [], "known": []}
+    for pair in pairs:
+        for image, albedo, residual in zip(pair.image, pair.albedo, pair.residual, strict=True):
+            parts["image"].append(image * exposure(image))
+            parts["albedo"].append(albedo)
+            parts["share"].append((residual / np.maximum(image, 1e-6)).clip(0, renders.MOST_RESIDUAL))
+            parts["known"].append(pair.known[..., None])
+    tensors = {
+        name: torch.from_numpy(np.stack(values).transpose(0, 3, 1, 2).astype(np.float32))
+        for name, values in parts.items()
+    }
+    return Batch(**tensors)

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "weather": ".backend.weathering.pipeline",
     "reage": ".backend.weathering.pipeline",
+    "delight": ".backend.weathering.delight",
     "Weathered": ".backend.weathering.pipeline",
     "Surface": ".backend.protocol.surface",
     "Map": ".backend.protocol.surface",

@@ -66,7 +66,7 @@ def new_marks(photograph: bpy.types.Image) -> bpy.types.Image:
     """A copy to paint on, shown in place of the photograph and of marks that were there."""
     marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
     marks[OF] = photograph
-    _show(marks, {photograph, marks_of(photograph)})
+    show(marks, {photograph, marks_of(photograph)})
     return marks
 
 
@@ -83,12 +83,12 @@ def degree_from_marks(photograph: bpy.types.Image, method: str, invert: bool) ->
         raise BadFile("The photograph has no marks yet.", "Press New Degree Marks and paint on the copy.")
     degree = yield from DegreeJob(picture, painted, method.lower(), invert).steps(service.doubt)
     result = images.write(Map(degree, ColorSpace.DATA), f"{name} degree")
-    _show(result, {photograph, marks})
+    show(result, {photograph, marks})
     work.undo_step("Degree")
     return work.Outcome(f"Made the image '{result.name}'")
 
 
-def _show(image: bpy.types.Image, in_place_of: set[bpy.types.Image | None]) -> None:
+def show(image: bpy.types.Image, in_place_of: set[bpy.types.Image | None]) -> None:
     """In the editors that show one of these; there are none without a window."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:

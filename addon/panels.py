@@ -348,6 +348,22 @@ class SABI_PT_degree(_Tab, bpy.types.Panel):
         button.method, button.invert = settings.degree_method, settings.degree_invert
 
 
+class SABI_PT_delight(_Tab, bpy.types.Panel):
+    """A texture without the light it was photographed in"""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_label = "Light on a Texture"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.sabi
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "delight_amount")
+        button = layout.operator("sabi.delight", icon="LIGHT_SUN")
+        button.amount = settings.delight_amount
+
+
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:
     """What is wrong and what mends it; the button, or the bar while work goes on; what became of the last."""
     now, width = work.current(), context.region.width if context.region else 300
@@ -459,5 +475,6 @@ _CLASSES = (
     *(_in_space(panel, space, ending) for space, ending in SPACES.items() for panel in _SHARED),
     SABI_PT_frame,
     SABI_PT_degree,
+    SABI_PT_delight,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

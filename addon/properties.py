@@ -426,6 +426,14 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     preset_name: StringProperty(options={"HIDDEN"})  # the preset that was loaded last
     degree_method: EnumProperty(name="Method", description="What degree is told by", items=DEGREE_METHODS)
     degree_invert: BoolProperty(name="Invert", description="The other way round")
+    delight_amount: FloatProperty(
+        name="Amount",
+        description="How much of the light is taken off",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)
     shared_tiles: BoolProperty(

@@ -32,6 +32,7 @@ _MODULES = (
     "remedies",
     "degree_operators",
     "exemplar_operators",
+    "delight_operators",
     "panels",
 )
 

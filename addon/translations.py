@@ -477,6 +477,14 @@ JAPANESE = {
     "Invert": "反転",
     "The other way round": "逆にします",
     "The photograph; the Image Editor's image when left out": "写真。省略すると画像エディターの画像",
+    # light on a texture
+    "Take Light Off": "光を取り除く",
+    "Light on a Texture": "テクスチャの光",
+    "Make a new image without the shadows, gradients and highlights that were on the texture when it was photographed": "撮影時にテクスチャに写り込んだ影・むら・ハイライトを除いた新しい画像を作ります",
+    "The texture; the Image Editor's image when left out": "テクスチャ。省略すると画像エディターの画像",
+    "How much of the light is taken off": "光をどれだけ取り除くか",
+    "Reading the image": "画像を読み込んでいます",
+    "Taking the light off": "光を取り除いています",
     # what scripts may give
     "By": "移動量",
     "Places down the list; negative for up": "リストを下へ移動する数。負なら上へ",

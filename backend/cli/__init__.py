@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: `sabi weather | batch | flamenco | serve | doctor | demo | effects | degree | segment | licences |
-timelapse | report | harmonize`. One file a command.
+timelapse | report | harmonize | delight`. One file a command.
 
 The only user of typer and rich.
 """
@@ -21,6 +21,7 @@ from ..version import VERSION
 from . import (
     batch,
     degree,
+    delight,
     demo,
     doctor,
     effects,
@@ -64,6 +65,7 @@ app.command("batch")(_interruptible(batch.command))
 app.command("flamenco")(flamenco.command)
 app.command("timelapse")(_interruptible(timelapse.command))
 app.command("harmonize")(_interruptible(harmonize.command))
+app.command("delight")(_interruptible(delight.command))
 app.command("report")(_interruptible(results.command))
 app.command("serve")(serve.command)
 app.command("doctor")(doctor.command)

@@ -13,6 +13,8 @@
     DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
     GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
                                   &method=marks|manifold|rarity [&marks={sha256} &invert=1]
+    GET    /v1/delit              a message with `delit`, a picture without its light: ?picture={sha256}&color_space=srgb
+                                  [&amount=0..1]
     POST   /v1/encoded            a message with maps -> a message with `file`, the bytes of an image file of an export:
                                   ?layout=plain|unreal|unity|gltf&file=ORM&format=png|tif|exr|webp&bits=0|8|16
     POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata,
@@ -49,6 +51,7 @@ from ..protocol.tiles import from_text
 from ..weathering.pipeline import Weathered, exposures
 from ..weathering.pipeline import weather as pipeline_weather
 from .degree import degree_texels
+from .delight import delit_texels
 from .encoding import encoded_file
 from .guard import Guard, failure
 from .jobs import Job, Jobs
@@ -95,6 +98,7 @@ def app(
             Route("/v1/health", service.health),
             Route("/v1/maps/{digest}", service.put_map, methods=["PUT"]),
             Route("/v1/degree", service.get_degree),
+            Route("/v1/delit", service.get_delit),
             Route("/v1/jobs", service.post_job, methods=["POST"]),
             Route("/v1/jobs/{id}", service.get_job, methods=["GET"]),
             Route("/v1/jobs/{id}", service.delete_job, methods=["DELETE"]),
@@ -194,6 +198,15 @@ class Service:
             asked.get("invert") == "1",
         )
         return Response(wire.dumps({"degree": degree}), media_type="application/octet-stream")
+
+    async def get_delit(self, request: Request) -> Response:
+        asked = request.query_params
+        picture = self.maps.get(asked.get("picture", ""))
+        if picture is None:
+            raise NotFound("The backend lacks the picture.", "Send it first.")
+        space, amount = asked.get("color_space", "srgb"), asked.get("amount", "1")
+        delit = await run_in_threadpool(delit_texels, picture, space, amount, self.networks)
+        return Response(b"".join(wire.parts({"delit": delit})), media_type="application/octet-stream")
 
     async def post_encoded(self, request: Request) -> Response:
         size = _declared_size(request, self.limits.surface_bytes)

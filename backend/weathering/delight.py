@@ -144,10 +144,10 @@ def look(picture: Map, run: Run, wrap: tuple[bool, bool] = (False, False), alpha
     return Delit(picture, light, share, bright, slope, exposed, gain.astype(np.float32), wrap)
 
 
-def exposure(linear: np.ndarray) -> np.float32:
-    """The factor that brings a picture [H, W, 3] to the brightness at which the network knows pictures: of most of it, not of its lights."""
+def exposure(linear: np.ndarray) -> float:
+    """The factor that brings a picture [H, W, 3] to the brightness at which the network knows pictures; lamps count little."""
     level = float(np.sqrt(np.maximum(linear @ LUMINANCE, 0)).mean()) ** 2
-    return np.float32(0.3 / max(level, 1e-9))
+    return float(np.float32(0.3 / max(level, 1e-9)))
 
 
 def brightness(exposed: np.ndarray) -> np.ndarray:

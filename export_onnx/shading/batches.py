@@ -33,7 +33,7 @@ class Batch:
 
 
 class Crops:
-    """Everything in memory. `rendered`: the folder that renders.Order wrote into; without scenes there are flat textures alone."""
+    """Everything in memory. `rendered`: the folder that renders.Order wrote into; without scenes there are textures alone."""
 
     def __init__(self, data: Path, rendered: Path, split: Split) -> None:
         self.flats = read_flats(data, split)

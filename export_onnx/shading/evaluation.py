@@ -131,7 +131,10 @@ def evaluate(path: Path, data: Path, rendered: Path, out: Path, count: int = COU
     pairs = [renders.read(p) for p in held]
     scenes = _figures(session, [renders.read(p) for p in training], pairs, out / "shading_scenes.png")
     textures = _figures(
-        session, flats_of(data, Split.TRAIN, TUNING), flats_of(data, Split.HELD, len(pairs)), out / "shading_textures.png"
+        session,
+        flats_of(data, Split.TRAIN, TUNING),
+        flats_of(data, Split.HELD, len(pairs)),
+        out / "shading_textures.png",
     )
     picture = Map(np.random.default_rng(0).random((512, 512, 3), np.float32), ColorSpace.LINEAR)
     times = []

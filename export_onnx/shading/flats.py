@@ -115,8 +115,10 @@ def _light(height: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np
         tint = _colour(rng, 0.2) * rng.uniform(0.3, 2)
         shading = shading + lit[..., None] * tint
         if rng.random() < 0.3:
-            half = (sun + [0, 0, 1]) / np.linalg.norm(sun + [0, 0, 1])
-            shine = np.maximum(normal @ half, 0) ** rng.uniform(5, 80) * np.exp(_noise(side, side / 3, rng) - 1)
+            half = sun + np.array([0, 0, 1])
+            shine = np.maximum(normal @ half / np.linalg.norm(half), 0) ** rng.uniform(5, 80) * np.exp(
+                _noise(side, side / 3, rng) - 1
+            )
             residual = (shine[..., None] * tint * rng.uniform(0.02, 0.3)).astype(np.float32)
     if rng.random() < 0.8:
         y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]

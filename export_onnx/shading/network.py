@@ -36,9 +36,8 @@ class ShadingNetwork(nn.Module):
         self.up = nn.ModuleList(_block(a + b, b, 1) for a, b in pairwise(reversed(CHANNELS)))
         self.full = _block(CHANNELS[0] + 3, FULL, 1)
         self.out = nn.Conv2d(FULL, 6, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        with torch.no_grad():
-            self.out.bias.copy_(torch.tensor([0.0] * 3 + [SHARE] * 3))
+        for weights in self.out.parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         light, share = self.logits(image)
@@ -56,7 +55,7 @@ class ShadingNetwork(nn.Module):
             x = block(torch.cat((F.interpolate(x, scale_factor=2.0, mode="nearest"), level), 1))
         x = self.full(torch.cat((F.interpolate(x, scale_factor=2.0, mode="nearest"), seen), 1))
         light, share = self.out(x).chunk(2, 1)
-        return RANGE * torch.tanh(light / RANGE), share
+        return RANGE * torch.tanh(light / RANGE), share + SHARE
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -70,7 +70,9 @@ def pair_of(shots: list[dict[str, np.ndarray]]) -> Pair:
         residuals.append(np.minimum(quiet, MOST_RESIDUAL * shot["combined"]))
     solid = ndimage.binary_erosion(first["solid"], np.ones((3, 3)), border_value=1)  # its outline mixes with the sky
     known = solid & (albedo.max(-1) > DARKEST) & (first["transmission_colour"].max(-1) < DARKEST)
-    return Pair(np.stack([shot["combined"] for shot in shots]), np.stack([albedo] * len(shots)), np.stack(residuals), known)
+    return Pair(
+        np.stack([shot["combined"] for shot in shots]), np.stack([albedo] * len(shots)), np.stack(residuals), known
+    )
 
 
 def half(values: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ class Options:
     rate: float = 1e-3
     clip: float = 1.0
     ema: float = 0.998
+    steps: int = 0  # instead of minutes, where not 0
 
 
 def train(
@@ -72,12 +73,13 @@ def train(
         step, spent = kept["step"], kept["minutes"]
     last = saved = time.monotonic()
     sums: dict[str, float] = {}
-    while spent < options.minutes:
+    done = progress(options, spent, step)
+    while done < 1:
         batch = crops.draw(options.pairs, options.size, np.random.default_rng((options.seed, step)))
         parts = losses(*model.logits(batch.image), batch)
         loss = torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
         for group in optimizer.param_groups:
-            group["lr"] = options.rate * min(1.0, (step + 1) / 100) * max(0.03, 1 - spent / options.minutes)
+            group["lr"] = options.rate * min(1.0, (step + 1) / 100) * max(0.03, 1 - done)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)
@@ -89,6 +91,7 @@ def train(
                 mean.lerp_(now, 1 - share)
         moment = time.monotonic()
         spent, last = spent + min(moment - last, PAUSE) / 60, moment
+        done = progress(options, spent, step)
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % log_every == 0:
@@ -96,13 +99,18 @@ def train(
             with open(out / "log.jsonl", "a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             sums.clear()
-        if spent >= options.minutes or moment - saved > 60 * save_minutes:
+        if done >= 1 or moment - saved > 60 * save_minutes:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
             told = made | {"minutes": round(spent, 1), "steps": step}
             torch.save(state | {"step": step, "minutes": spent, "made": told}, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
             saved = moment
     return path
+
+
+def progress(options: Options, minutes: float, step: int) -> float:
+    """From 0 to 1, where the training ends."""
+    return step / options.steps if options.steps else minutes / options.minutes
 
 
 def made_of(options: Options, data: Path, crops: Crops) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_the_same_panels_in_three_editors():
     shared = {"Sabi", "Recipe", "Masks", "Where", "Opacity", "More of This Layer", "Surroundings", "On This Object"}
     shared.add("Export Maps")
     assert shown("VIEW_3D") == shown("NODE_EDITOR") == shared
-    assert shown("IMAGE_EDITOR") == shared | {"Rendered Frame", "Degree of a Photograph"}
+    assert shown("IMAGE_EDITOR") == shared | {"Rendered Frame", "Degree of a Photograph", "Light on a Texture"}
     for cls in OURS:
         assert (
             cls.bl_space_type == "FILE_BROWSER" or cls.bl_category == "Sabi"
@@ -110,6 +110,11 @@ def test_degree_of_a_photograph(clean_scene):
     drawn = draw(panels.SABI_PT_degree)
     assert ("sabi.degree_from_marks", "", {"method": "RARITY", "invert": True}) in drawn.operators
     assert "sabi.degree_marks_new" in drawn.pressable
+
+
+def test_light_on_a_texture(clean_scene):
+    clean_scene.sabi.delight_amount = 0.5
+    assert ("sabi.delight", "", {"amount": 0.5}) in draw(panels.SABI_PT_delight).operators
 
 
 def offered():

@@ -45,7 +45,8 @@ class Crops:
         made = []
         for i in range(count):
             if self.scenes and i % 2 == 0:
-                made.append(cropped(self.scenes[rng.integers(len(self.scenes))], side, rng))
+                scene = self.scenes[rng.integers(len(self.scenes))]
+                made.append(recoloured(relit(cropped(scene, side, rng), rng), rng))
             else:
                 made.append(draw_flat(self.flats, rng, side))
         return batch_of([as_taken(pair, rng) for pair in made])
@@ -61,6 +62,28 @@ def cropped(pair: Pair, side: int, rng: np.random.Generator) -> Pair:
     across = slice(None, None, -1 if rng.random() < 0.5 else 1)
     cut = lambda values: values[:, *box][:, :, across].astype(np.float32)  # noqa: E731
     return Pair(cut(pair.image), cut(pair.albedo), cut(pair.residual), pair.known[box][:, across])
+
+
+def relit(pair: Pair, rng: np.random.Generator) -> Pair:
+    """Both lights in other colours, and in most draws some of each mixed into the other: light adds up, so it is still exact."""
+    level = np.maximum(pair.image[:, pair.known].mean((1, 2)), 1e-6)[:, None, None, None]
+    tint = np.exp(rng.normal(0, 0.1, (2, 1, 1, 3))) / level
+    mix = np.eye(2) + (rng.random() < 0.7) * rng.uniform(0, 0.7, (2, 2))
+    image, residual = (
+        np.einsum("ij,jyxc->iyxc", mix, values * tint).astype(np.float32) for values in (pair.image, pair.residual)
+    )
+    return Pair(image, pair.albedo, residual, pair.known)
+
+
+def recoloured(pair: Pair, rng: np.random.Generator) -> Pair:
+    """In most draws the surfaces of other colours and contrasts under the same light; at times channels change their places."""
+    if rng.random() < 0.7:
+        curve, gain = np.exp(rng.normal(0, 0.2)), np.exp(rng.normal(0, 0.25, 3))
+        albedo = (pair.albedo**curve * gain).clip(0.01, 1).astype(np.float32)
+        image = np.where(pair.known[..., None], albedo * pair.shading() + pair.residual, pair.image)
+        pair = Pair(image, albedo, pair.residual, pair.known)
+    order = rng.permutation(3) if rng.random() < 0.25 else np.arange(3)
+    return Pair(pair.image[..., order], pair.albedo[..., order], pair.residual[..., order], pair.known)
 
 
 def as_taken(pair: Pair, rng: np.random.Generator) -> Pair:

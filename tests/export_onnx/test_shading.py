@@ -15,7 +15,7 @@ from sabi.export_onnx.data import scenes, textures
 from sabi.export_onnx.data.materials import Split
 from sabi.export_onnx.export import ExportError
 from sabi.export_onnx.shading import baselines, commands, evaluation, export, losses, renders, training
-from sabi.export_onnx.shading.batches import Crops, as_taken, batch_of
+from sabi.export_onnx.shading.batches import Crops, as_taken, batch_of, cropped, recoloured, relit
 from sabi.export_onnx.shading.flats import draw_flat, read_flats
 from sabi.export_onnx.shading.network import ShadingNetwork
 from sabi.export_onnx.shading.pictures import Pair
@@ -125,6 +125,21 @@ def test_batches_keep_pairs_together_and_exposed(folder, rendered):
     assert batch.known[:2].mean() < 1 == batch.known[2:4].mean(), "scenes and textures in turns"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_other_lights_and_colours_are_as_exact(rendered, seed):
+    given = renders.read(renders.pairs_in(rendered, Split.TRAIN)[0])
+    pair = recoloured(
+        relit(cropped(given, 64, np.random.default_rng(seed)), np.random.default_rng(seed)), np.random.default_rng(seed)
+    )
+    known, whole = pair.known, pair.albedo * pair.shading() + pair.residual
+    assert whole[:, known] == pytest.approx(pair.image[:, known], rel=0.01, abs=1e-3)
+    assert np.array_equal(pair.albedo[0], pair.albedo[1])
+    assert known.mean() == given.known.mean()
+    assert (pair.image[:, ~known].max((1, 2)) < 30 * pair.image[:, known].mean((1, 2))).all(), (
+        "what is unknown stays in range"
+    )
+
+
 def test_the_true_answer_costs_nothing(folder):
     flats = read_flats(folder, Split.TRAIN)
     pairs = [draw_flat(flats, np.random.default_rng(seed), 64) for seed in (0, 3)]
@@ -136,7 +151,7 @@ def test_the_true_answer_costs_nothing(folder):
     brighter = losses.losses(true + 0.3, none, batch)
     for name, value in right.items():
         assert float(value) < 2e-3 < float(wrong[name]), name
-        assert float(brighter[name]) < 0.1 * float(wrong[name]) + 1e-3, name
+        assert float(brighter[name]) < 0.2 * float(wrong[name]), name
 
 
 def test_what_is_not_known_costs_nothing(folder):
@@ -246,7 +261,7 @@ def test_a_scene_under_two_lights(tmp_path):
         pytest.skip(str(missing))
     order = renders.Order(data, tmp_path, Split.HELD, 1, seed=5, side=48, samples=2)
     (path,) = scenes.render(order, workers=1)
-    pair, first = renders.read(path), path.read_bytes()
+    pair = renders.read(path)
     assert renders.pairs_in(tmp_path, Split.HELD) == [path]
     assert pair.image.shape == (2, 48, 48, 3)
     assert pair.known.mean() > renders.LEAST_KNOWN
@@ -257,4 +272,6 @@ def test_a_scene_under_two_lights(tmp_path):
     assert evaluation.si_mse(pair.shading()[0], pair.shading()[1], pair.known) > 0.01
     path.unlink()
     scenes.render(order, workers=1)
-    assert path.read_bytes() == first, "a scene depends on its seed, split and number alone"
+    again = renders.read(path)  # a scene depends on its seed, split and number alone; the denoiser's last bits do not
+    assert again.albedo == pytest.approx(pair.albedo, abs=2e-3)
+    assert again.image == pytest.approx(pair.image, rel=0.05, abs=0.02)

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+from pathlib import Path
+
 import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ..backend.protocol.errors import BadFile
 from . import work
+from .effects import NETWORKS
 from .operators import _Working, reporting
+from .preferences import service_settings
 
 
 class SABI_OT_delight(_Working, bpy.types.Operator):
@@ -37,6 +43,9 @@ class SABI_OT_delight(_Working, bpy.types.Operator):
         if work.busy():
             cls.poll_message_set("Sabi is at work already")
             return False
+        if not service_settings().server and not _there(os.environ.get("SABI_NETWORKS") or str(NETWORKS)):
+            cls.poll_message_set("Sabi ships no shading network yet: train one and name its folder by SABI_NETWORKS")
+            return False
         return True
 
     @reporting
@@ -50,6 +59,12 @@ class SABI_OT_delight(_Working, bpy.types.Operator):
                 "Open a texture in the Image Editor.",
             )
         return self.begin("Taking the light off", delight(found, self.amount), self.wait)
+
+
+@cache
+def _there(folder: str) -> bool:
+    """Whether a folder has a shading network; looked up once, since panels ask while they draw."""
+    return (Path(folder) / "shading.onnx").is_file()
 
 
 def _menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:

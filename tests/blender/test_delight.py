@@ -63,6 +63,16 @@ def test_alpha_stays(served):
     assert not np.array_equal(made[50:], given[50:])
 
 
+def test_offered_where_there_is_a_network(monkeypatch, tmp_path):
+    monkeypatch.delenv("SABI_SERVER", raising=False)
+    for folder, there in ((tmp_path / "none", False), (tmp_path / "some", True)):
+        folder.mkdir()
+        if there:
+            shadings.write(folder)
+        monkeypatch.setenv("SABI_NETWORKS", str(folder))
+        assert bpy.ops.sabi.delight.poll() is there
+
+
 def test_what_fails_says_why_and_makes_no_image(served, backend, monkeypatch):
     data = texture(space=ColorSpace.DATA)
     plain = images.write(Map(np.full((64, 64, 3), 99, np.uint8), ColorSpace.SRGB), "plain")

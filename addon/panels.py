@@ -364,6 +364,26 @@ class SABI_PT_delight(_Tab, bpy.types.Panel):
         button.amount = settings.delight_amount
 
 
+class SABI_PT_photograph(_Tab, bpy.types.Panel):
+    """A photograph aged in its own light"""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_label = "Photograph"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.sabi
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for name in ("mask", "width", "down", "harmonize", "stages"):
+            layout.prop(settings, f"photograph_{name}")
+        button = layout.operator("sabi.weather_photograph", icon="IMAGE_DATA")
+        mask = settings.photograph_mask
+        button.mask_image = mask.name if mask is not None else ""
+        button.width, button.down = settings.photograph_width, settings.photograph_down
+        button.harmonize, button.stages = settings.photograph_harmonize, settings.photograph_stages
+
+
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator: str) -> None:
     """What is wrong and what mends it; the button, or the bar while work goes on; what became of the last."""
     now, width = work.current(), context.region.width if context.region else 300
@@ -476,5 +496,6 @@ _CLASSES = (
     SABI_PT_frame,
     SABI_PT_degree,
     SABI_PT_delight,
+    SABI_PT_photograph,
 )
 register, unregister = bpy.utils.register_classes_factory(_CLASSES)

@@ -55,6 +55,7 @@ _STAGES = {
     "survey": "Surveying the surface",
     "paint": "Painting",
     "composite": "Laying the layers",
+    "harmonize": "Harmonizing",
     "encoding": "Encoding the images",
     "done": "Painted",
 }

@@ -26,6 +26,7 @@ from ..backend.protocol.errors import BadRecipe
 from ..backend.protocol.exemplar import WIDTH, Exemplar
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
 from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
+from ..backend.protocol.photograph import WIDTH as PHOTOGRAPH_WIDTH
 from . import exemplar_text, live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 from .export_settings import SABI_PG_export
@@ -34,6 +35,13 @@ from .on_object import CHANNEL_SOCKETS
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
 SIZES += [(str(2**n), f"{2**n}", f"{2**n} x {2**n} texels") for n in range(9, 14)]
+DOWNS = [  # named as protocol.photograph.Down
+    ("BOTTOM", "Bottom", "To the picture's lower border"),
+    ("TOP", "Top", "To its upper border"),
+    ("LEFT", "Left", "To its left"),
+    ("RIGHT", "Right", "To its right"),
+    ("AWAY", "Away", "The picture looks down on the ground"),
+]
 DEGREE_METHODS = [
     ("MARKS", "Marks", "What lies between the marks, in colour and in place"),
     (
@@ -433,6 +441,27 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
+    )
+    photograph_mask: PointerProperty(
+        name="Mask",
+        description="An image of the photograph's size, white where it weathers; all of it when left out",
+        type=bpy.types.Image,
+    )
+    photograph_width: FloatProperty(
+        name="Width",
+        description="How many metres the photograph spans",
+        default=PHOTOGRAPH_WIDTH,
+        min=0.001,
+        soft_max=100,
+        unit="LENGTH",
+    )
+    photograph_down: EnumProperty(name="Down", description="Which way things fall in the picture", items=DOWNS)
+    photograph_harmonize: BoolProperty(
+        name="Harmonize", description="Bring what weathered nearer to the colours of the rest"
+    )
+    photograph_stages: BoolProperty(
+        name="Stages",
+        description="Also make images of what is made on the way: mask, albedo, shading, residual, coverage and more",
     )
     networks: StringProperty(options={"HIDDEN"})  # JSON: the networks that the recipe was made with
     size: EnumProperty(name="Image Size", description="Texels a side of the painted images", items=SIZES)

@@ -33,6 +33,7 @@ _MODULES = (
     "degree_operators",
     "exemplar_operators",
     "delight_operators",
+    "photograph_operators",
     "panels",
 )
 

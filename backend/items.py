@@ -20,7 +20,8 @@ from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_f
 from .files.assets import title_of
 from .files.export import next_version, write_export
 from .files.frame import is_frame
-from .files.image import image_size, writable_suffix
+from .files.image import LOSSY_SUFFIXES, image_size, writable_suffix
+from .files.photograph import read_still, write_stages, write_still
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
 from .protocol.client import Client, JobResult
@@ -28,6 +29,7 @@ from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.file_names import Named, has_token
 from .protocol.map_files import MapExport
 from .protocol.painted import PaintedLayer
+from .protocol.photograph import Down, Still
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.rules import Rules
 from .protocol.surface import CHANNELS, Map, Surface
@@ -46,6 +48,29 @@ class Kind(Enum):
     FOLDER = "folder"
     FRAME = "frame"
     MODEL = "model"
+    PHOTOGRAPH = "photograph"
+
+
+@dataclass(frozen=True)
+class Photographed:
+    """That an image is a photograph of things in their light: what of it weathers, which way is down (the recipe's where None),
+    and the folder for what is made on the way."""
+
+    still: Still
+    mask: Path | None = None
+    down: Down | None = None
+    stages: Path | None = None
+
+    @property
+    def remembered(self) -> dict[str, object]:
+        still = self.still
+        return {
+            "harmonize": still.harmonize,
+            "material": still.material.value if still.material else None,
+            "at": None if still.at is None else list(still.at),
+            "mask": None if self.mask is None else digest(self.mask),
+            "down": self.down.value if self.down else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,8 @@ class Settings:
     image format. `width` is how many metres a texture spans on the object, `height` how many lie between black and white of a
     height map, `unit` how many one unit of a frame's positions is. `server` is the address of a Sabi server; without one the
     networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have. `export` writes maps as
-    engines want them in place of files like the input's. `directx` says how normal maps are, None to read it off their names.
+    engines want them in place of files like the input's. `photograph` says that images are photographs, None
+    that they are textures. `directx` says how normal maps are, None to read it off their names.
     """
 
     out: Path | None = None
@@ -73,6 +99,7 @@ class Settings:
     object_index: int | None = None
     view_layer: str = ""
     texels: int = 0
+    photograph: Photographed | None = None
     device: str | None = None
     threads: int | None = None
     server: str = ""
@@ -184,6 +211,16 @@ def kind_of(path: Path) -> Kind:
     return Kind.FRAME if is_frame(path) else Kind.IMAGE
 
 
+def _kind_asked(path: Path, settings: Settings) -> Kind:
+    """What an input is to be taken for. Raises BadFile."""
+    kind = kind_of(path)
+    if settings.photograph is None:
+        return kind
+    if kind is not Kind.IMAGE or "<UDIM>" in path.name:
+        raise BadFile(f"{path.name} is no photograph but a {kind.value}.", "Leave --photograph out.")
+    return Kind.PHOTOGRAPH
+
+
 def destination(path: Path, kind: Kind, settings: Settings) -> Path:
     """Where an item's result goes: `steel.png` -> `steel_weathered.png`, `maps/` -> `maps_weathered/`."""
     folder = path.resolve().parent
@@ -200,7 +237,7 @@ def destination(path: Path, kind: Kind, settings: Settings) -> Path:
         return folder / name
     single = (
         settings.out.suffix.lower() in IMAGE_SUFFIXES
-        and (kind is Kind.FRAME or (kind is Kind.IMAGE and settings.export is None))
+        and (kind in (Kind.FRAME, Kind.PHOTOGRAPH) or (kind is Kind.IMAGE and settings.export is None))
         and not settings.out.is_dir()
     )
     return settings.out if single else settings.out / name
@@ -219,7 +256,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
     Raises SabiError's children.
     """
     began = time.monotonic()
-    kind = kind_of(path)
+    kind = _kind_asked(path, settings)
     target = destination(path, kind, settings)
     version = _next_version(path, kind, target, look, settings)
     sidecar = sidecar_of(target, version)
@@ -233,6 +270,9 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
         elif kind is Kind.FRAME:
             assert isinstance(look, Recipe)
             made = _weather_frame(path, target, look, settings, engine, files, progress)
+        elif kind is Kind.PHOTOGRAPH:
+            assert isinstance(look, Recipe)
+            made = _weather_photograph(path, target, look, settings, engine, files, progress)
         else:
             assert isinstance(look, Recipe)
             made = _weather_images(path, target, version, look, settings, engine, files, progress)
@@ -242,7 +282,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
             "input": {"name": path.name, "sha256": digest(path)},
             "settings": remembered(settings),
             **_said(look, made),
-            "files": [p.relative_to(sidecar.parent).as_posix() for p in made.paths],
+            "files": [p.relative_to(sidecar.parent).as_posix() for p in made.paths if p.is_relative_to(sidecar.parent)],
             "warnings": list(made.warnings),
             "seconds": round(time.monotonic() - began, 3),
         }
@@ -253,8 +293,9 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
 def already_done(path: Path, look: Recipe | Rules, settings: Settings) -> Written | None:
     """What an earlier run wrote, when its sidecar tells of this very input and look and its files are still there."""
     try:
-        target = destination(path, kind_of(path), settings)
-        version = _next_version(path, kind_of(path), target, look, settings)
+        kind = _kind_asked(path, settings)
+        target = destination(path, kind, settings)
+        version = _next_version(path, kind, target, look, settings)
         sidecar = sidecar_of(target, max(version - 1, 1) if version else 0)
         said = json.loads(sidecar.read_text(encoding="utf-8"))
         if said["settings"] != remembered(settings):
@@ -295,6 +336,7 @@ def remembered(settings: Settings) -> dict[str, object]:
         "texels": settings.texels,
         "directx": settings.directx,
         "maps": None if settings.export is None else settings.export.describe(CHANNELS),
+        **({} if settings.photograph is None else {"photograph": settings.photograph.remembered}),
     }
 
 
@@ -388,6 +430,26 @@ def _weather_frame(
     done, networks = engine(frame.surface, recipe, progress)
     files.add(target, lambda temporary: write_frame(frame, done.surface, temporary))
     return Written((target,), networks, tuple(dict.fromkeys((*noticed, *done.warnings))))
+
+
+def _weather_photograph(
+    path: Path, target: Path, recipe: Recipe, settings: Settings, engine: Engine, files: WholeFiles, progress: Progress
+) -> Written:
+    asked = settings.photograph
+    assert asked is not None
+    if settings.export is not None:
+        raise BadFile(f"{path.name} is a photograph, which has no maps.", "Leave --maps or --photograph out.")
+    given = read_still(path, asked.still, width=settings.width, mask=asked.mask)
+    if asked.down is not None:
+        recipe = replace(recipe, frame=replace(recipe.frame, gravity=asked.down.gravity))
+    done, networks = engine(given.surface, recipe, progress)
+    paths = [write_still(given, done.surface, target, files)]
+    if asked.stages is not None:
+        paths += write_stages(done.surface, path.stem, asked.stages, files)
+    warnings = list(done.warnings)
+    if target.suffix.lower() in LOSSY_SUFFIXES:
+        warnings.append(f"{target.suffix[1:].upper()} changes every texel, also those that are not weathered.")
+    return Written(tuple(paths), networks, tuple(warnings))
 
 
 def _weather_model(path: Path, target: Path, look: Recipe | Rules, settings: Settings, progress: Progress) -> Written:

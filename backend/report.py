@@ -152,7 +152,7 @@ def _item(sidecar: Path, root: Path, showing: Showing, engine: Engine | None) ->
     exhibit = Exhibit((below / name).as_posix(), facts=tuple(facts), files=tuple(f for f in files if f not in shown))
     if not shown:
         return replace(exhibit, notes=(*notes, "Nothing of it is an image."))
-    after = main_image(shown)
+    after = shown[0] if kind is Kind.PHOTOGRAPH else main_image(shown)
     several = [file for file in shown if file != after or len(shown) > 1]
     exhibit = replace(exhibit, maps=tuple((file.stem, _picture(file, MAP_SIDE)) for file in several[:MOST_MAPS]))
     written = _picture(after, showing.side)
@@ -162,7 +162,8 @@ def _item(sidecar: Path, root: Path, showing: Showing, engine: Engine | None) ->
         try:
             source = _input(name, digested, files, sidecar, root, showing)
             before = _picture(main_image(list(input_files(source))), showing.side)
-            if engine and recipe and showing.ages > 1 and not (before.missing or written.missing):
+            still = kind is Kind.PHOTOGRAPH  # its ages are not those of a texture
+            if engine and recipe and showing.ages > 1 and not (still or before.missing or written.missing):
                 between = _ages(source, kind, recipe, settings, showing, engine)
                 frames = ((0.0, before), *between, *frames)
         except SabiError as error:

@@ -13,6 +13,8 @@ import typer
 from ..protocol.errors import BadFile, BadRecipe
 from ..protocol.file_names import DEFAULT_PATTERN
 from ..protocol.map_files import FileFormat, MapExport, format_named, layout_named
+from ..protocol.materials import Material
+from ..protocol.photograph import Down
 from ..protocol.recipe import (
     Effect,
     Exposure,
@@ -26,6 +28,7 @@ from ..protocol.recipe import (
 )
 
 LOOK, RESULT, RUNNING, READING = "The look", "The result", "Where it runs", "Reading the input"
+PHOTOGRAPH = "A photograph"
 _EFFECTS = ", ".join(e.value for e in Effect)
 
 
@@ -239,6 +242,56 @@ LayerOption = Annotated[
         "--view-layer", rich_help_panel=READING, help="The view layer of a frame; the first complete one when left out."
     ),
 ]
+PhotographOption = Annotated[
+    bool,
+    typer.Option(
+        "--photograph", rich_help_panel=PHOTOGRAPH,
+        help="The images are photographs of things in their light, not textures: what weathers on them lies in that light. "
+        "--width says how many metres the picture spans. The result is a still: for a moving camera weather textures.",
+    ),
+]  # fmt: skip
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask", rich_help_panel=PHOTOGRAPH, metavar="IMAGE",
+        help="White where it weathers, of the photograph's size. Else what a segmenter finds, else all of it.",
+    ),
+]  # fmt: skip
+MaterialOption = Annotated[
+    Material | None,
+    typer.Option(
+        "--material", rich_help_panel=PHOTOGRAPH, help="All of this material weathers (needs a segmenter, README)."
+    ),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at", rich_help_panel=PHOTOGRAPH, metavar="X,Y",
+        help="The piece around this texel weathers, counted from the upper left (needs a segmenter, README).",
+    ),
+]  # fmt: skip
+DownOption = Annotated[
+    Down | None,
+    typer.Option(
+        "--down", rich_help_panel=PHOTOGRAPH, show_default="bottom",
+        help="Which way things fall in the picture; away: it looks down on the ground.",
+    ),
+]  # fmt: skip
+HarmonizeOption = Annotated[
+    bool,
+    typer.Option(
+        "--harmonize",
+        rich_help_panel=PHOTOGRAPH,
+        help="Bring what weathered nearer to the colours of the rest, once it lies in the photograph's light.",
+    ),
+]
+StagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--stages", rich_help_panel=PHOTOGRAPH, metavar="FOLDER",
+        help="Also write what is made on the way: mask, albedo, shading, residual, edges, cavities, coverage, ...",
+    ),
+]  # fmt: skip
 TexelsOption = Annotated[
     int,
     typer.Option(
@@ -406,6 +459,16 @@ def parse_part(text: str | None) -> tuple[int, int, int, int] | None:
         raise BadRecipe(f"'{text}' is no part of a photograph.", "As in --exemplar-part 200,120,512,512")
     x, y, width, height = map(int, numbers)
     return x, y, width, height
+
+
+def parse_at(text: str | None) -> tuple[int, int] | None:
+    """x and y of a texel. Raises BadRecipe."""
+    if text is None:
+        return None
+    numbers = text.replace(" ", "").split(",")
+    if len(numbers) != 2 or not all(n.isdecimal() and len(n) < 8 for n in numbers):
+        raise BadRecipe(f"'{text}' is no texel of a photograph.", "As in --at 640,380")
+    return int(numbers[0]), int(numbers[1])
 
 
 def parse_normals(text: str) -> bool | None:

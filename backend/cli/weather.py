@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ..items import Engine, weather_item
-from ..protocol.errors import Cancelled, SabiError
+from ..items import Engine, Photographed, weather_item
+from ..protocol.errors import BadRecipe, Cancelled, SabiError
+from ..protocol.materials import Material
+from ..protocol.photograph import Down, Still
 from . import options as o
 from .asked import Asked, asking
 from .report import print_json, progress_bar, say, show_error, show_warning
@@ -30,6 +32,13 @@ def command(
     object_name: o.ObjectOption = "",
     object_index: o.IndexOption = None,
     view_layer: o.LayerOption = "",
+    photograph: o.PhotographOption = False,
+    mask: o.MaskOption = None,
+    material: o.MaterialOption = None,
+    at: o.AtOption = None,
+    down: o.DownOption = None,
+    harmonize: o.HarmonizeOption = False,
+    stages: o.StagesOption = None,
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
@@ -43,9 +52,17 @@ def command(
       sabi weather maps/ --recipe moss_crevices --width 3
 
       sabi weather frame.exr --object Door --age 0.5
+
+      sabi weather photo.jpg --photograph --mask door.png --width 3 --effect rust --age 0.7
     """
     built = asked.built()
-    settings = replace(asked.settings(), object_name=object_name, object_index=object_index, view_layer=view_layer)
+    settings = replace(
+        asked.settings(),
+        object_name=object_name,
+        object_index=object_index,
+        view_layer=view_layer,
+        photograph=_photographed(photograph, mask, material, at, down, harmonize, stages),
+    )
     engine = Engine(settings)
     failed = 0
     for path in inputs:
@@ -79,3 +96,26 @@ def command(
             say(str(file))
     if failed:
         raise typer.Exit(1)
+
+
+def _photographed(
+    photograph: bool,
+    mask: Path | None,
+    material: Material | None,
+    at: str | None,
+    down: Down | None,
+    harmonize: bool,
+    stages: Path | None,
+) -> Photographed | None:
+    """What is asked of photographs; None where the images are none. Raises BadRecipe."""
+    said = {"--mask": mask, "--material": material, "--at": at}
+    chosen = [name for name, value in said.items() if value is not None]
+    rest = {"--down": down, "--harmonize": harmonize or None, "--stages": stages}
+    given = chosen + [name for name, value in rest.items() if value is not None]
+    if not photograph:
+        if given:
+            raise BadRecipe(f"{given[0]} is for photographs.", "Add --photograph, or leave it out.")
+        return None
+    if len(chosen) > 1:
+        raise BadRecipe(f"Give {' or '.join(chosen)}, not both.", "Each says what weathers.")
+    return Photographed(Still(harmonize, stages is not None, material, o.parse_at(at)), mask, down, stages)

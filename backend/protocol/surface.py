@@ -42,14 +42,17 @@ CHANNELS: dict[str, tuple[int, ...]] = {
     "glossy_colour": (3,),
     "glossy_light": (3,),  # GlossDir + GlossInd
     "white_diffuse": (3,),
+    "bare": (3,),  # a photograph's albedo before it weathers
+    "recomposed": (3,),  # a photograph weathered and not harmonized
 }
 
 
 class Space(Enum):
-    """What the rows and columns of a surface are: UV space of an asset, or a camera's view."""
+    """What the rows and columns of a surface are: UV space of an asset, or a camera's view, with passes or without any."""
 
     TEXTURE = "texture"
     IMAGE = "image"
+    PHOTOGRAPH = "photograph"
 
 
 class ColorSpace(Enum):
@@ -94,7 +97,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Surface:
-    """Aligned maps of one asset (`TEXTURE`, UV space) or of one frame (`IMAGE`, camera space).
+    """Aligned maps of one asset (`TEXTURE`, UV space), of one frame (`IMAGE`, camera space) or a photograph (`PHOTOGRAPH`).
 
     `position` (metres) and `world_normal` are in the object's rest space; `pose`, a row-major 4x4, takes both to the world.
     `wrap` says whether rows and columns continue at the opposite border. `texels_per_metre` is used where there is neither

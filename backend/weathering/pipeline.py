@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of a surface through all stages, in process: what client, server, command line and farm carry surfaces to and from.
 
-survey > seams > for each layer: exposure > paint > composite          frames: shading before, relighting after
+survey > seams > for each layer: exposure > paint > composite          frames and photographs: shading before, relighting after
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
-from . import geometry, shading
-from .composite import MATERIAL, Density, completed, composite, stored_coverage, stored_degree
+from . import geometry, photograph, shading
+from .composite import MATERIAL, Density, completed, composite, coverage_map, stored_coverage, stored_degree, strips
 from .exemplar import Look, look_of
 from .exposure import ExposureField, survey
 from .grid import Grid, reduced
@@ -73,8 +73,8 @@ def weather(
     asked between tiles: raises Cancelled. `allocate(shape, dtype)` gives the large arrays, memory maps for instance.
 
     Masks of materials that the surface lacks are looked for, and are among the result's maps, where `reage` wants them.
-    A frame (IMAGE space, with its passes) comes back with `combined` under its own light. Raises BadSurface, BadRecipe,
-    MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
+    A frame (IMAGE space, with its passes) and a photograph come back with `combined` under their own light.
+    Raises BadSurface, BadRecipe, MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
     """
     surface.check_values()
     networks, shown = (networks or Networks.load()).for_recipe(recipe), recipe.shown
@@ -83,6 +83,16 @@ def weather(
     weather_one = partial(_weather_material, networks=networks, report=progress or _quiet, run=run)
     if shading.is_frame(surface):
         weathered = shading.weather_frame(surface, shown, paint=weather_one)
+    elif photograph.is_photograph(surface):
+        weathered = photograph.weather_photograph(
+            surface,
+            shown,
+            networks=networks,
+            paint=weather_one,
+            cover=_cover,
+            report=progress or _quiet,
+            allocate=run.allocate,
+        )
     else:
         weathered = weather_one(surface, shown)
     return replace(weathered, recipe=replace(recipe, networks=weathered.recipe.networks))
@@ -244,6 +254,16 @@ def _with_masks(surface: Surface, recipe: Recipe, index: int, painted: PaintedLa
     if f"{DEGREE}{index + 1}" in wanted:
         maps[f"{DEGREE}{index + 1}"] = stored_degree(layer, painted)
     return surface.with_maps(maps) if maps else surface
+
+
+def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer]) -> np.ndarray:
+    """How much of each texel the layers cover together: float32 [H, W, 1], 0..1."""
+    bare = np.ones((*surface.size, 1), np.float32)
+    for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
+        for rows in strips(*surface.size):
+            bare[rows, :, 0] *= 1 - coverage_map(surface, layer, painted, rows)
+        surface = _with_masks(surface, recipe, index, painted, np.empty)
+    return np.subtract(1, bare, out=bare)
 
 
 @dataclass(frozen=True)

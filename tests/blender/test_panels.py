@@ -41,7 +41,8 @@ def test_the_same_panels_in_three_editors():
     shared = {"Sabi", "Recipe", "Masks", "Where", "Opacity", "More of This Layer", "Surroundings", "On This Object"}
     shared.add("Export Maps")
     assert shown("VIEW_3D") == shown("NODE_EDITOR") == shared
-    assert shown("IMAGE_EDITOR") == shared | {"Rendered Frame", "Degree of a Photograph", "Light on a Texture"}
+    own = {"Rendered Frame", "Degree of a Photograph", "Light on a Texture", "Photograph"}
+    assert shown("IMAGE_EDITOR") == shared | own
     for cls in OURS:
         assert (
             cls.bl_space_type == "FILE_BROWSER" or cls.bl_category == "Sabi"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The light on a photograph: picture = albedo * shading + residual in scene-linear light, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..photographed.picture import blurred
+from ..protocol.surface import Map
+from .colour import decode
+from .resample import Axis, weigh
+
+SIDE = 256  # texels on the longer side of what light is looked for in
+REACH = 10.0  # of these: what is smaller is of the surface
+STEP = 0.15  # variance of log luminance at which a step is half shadow, half paint
+DARK = 1e-3  # luminance below which nothing is told apart
+GLOSS = 1.0  # logarithm of how far light rises above the light around it: what is brighter is mirrored, and left to the residual
+WHITE = 0.7  # albedo of what is brightest under the light
+BRIGHTEST = 98  # percentile that stands for it
+MINKOWSKI = 6.0  # shades of grey (Finlayson and Trezzi 2004): the norm that gives the light's colour
+TRUST = 0.5  # of that colour which is the light's: the rest may be the surface's
+ROWS = 256
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+Shading = Callable[[slice], np.ndarray]  # rows -> [h, W, 3]: albedo = picture / shading
+
+
+@dataclass(frozen=True)
+class Light:
+    """`shading` gives the coloured light of some rows, above 0. `told_by` says what told it from the colours, for a report."""
+
+    shading: Shading
+    told_by: str
+
+
+def light_on(picture: Map) -> Light:
+    """By a guided filter on log luminance (He, Sun and Tang 2013): wide or strong steps of brightness are light, grain is paint.
+
+    Edge-aware, and wrong where paint is as wide as shadows are: a dark wall beside a bright one counts as half in the shade.
+    """
+    height, width = picture.size
+    share = min(1.0, SIDE / max(height, width))
+    small = shrunk(picture, (max(1, round(height * share)), max(1, round(width * share))))
+    bright = _log(small @ LUMINANCE)
+    mean = blurred(bright, REACH)
+    spread = np.maximum(blurred(bright * bright, REACH) - mean * mean, 0)
+    slope = spread / (spread + np.float32(STEP))
+    slope, level = blurred(slope, REACH), blurred(mean - slope * mean, REACH)
+    evened = bright - (slope * bright + level)
+    level = level + np.float32(np.percentile(evened, BRIGHTEST) - np.log(WHITE))
+    most = blurred(slope * bright + level, 2 * REACH) + np.float32(GLOSS)
+    tint = _tint(small)
+    knobs = np.stack([slope, level, most], axis=-1).astype(np.float32)
+
+    def shading(rows: slice) -> np.ndarray:
+        slope, level, most = np.moveaxis(enlarged(knobs, picture.size, rows), -1, 0)
+        bright = _log(np.maximum(decode(picture.array[rows], picture.color_space), 0) @ LUMINANCE)
+        return np.exp(np.minimum(slope * bright + level, most))[..., None] * tint
+
+    return Light(shading, "a guided filter on brightness")
+
+
+def shrunk(picture: Map, size: tuple[int, int]) -> np.ndarray:
+    """Scene-linear means [h, w, 3] float32, 0 or more, in strips."""
+    down, across = (Axis(before, after) for before, after in zip(picture.size, size, strict=True))
+    begin, end, sources, weights = across.taps(0, size[1])
+    columns, parts = across.within(begin, end), []
+    for top in range(0, size[0], 16):
+        first, last, rows, shares = down.taps(top, min(top + 16, size[0]))
+        block = np.maximum(decode(picture.array[down.within(first, last)], picture.color_space), 0)
+        parts.append(weigh(weigh(block[:, columns], 1, sources, weights), 0, rows, shares))
+    return np.concatenate(parts)
+
+
+def enlarged(values: np.ndarray, size: tuple[int, int], rows: slice) -> np.ndarray:
+    """Some rows of float32 values [h, w, C] at another size."""
+    down, across = (Axis(before, after) for before, after in zip(values.shape[:2], size, strict=True))
+    begin, end, sources, weights = across.taps(0, size[1])
+    first, last, tops, shares = down.taps(rows.start, min(rows.stop, size[0]))
+    block = values[down.within(first, last)][:, across.within(begin, end)]
+    return weigh(weigh(block, 1, sources, weights), 0, tops, shares)
+
+
+def strips(height: int) -> list[slice]:
+    return [slice(top, min(top + ROWS, height)) for top in range(0, height, ROWS)]
+
+
+def _log(luminance: np.ndarray) -> np.ndarray:
+    return np.log(luminance + np.float32(DARK))
+
+
+def _tint(small: np.ndarray) -> np.ndarray:
+    """The light's colour [3], of luminance 1."""
+    top = max(float(small.max()), 1e-6)
+    seen = np.mean((small / top).reshape(-1, 3).astype(np.float64) ** MINKOWSKI, axis=0) ** (1 / MINKOWSKI)
+    tint = np.maximum(seen, 1e-3 * max(float(seen.max()), 1e-6)) ** TRUST
+    return (tint / (tint @ LUMINANCE)).astype(np.float32)

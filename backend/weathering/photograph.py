@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One photograph in, the photograph aged out: its light taken off, its surface painted, the light put back.
+
+    picture = albedo * shading + residual                                        scene-linear
+    aged    = mask * (albedo' * shading + residual * (1 - coverage * roughness')) + (1 - mask) * picture
+
+albedo' and roughness' are the weathered surface's: what became rough mirrors no more. Where coverage is 0 every texel is the
+picture's, bit for bit: selected, not computed. A photograph is a still: under a moving camera weather textures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..networks.registry import Networks
+from ..protocol.errors import BadSurface, NetworkError
+from ..protocol.mask_names import MASK
+from ..protocol.painted import PaintedLayer
+from ..protocol.photograph import Still
+from ..protocol.recipe import Recipe
+from ..protocol.surface import ColorSpace, Map, Space, Surface
+from . import pictured
+from .choice import Choice, choose
+from .colour import decode, encode, to_linear, to_srgb
+from .gutters import Allocate
+from .harmonize import LEAST, NETWORK, harmonized
+from .lit import Light, light_on, strips
+
+if TYPE_CHECKING:
+    from .pipeline import Weathered
+
+STAGES = {  # what was made on the way -> the map it is among, in order
+    "mask": "object_mask",
+    "albedo": "bare",
+    "shading": "shading",
+    "residual": "residual",
+    "edges": "curvature",
+    "cavities": "ambient_occlusion",
+    "coverage": f"{MASK}coverage",
+    "weathered_albedo": "albedo",
+    "recomposed": "recomposed",
+}
+_KEPT = ("alpha", "mask")
+
+Paint = Callable[[Surface, Recipe], "Weathered"]
+Cover = Callable[[Surface, Recipe, Sequence[PaintedLayer]], np.ndarray]
+Progress = Callable[[str, float], None]
+
+
+def is_photograph(surface: Surface) -> bool:
+    """Raises BadSurface where a photograph has no colours."""
+    if surface.space is not Space.PHOTOGRAPH:
+        return False
+    if surface["combined"].color_space is ColorSpace.DATA:
+        raise BadSurface("The photograph holds data, not colours.", "Give it the colour space of colours.")
+    return True
+
+
+def weather_photograph(
+    surface: Surface,
+    recipe: Recipe,
+    *,
+    networks: Networks,
+    paint: Paint,
+    cover: Cover,
+    report: Progress,
+    allocate: Allocate = np.empty,
+) -> Weathered:
+    """The photograph with `combined` aged; with `Still.stages` also what was made on the way, under the names of STAGES.
+
+    `cover` gives how much of each texel the layers cover together, [H, W, 1] float32. Warnings say what chose the object and what
+    told light from colour. Raises BadSurface, NetworkError.
+    """
+    still, picture = Still.of(surface), surface["combined"]
+    harmonizer = _harmonizer(networks) if still.harmonize else None
+    report("survey", 0.0)
+    choice = choose(surface, still, networks)
+    light = light_on(picture)
+    albedo = _albedo(picture, light, allocate)
+    base = _material(surface, choice, albedo, allocate)
+    painted = paint(base, recipe)
+    covered = cover(base, recipe, painted.layers)
+    aged = _recomposed(picture, albedo, painted.surface, covered, choice.mask, light, allocate)
+    said = [choice.said, f"What is light and what is colour was told by {light.told_by}.", *painted.warnings]
+    result = aged
+    if harmonizer is not None:
+        report("harmonize", 0.99)
+        result, doubt = _settled(aged, covered, harmonizer)
+        said += doubt
+    maps = {"combined": result}
+    if still.stages:
+        maps |= _looked_at(picture, albedo, light, allocate) | {
+            "object_mask": choice.mask,
+            "albedo": painted.surface["albedo"],
+            "curvature": base["curvature"],
+            "ambient_occlusion": base["ambient_occlusion"],
+            f"{MASK}coverage": Map(covered),
+            "recomposed": aged,
+        }
+    return replace(painted, surface=surface.with_maps(maps), warnings=tuple(dict.fromkeys(said)))
+
+
+def _harmonizer(networks: Networks) -> Callable:
+    if NETWORK not in networks:
+        raise NetworkError(f"There is no network '{NETWORK}' here.", "Leave harmonizing out, or unset SABI_NETWORKS.")
+    return networks[NETWORK].run
+
+
+def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:
+    """16 bits, sRGB-encoded: what is brighter than white under its light stays in the residual."""
+    made = Map(allocate(picture.array.shape, np.uint16), ColorSpace.SRGB)
+    for rows in strips(picture.size[0]):
+        values = np.clip(decode(picture.array[rows], picture.color_space) / light.shading(rows), 0, 1)
+        made.array[rows] = encode(values, made)
+    return made
+
+
+def _material(surface: Surface, choice: Choice, albedo: Map, allocate: Allocate) -> Surface:
+    """The photograph as a surface that can be painted: an upright plane under the mask, edges and cavities from the image."""
+    maps = {name: map_ for name, map_ in surface.maps.items() if name in _KEPT or ":" in name}
+    maps |= {
+        "albedo": albedo,
+        "object_mask": choice.mask,
+        "position": pictured.position(surface.size, surface.texels_per_metre, allocate),
+        **pictured.shape(albedo, choice.mask, choice.segments),
+    }
+    return Surface(maps, Space.IMAGE, texels_per_metre=surface.texels_per_metre, name=surface.name)
+
+
+def _recomposed(
+    picture: Map, bare: Map, weathered: Surface, covered: np.ndarray, mask: Map, light: Light, allocate: Allocate
+) -> Map:
+    aged = Map(allocate(picture.array.shape, picture.array.dtype), picture.color_space)
+    for rows in strips(picture.size[0]):
+        aged.array[rows] = picture.array[rows]
+        share = np.clip(mask.floats((rows, slice(None))), 0, 1)
+        coverage = covered[rows] * share
+        inside = coverage[..., 0] > 0
+        if not inside.any():
+            continue
+        seen, shading = decode(picture.array[rows], picture.color_space)[inside], light.shading(rows)[inside]
+        before, after = (decode(m.array[rows][inside], m.color_space) for m in (bare, weathered["albedo"]))
+        rough = weathered["roughness"].floats((rows, slice(None)))[inside]
+        residual = seen - before * shading
+        residual -= np.maximum(residual, 0) * covered[rows][inside] * rough
+        changed = seen + share[inside] * (after * shading + residual - seen)
+        stored = encode(np.maximum(changed, np.minimum(seen, 0)), Map(aged.array[:1], picture.color_space))
+        aged.array[rows][inside] = stored
+    return aged
+
+
+def _settled(aged: Map, covered: np.ndarray, run: Callable) -> tuple[Map, list[str]]:
+    """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
+    share = float(covered.mean())
+    if not LEAST < share < 1 - LEAST or not (covered <= 0).any():
+        return aged, [
+            f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
+        ] if share else []
+    if aged.array.dtype.kind == "u":
+        return Map(harmonized(aged.array, covered, run), aged.color_space), []
+    linear = aged.color_space is ColorSpace.LINEAR
+    values = aged.array.astype(np.float32)
+    encoded = to_srgb(values) if linear else values
+    changed = harmonized(encoded, covered, run)
+    result = aged.array.copy()
+    inside = (covered[..., 0] > 0) & (encoded < 1).all(-1)  # what is brighter the network does not know
+    result[inside] = to_linear(changed[inside]) if linear else changed[inside]
+    return Map(result, aged.color_space), []
+
+
+def _looked_at(picture: Map, albedo: Map, light: Light, allocate: Allocate) -> dict[str, Map]:
+    """Shading and residual as half floats, the albedo as it was."""
+    shading, residual = (allocate(picture.array.shape, np.float16) for _ in range(2))
+    most = np.finfo(np.float16).max
+    for rows in strips(picture.size[0]):
+        lit = light.shading(rows)
+        shading[rows] = np.minimum(lit, most)
+        rest = decode(picture.array[rows], picture.color_space) - decode(albedo.array[rows], albedo.color_space) * lit
+        residual[rows] = np.clip(rest, -most, most)
+    return {
+        "bare": albedo,
+        "shading": Map(shading, ColorSpace.LINEAR),
+        "residual": Map(residual, ColorSpace.LINEAR),
+    }

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A photograph through the pipeline: what does not weather stays, light comes back, and what cannot be done is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import segmenters
+
+from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.errors import BadRecipe, BadSurface, NetworkError
+from sabi.backend.protocol.materials import Material
+from sabi.backend.protocol.photograph import Down, Still, photograph
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.surface import ColorSpace, Map
+from sabi.backend.weathering import lit
+from sabi.backend.weathering.colour import decode, store, to_srgb
+from sabi.backend.weathering.photograph import STAGES
+from sabi.backend.weathering.pipeline import weather
+
+HEIGHT, WIDTH = 120, 160
+RUST = Recipe((Layer(Effect.RUST, age=0.8),))
+PLAIN = Still()
+
+
+@pytest.fixture
+def networks(networks_folder):
+    return Networks.load(device="cpu", folder=networks_folder)
+
+
+def light(height=HEIGHT, width=WIDTH):
+    """From 0.15 at the left to 1 at the right, warm: what a window beside a wall gives."""
+    across = np.linspace(0.15, 1, width, dtype=np.float32)[None, :, None] * np.array([1.05, 1, 0.9], np.float32)
+    return np.broadcast_to(across, (height, width, 3)).astype(np.float32)
+
+
+def scene(height=HEIGHT, width=WIDTH, dtype=np.uint8):
+    """Evenly grained grey under `light`."""
+    rng = np.random.default_rng(0)
+    albedo = 0.5 + 0.03 * rng.standard_normal((height, width, 1)).astype(np.float32)
+    linear = albedo * light(height, width)
+    if np.dtype(dtype).kind == "f":
+        return Map(linear.astype(dtype), ColorSpace.LINEAR)
+    return Map(store(to_srgb(linear), np.dtype(dtype)), ColorSpace.SRGB)
+
+
+def square(dtype=np.uint8, height=HEIGHT, width=WIDTH):
+    mask = np.zeros((height, width, 1), dtype)
+    mask[height // 4 : -height // 4, width // 8 : -width // 8] = (
+        1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    )
+    return Map(mask)
+
+
+def aged(networks, picture=None, recipe=RUST, still=PLAIN, **more):
+    surface = photograph(picture or scene(), still, more=more)
+    return weather(surface, recipe, networks=networks)
+
+
+def linear_of(map_):
+    return decode(map_.array, map_.color_space)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+def test_unweathered_texels_keep_every_bit(networks, dtype):
+    picture, mask = scene(dtype=dtype), square()
+    given = picture.array.copy()
+    new = aged(networks, picture, Recipe((Layer(Effect.RUST, age=0.0),)), object_mask=mask).surface["combined"]
+    assert np.array_equal(new.array, given)
+    old = aged(networks, picture, object_mask=mask).surface["combined"]
+    outside = mask.array[..., 0] == 0
+    assert old.array.dtype == dtype
+    assert old.color_space is picture.color_space
+    assert np.array_equal(old.array[outside], given[outside])
+    assert (old.array[~outside] != given[~outside]).any(-1).mean() > 0.3
+    assert np.array_equal(picture.array, given)
+
+
+def test_the_result_is_the_weathered_albedo_in_the_photographs_light(networks):
+    """Where a layer covers all of it the picture is layer times light: over its true light it is as even as the layer."""
+    recipe = Recipe((Layer(Effect.RUST, age=1.0, opacity=1.0),))
+    done = aged(networks, scene(dtype=np.float32), recipe, Still(stages=True), object_mask=square())
+    covered = done.surface["mask:coverage"].array[..., 0] > 0.9
+    assert covered[:, :60].sum() > 50
+    assert covered[:, -60:].sum() > 50
+    over = (linear_of(done.surface["combined"]) / light()).mean(-1)
+    left, right = over[:, :60][covered[:, :60]].mean(), over[:, -60:][covered[:, -60:]].mean()
+    assert 0.7 < left / right < 1.4, "the layer lies in another light than the picture's"
+    flat = linear_of(done.surface["albedo"]).mean(-1)
+    assert 0.7 < flat[:, :60][covered[:, :60]].mean() / flat[:, -60:][covered[:, -60:]].mean() < 1.4
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_stages_make_up_the_picture(networks, dtype):
+    picture = scene(dtype=dtype)
+    surface = aged(networks, picture, still=Still(stages=True), object_mask=square()).surface
+    assert set(STAGES.values()) <= set(surface.maps)
+    albedo, shading, residual = (linear_of(surface[name]) for name in ("bare", "shading", "residual"))
+    assert albedo * shading + residual == pytest.approx(linear_of(picture), abs=2e-3)
+    assert shading.min() > 0
+    assert np.array_equal(surface["recomposed"].array, surface["combined"].array)
+    lacking = aged(networks, picture, object_mask=square()).surface
+    assert set(lacking.maps) == {"combined", "object_mask"}
+
+
+def test_light_is_taken_off_evenly_and_in_colour(networks):
+    shading = lit.light_on(scene(dtype=np.float32)).shading(slice(0, HEIGHT))
+    ratio = shading / light()
+    assert ratio.std() / ratio.mean() < 0.15
+    assert shading[..., 0].mean() > shading[..., 1].mean() > shading[..., 2].mean()
+
+
+def test_what_became_rough_mirrors_no_more(networks):
+    """Highlights far above white; where rust covers them, most of them is gone."""
+    picture = scene(dtype=np.float32)
+    for row in range(8):
+        picture.array[row::32, (np.arange(WIDTH) % 32) < 8] = 30
+    done = aged(networks, picture, Recipe((Layer(Effect.RUST, age=1.0),)), Still(stages=True)).surface
+    there = (done["mask:coverage"].array[..., 0] > 0.9) & (done["residual"].floats().min(-1) > 1)
+    assert there.sum() > 50
+    lost = (picture.array - done["combined"].array)[there]
+    assert (lost > 0.25 * done["residual"].floats()[there]).mean() > 0.9
+
+
+def test_a_soft_mask_changes_in_part(networks):
+    picture = scene(dtype=np.float32)
+    half = Map((square().array // 2).astype(np.uint8))
+    whole = linear_of(aged(networks, picture, object_mask=square()).surface["combined"]) - picture.array
+    part = linear_of(aged(networks, picture, object_mask=half).surface["combined"]) - picture.array
+    changed = np.abs(whole).max(-1) > 0.05
+    assert changed.any()
+    assert np.median(part[changed] / whole[changed]) == pytest.approx(127 / 255, abs=0.15)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_masks_that_choose_nothing_or_all(networks, value):
+    mask = Map(np.full((HEIGHT, WIDTH, 1), value, np.uint8))
+    if not value:
+        with pytest.raises(BadSurface, match="The mask is empty"):
+            aged(networks, object_mask=mask)
+    else:
+        done = aged(networks, object_mask=mask)
+        assert (done.surface["combined"].array != scene().array).any()
+        assert "What weathers is what the mask shows." in done.warnings
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(BadSurface, match="The mask has 150 x 120 texels, the photograph 160 x 120"):
+        photograph(scene(), Still(), more={"object_mask": square(width=150)})
+    with pytest.raises(BadRecipe, match="cannot span"):
+        photograph(scene(), Still(), width=0)
+
+
+def test_without_mask_and_segmenter_all_weathers_and_it_says_so(networks):
+    done = aged(networks)
+    assert any("The whole picture weathers" in warning for warning in done.warnings)
+    assert any("guided filter" in warning for warning in done.warnings)
+    with pytest.raises(NetworkError):
+        aged(networks, still=Still(material=Material.METAL))
+
+
+def test_a_segmenter_chooses(tmp_path, make_painter):
+    make_painter(tmp_path / "painter.onnx")
+    networks = segmenters.write(tmp_path)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[:, : WIDTH // 2, 0] = 220
+    picture[:, WIDTH // 2 :, 1] = 220
+    picture[:20, :20] = (0, 220, 0)  # foliage apart from the right half's
+    given = Map(picture, ColorSpace.SRGB)
+    for still, left, right in (
+        (Still(material=Material.FOLIAGE), False, True),
+        (Still(material=Material.BRICK), True, False),
+        (Still(at=(WIDTH - 5, 5)), False, True),
+        (Still(), True, True),
+    ):
+        changed = (aged(networks, given, still=still).surface["combined"].array != picture).any(-1)
+        assert changed[30:, : WIDTH // 2 - 8].any() == left, still
+        assert changed[30:, WIDTH // 2 + 8 :].any() == right, still
+        if still.at:
+            assert not changed[:16, :16].any(), "what is of the material but not joined"
+    with pytest.raises(BadSurface, match="finds no water"):
+        aged(networks, given, still=Still(material=Material.WATER))
+    with pytest.raises(BadSurface, match="is not in the picture"):
+        aged(networks, given, still=Still(at=(WIDTH, 0)))
+
+
+def test_transparent_texels_keep_their_colours(networks):
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:, :80] = 0
+    result = aged(networks, alpha=Map(alpha)).surface["combined"].array
+    assert np.array_equal(result[:, :80], scene().array[:, :80])
+    assert (result[:, 80:] != scene().array[:, 80:]).any()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 200), (40, 33)])
+def test_tiny_pictures(networks, size):
+    assert aged(networks, scene(*size)).surface["combined"].size == size
+
+
+@pytest.mark.parametrize("value", [0, 255, 128])
+def test_pictures_of_one_colour(networks, value):
+    picture = Map(np.full((64, 64, 3), value, np.uint8), ColorSpace.SRGB)
+    result = aged(networks, picture).surface["combined"].array
+    assert result.shape == picture.array.shape
+
+
+def test_brighter_than_white_stays_finite(networks):
+    picture = scene(dtype=np.float32)
+    picture.array[:10] = 1e4
+    result = aged(networks, picture).surface["combined"].array
+    assert np.isfinite(result).all()
+
+
+def test_data_is_no_photograph(networks):
+    with pytest.raises(BadSurface, match="holds data"):
+        aged(networks, Map(scene().array, ColorSpace.DATA))
+
+
+def test_down_turns_where_runs_go():
+    """Fewer words than gravity: the plane is upright, x right and z up."""
+    assert {down: down.gravity for down in Down} == {
+        Down.BOTTOM: (0, 0, -1),
+        Down.TOP: (0, 0, 1),
+        Down.LEFT: (-1, 0, 0),
+        Down.RIGHT: (1, 0, 0),
+        Down.AWAY: (0, 1, 0),
+    }
+
+
+def test_the_ground_is_where_down_is(networks):
+    near = Layer(Effect.RUST, age=0.9, exposure=replace(RUST.layers[0].exposure, **dict.fromkeys(
+        ("edges", "cavities", "up", "drips", "noise"), 0.0), ground=1.0))  # fmt: skip
+    for down, weathered, bare in (
+        (Down.BOTTOM, slice(-30, None), slice(0, 30)),
+        (Down.TOP, slice(0, 30), slice(-30, None)),
+    ):
+        recipe = Recipe((near,))
+        recipe = replace(recipe, frame=replace(recipe.frame, gravity=down.gravity))
+        cover = aged(networks, recipe=recipe, still=Still(stages=True)).surface["mask:coverage"].array
+        assert cover[weathered].mean() > cover[bare].mean() + 0.05, down
+
+
+def test_layers_that_lie_in_those_below(networks):
+    recipe = Recipe((Layer(Effect.RUST, age=0.8), Layer(Effect.MOSS, age=0.8, mask="layer:1")))
+    mask = square()
+    done = aged(networks, recipe=recipe, object_mask=mask)
+    outside = mask.array[..., 0] == 0
+    assert np.array_equal(done.surface["combined"].array[outside], scene().array[outside])
+    assert len(done.layers) == 2
+
+
+def test_harmonizing_changes_what_is_covered_alone():
+    networks = Networks.load(device="cpu", threads=1)
+    plain, settled = (
+        aged(networks, still=Still(harmonize=h, stages=True), object_mask=square()).surface for h in (False, True)
+    )
+    bare = plain["mask:coverage"].array[..., 0] <= 0
+    assert np.array_equal(settled["recomposed"].array, plain["combined"].array)
+    assert np.array_equal(settled["combined"].array[bare], scene().array[bare])
+    assert (settled["combined"].array != plain["combined"].array).any()
+
+
+def test_harmonizing_without_anything_to_go_by_is_said():
+    networks = Networks.load(device="cpu", threads=1)
+    recipe = Recipe((Layer(Effect.RUST, age=0.0),))
+    assert np.array_equal(
+        aged(networks, recipe=recipe, still=Still(harmonize=True)).surface["combined"].array, scene().array
+    )
+
+
+def test_metadata_that_say_nothing_sensible():
+    still = Still(True, True, Material.METAL, (3, 4))
+    assert Still.of(photograph(scene(), still)) == still
+    for said in ("[]", '{"at": [1]}', '{"material": "cheese"}', "{"):
+        with pytest.raises(BadSurface):
+            Still.of(replace(photograph(scene(), Still()), metadata={"photograph": said}))
+
+
+def test_it_is_repeatable(networks):
+    one, two = (aged(networks, object_mask=square()).surface["combined"].array for _ in range(2))
+    assert np.array_equal(one, two)

@@ -11,6 +11,7 @@ from ..backend.protocol.photograph import Still, photograph
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import images, work
+from .degree_marks import show
 from .jobs import Job, _forget
 from .preferences import service, service_settings
 from .progress import Progress, stage_in_words
@@ -82,13 +83,6 @@ def weather_photograph(
     result = images.write(aged, f"{name} weathered")
     for stage, called in STAGES.items() if still.stages else ():
         images.write(maps[stage], f"{name} {called}")
-    _show(result, picture)
+    show(result, {picture})
     work.undo_step("Weather Photograph")
     return work.Outcome(f"Made the image '{result.name}'", warnings)
-
-
-def _show(image: bpy.types.Image, in_place_of: bpy.types.Image) -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR" and area.spaces.active.image == in_place_of:
-                area.spaces.active.image = image

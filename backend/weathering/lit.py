@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The light on a photograph: picture = albedo * shading + residual in scene-linear light, row by row."""
+"""The light on a photograph: picture = albedo * shading + residual in scene-linear light, row by row.
+
+The shading network tells light from colour where there is one, else the contrast of brightness does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..networks.registry import Networks
 from ..photographed.picture import blurred
+from ..protocol.errors import BadSurface
 from ..protocol.surface import Map
+from . import delight
 from .colour import decode
 from .resample import Axis, weigh
 
@@ -25,18 +31,38 @@ TRUST = 0.5  # of that colour which is the light's: the rest may be the surface'
 ROWS = 256
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
-Shading = Callable[[slice], np.ndarray]  # rows -> [h, W, 3]: albedo = picture / shading
+Rows = Callable[[slice], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Light:
-    """`shading` gives the coloured light of some rows, above 0. `told_by` says what told it from the colours, for a report."""
+    """albedo = (1 - mirrored) * picture / shading, of some rows [h, W, 3] each.
 
-    shading: Shading
+    `told_by` says what told light from colours, for a report.
+    """
+
+    shading: Rows
     told_by: str
+    mirrored: Rows = lambda rows: np.zeros(1, np.float32)
 
 
-def light_on(picture: Map) -> Light:
+def light_on(picture: Map, networks: Networks) -> Light:
+    """By the shading network; by contrast where there is none or too little to see. What is brightest is WHITE in its light."""
+    if delight.NETWORK not in networks:
+        return by_contrast(picture)
+    try:
+        found = delight.look(picture, networks[delight.NETWORK].run)
+    except BadSurface:  # too small, or all of one colour
+        return by_contrast(picture)
+    light = np.log(np.exp(found.light) @ LUMINANCE)
+    bare = found.bright[..., 0] + np.log(1 - np.clip(found.share, 0, 0.98)).mean(-1) - light
+    level = np.float32(np.exp(np.percentile(bare, BRIGHTEST)) / (WHITE * found.exposure))
+    return Light(
+        lambda rows: found.shading(rows)[0] * level, "the shading network", lambda rows: found.shading(rows)[1]
+    )
+
+
+def by_contrast(picture: Map) -> Light:
     """By a guided filter on log luminance (He, Sun and Tang 2013): wide or strong steps of brightness are light, grain is paint.
 
     Edge-aware, and wrong where paint is as wide as shadows are: a dark wall beside a bright one counts as half in the shade.

@@ -79,7 +79,7 @@ def weather_photograph(
     harmonizer = _harmonizer(networks) if still.harmonize else None
     report("survey", 0.0)
     choice = choose(surface, still, networks)
-    light = light_on(picture)
+    light = light_on(picture, networks)
     albedo = _albedo(picture, light, allocate)
     base = _material(surface, choice, albedo, allocate)
     painted = paint(base, recipe)
@@ -114,8 +114,8 @@ def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:
     """16 bits, sRGB-encoded: what is brighter than white under its light stays in the residual."""
     made = Map(allocate(picture.array.shape, np.uint16), ColorSpace.SRGB)
     for rows in strips(picture.size[0]):
-        values = np.clip(decode(picture.array[rows], picture.color_space) / light.shading(rows), 0, 1)
-        made.array[rows] = encode(values, made)
+        values = decode(picture.array[rows], picture.color_space) * (1 - light.mirrored(rows)) / light.shading(rows)
+        made.array[rows] = encode(np.clip(values, 0, 1), made)
     return made
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import segmenters
+import shadings
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import BadRecipe, BadSurface, NetworkError
@@ -104,10 +105,27 @@ def test_stages_make_up_the_picture(networks, dtype):
 
 
 def test_light_is_taken_off_evenly_and_in_colour(networks):
-    shading = lit.light_on(scene(dtype=np.float32)).shading(slice(0, HEIGHT))
+    shading = lit.by_contrast(scene(dtype=np.float32)).shading(slice(0, HEIGHT))
     ratio = shading / light()
     assert ratio.std() / ratio.mean() < 0.15
     assert shading[..., 0].mean() > shading[..., 1].mean() > shading[..., 2].mean()
+
+
+def test_the_shading_network_tells_light_where_there_is_one(tmp_path, make_painter):
+    make_painter(tmp_path / "painter.onnx")
+    networks = Networks.load(device="cpu", folder=shadings.write(tmp_path))
+    for dtype in (np.uint8, np.float32):
+        done = aged(networks, scene(dtype=dtype), still=Still(stages=True), object_mask=square())
+        assert any("told by the shading network" in warning for warning in done.warnings)
+        albedo, shading, residual = (linear_of(done.surface[name]) for name in ("bare", "shading", "residual"))
+        assert albedo * shading + residual == pytest.approx(linear_of(scene(dtype=dtype)), abs=2e-3)
+        even = (shading / light()).mean(-1)[:, 20:-20]
+        assert even.std() / even.mean() < 0.15
+        assert np.percentile(albedo @ lit.LUMINANCE, lit.BRIGHTEST) == pytest.approx(lit.WHITE, abs=0.1)
+        outside = square().array[..., 0] == 0
+        assert np.array_equal(done.surface["combined"].array[outside], scene(dtype=dtype).array[outside])
+    small = aged(networks, scene(8, 8))
+    assert any("guided filter" in warning for warning in small.warnings)
 
 
 def test_what_became_rough_mirrors_no_more(networks):

@@ -18,7 +18,7 @@ import bpy
 
 from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
 from ..backend.protocol.painted import CHANNELS
-from ..backend.protocol.recipe import Exposure, Layer, Recipe
+from ..backend.protocol.recipe import Exposure, Frame, Layer, Recipe
 from ..backend.protocol.surface import ColorSpace, Surface
 from . import (
     capture,
@@ -188,17 +188,27 @@ def _there(targets: Sequence[Target]) -> Iterator[tuple[Target, bpy.types.Object
 def _paint(one: _Tile, recipe: Recipe, settings: CaptureSettings, folder: Path) -> Generator[Progress, None, None]:
     """Has a tile painted: its own relief says where on it weathering starts, the modules' shape all else."""
     yield from reading_images(lambda: [image for _, obj in _there(one.wearers) for image in textures(obj)])
-    made, there = one.find(), list(_there(one.wearers))
-    if not there:
-        one.wearers[0].find()
-    objects = [(obj, _slots(obj, target.materials, one.session_uid)) for target, obj in there]
-    capture = TileCapture(bpy.context, objects[0][0], made, tile.laid(objects, recipe.frame), settings)
+    laid = yield from lying(one.wearers, one.session_uid, recipe.frame)
+    left = next((obj for _, obj in _there(one.wearers)), None) or one.wearers[0].find()
+    capture, name = TileCapture(bpy.context, left, one.find(), laid, settings), one.find().name
     captured = yield from share(capturing(capture), 0.0, 0.2)
-    target, own = Target(one.session_uid, made.name), _of_tile(recipe, captured.surface)
+    target, own = Target(one.session_uid, name), of_tile(recipe, captured.surface)
     one.ready = yield from share(paint(target, captured, own, folder), 0.2, 1.0)
 
 
-def _of_tile(recipe: Recipe, surface: Surface) -> Recipe:
+def lying(wearers: Sequence[Target], material: int, frame: Frame) -> Generator[Progress, None, tile.Laid]:
+    """How a material, known by its session's number, lies on those who wear it: an object a step, the rest in a thread."""
+    found = []
+    for target in wearers:
+        for _, obj in _there([target]):
+            found.append(tile.faces(obj, _slots(obj, target.materials, material), frame))
+        yield Progress("Looking")
+    if work.in_window():
+        return (yield from reading.aside(lambda: tile.laid(found, frame), Progress("Looking")))
+    return tile.laid(found, frame)
+
+
+def of_tile(recipe: Recipe, surface: Surface) -> Recipe:
     """The recipe as a tile is painted with it: of exposure what the tile's own relief says, of masks the artist's images."""
     relief = any(name in surface for name in RELIEF)
 
@@ -218,10 +228,15 @@ def _shape(
     folder.mkdir(parents=True)
     state = yield from looked(target)
     captured = yield from share(capturing(ShapeCapture(bpy.context, target.find(), settings)), 0.0, 0.8)
-    chosen = service_settings()
-    job = ExposureJob(lambda: service.connect(chosen), captured.surface, masks.without(recipe.shown), folder)
-    paths = yield from share(job.steps(service.doubt), 0.8, 1.0)
+    paths = yield from share(exposed(captured.surface, recipe, folder), 0.8, 1.0)
     return _Shape(Ready(target, captured, PaintedFiles((), recipe, ()), state), paths, Kept())
+
+
+def exposed(shape: Surface, recipe: Recipe, folder: Path) -> Generator[Progress, None, tuple[Path, ...]]:
+    """How readily a module of this shape weathers: images of PACKED_EXPOSURES layers each, in a folder that is there."""
+    chosen = service_settings()
+    job = ExposureJob(lambda: service.connect(chosen), shape, masks.without(recipe.shown), folder)
+    return (yield from job.steps(service.doubt))
 
 
 def _load(shape: _Shape) -> Generator[Progress, None, None]:

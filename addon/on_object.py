@@ -55,6 +55,12 @@ def touched(obj: bpy.types.Object) -> bool:
     return SLOTS in obj or UV_MAP in obj or any(map(group_node, materials(obj)))
 
 
+def is_module(obj: bpy.types.Object) -> bool:
+    """Whether the object shows a tile that others show too, and images of its own for where it weathers."""
+    nodes = (group_node(made) for made in materials(obj))
+    return any(MODULE in inner for node in nodes if whole(node) for inner in node.node_tree.nodes)
+
+
 def group_node(material: bpy.types.Material | None) -> bpy.types.Node | None:
     """Sabi's node in a material, found by its mark, never by its name."""
     return find(material.node_tree, "group") if material is not None and material.node_tree is not None else None

@@ -52,6 +52,12 @@ class SABI_UL_masks(bpy.types.UIList):
         row.prop(mask, "invert", text="", icon="ARROW_LEFTRIGHT")
 
 
+OWN_UVS = (
+    "Painted in a UV map of its own, since its UVs overlap or leave the square. Patterns cross seams, so nothing is projected. "
+    "Shared Tiles paints in its first UVs: faces that overlap weather alike"
+)
+
+
 class _Tab:
     """A panel of the tab, in whichever editor."""
 
@@ -284,6 +290,8 @@ class _Object(_Tab):
         applied = on_object.weathered(context.object)
         for reason in freshness.reasons(context.object):
             draw_text(layout.box(), freshness.REASONS[reason], "ERROR", context.region.width if context.region else 300)
+        if on_object.UV_MAP in context.object and not on_object.is_module(context.object):
+            draw_text(layout.box(), OWN_UVS, "UV", context.region.width if context.region else 300)
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)
@@ -402,7 +410,9 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column.operator(operator, icon="SHADERFX")
     layout.prop(context.scene.sabi, "size")
     layout.prop(context.scene.sabi, "live_preview")
-    if operator == "sabi.weather" and (context.scene.sabi.shared_tiles or problems.repeats(context)):
+    if operator == "sabi.weather" and (
+        context.scene.sabi.shared_tiles or problems.repeats(context) or problems.unwrapped(context)
+    ):
         layout.prop(context.scene.sabi, "shared_tiles", icon="MESH_GRID")
     if operator == "sabi.weather":
         _draw_instances(layout, context)

@@ -11,6 +11,7 @@ from functools import cache
 import bpy
 
 from ..backend.protocol.errors import BackendError, DeviceError, SabiError, Unauthorized, UnknownNetwork
+from . import on_object
 from .directx import unturned
 from .preferences import EXTENSION, preferences, service_settings
 
@@ -71,6 +72,11 @@ def repeats(context: bpy.types.Context) -> bool:
     """Whether UVs of selected objects leave their square, as those of kits do, by a few of their corners."""
     meshes = [obj.data for obj in context.selected_objects[:FEW] if obj.type == "MESH" and obj.data.uv_layers]
     return any(map(_leaves, meshes))
+
+
+def unwrapped(context: bpy.types.Context) -> bool:
+    """Whether Sabi gave a selected object a UV map of its own, since the artist's lie on each other."""
+    return any(on_object.UV_MAP in obj for obj in context.selected_objects[:MOST])
 
 
 def instanced(context: bpy.types.Context) -> bool:

@@ -47,6 +47,18 @@ class Laid:
         return float(np.sqrt(size[0] * size[1] / self.square_metres))
 
 
+@dataclass(frozen=True)
+class Faces:
+    """What an object shows of a tile: its triangles in its own units and in UVs, and what makes metres of them."""
+
+    places: np.ndarray  # [V, 3] float32, the vertices
+    corners: np.ndarray  # [T, 3], each triangle's vertices
+    uv: np.ndarray  # [T, 3, 2]
+    shown: np.ndarray  # [T], each triangle's slot
+    slots: tuple[int, ...]  # that wear the tile
+    place: np.ndarray  # [3, 3], metres as they are seen by gravity
+
+
 def check(material: bpy.types.Material, uv_map: str) -> None:
     """Raises SceneError, with the reason, where a material does not repeat with `uv_map`, the UV map that renders use."""
     for node in shown(material):
@@ -113,25 +125,35 @@ def size_of(material: bpy.types.Material, longest: int = 0) -> tuple[int, int]:
     return width, height
 
 
-def laid(worn: Sequence[tuple[bpy.types.Object, Sequence[int]]], frame: Frame) -> Laid:
-    """How a tile lies on objects, in these of their slots. Raises SceneError where their faces have no extent in UVs."""
+def faces(obj: bpy.types.Object, slots: Sequence[int], frame: Frame) -> Faces:
+    """The faces that an object shows in these of its slots, to be looked at in any thread. Copies; needs the main thread."""
+    mesh, unit = obj.data, units.of_object(obj)
+    place = np.array(obj.matrix_world)[:3, :3] * unit
+    if frame.mode is FrameMode.ASSET:  # at rest: its scale alone
+        place = np.diag(np.array(obj.matrix_world.to_scale()) * unit)
+    found = uvs.loops(mesh, uvs.render_uv(mesh))
+    places = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", places)
+    corners = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", corners)
+    shown = np.clip(found.slots, 0, max(len(obj.material_slots) - 1, 0))
+    return Faces(places.reshape(-1, 3), corners.reshape(-1, 3), found.triangles, shown, tuple(slots), place)
+
+
+def laid(found: Sequence[Faces], frame: Frame) -> Laid:
+    """How a tile lies on such faces. numpy alone: for any thread. Raises SceneError where they have no extent in UVs."""
     area = covered = steep = 0.0
     falls = np.zeros(2)
-    for obj, slots in worn:
-        mesh, unit = obj.data, units.of_object(obj)
-        place = np.array(obj.matrix_world)[:3, :3] * unit
-        if frame.mode is FrameMode.ASSET:  # at rest: its scale alone
-            place = np.diag(np.array(obj.matrix_world.to_scale()) * unit)
-        found = uvs.loops(mesh, uvs.render_uv(mesh))
-        mine = np.isin(np.clip(found.slots, 0, max(len(obj.material_slots) - 1, 0)), list(slots))
-        corners = _corners(mesh)[mine] @ place.T
-        uv = found.triangles[mine]
+    gravity = np.asarray(frame.gravity, float) / np.linalg.norm(frame.gravity)
+    for one in found:
+        mine = np.isin(one.shown, one.slots)
+        corners = one.places[one.corners[mine]].astype(np.float64) @ one.place.T
+        uv = one.uv[mine]
         edges, ways = corners[:, 1:] - corners[:, :1], uv[:, 1:] - uv[:, :1]
         cross = np.cross(edges[:, 0], edges[:, 1])
         areas, wound = np.linalg.norm(cross, axis=1) / 2, uvs.signed_areas(uv)
         area, covered = area + float(areas.sum()), covered + float(np.abs(wound).sum())
         whole = (np.abs(wound) > 1e-12) & (areas > 1e-12)
-        gravity = np.asarray(frame.gravity, float) / np.linalg.norm(frame.gravity)
         normal = cross[whole] / (2 * areas[whole, None])
         along = gravity - normal * (normal @ gravity)[:, None]  # gravity's part in the face
         solved = np.linalg.solve(ways[whole], edges[whole])  # metres moved by one step of u and of v
@@ -146,12 +168,3 @@ def laid(worn: Sequence[tuple[bpy.types.Object, Sequence[int]]], frame: Frame) -
     share = float(np.linalg.norm(falls)) / max(steep, 1e-12)
     way = tuple(float(v) for v in falls / np.linalg.norm(falls)) if share > ONE_WAY else None
     return Laid(area / covered, way)
-
-
-def _corners(mesh: bpy.types.Mesh) -> np.ndarray:
-    """Corners of the mesh's triangles [T, 3, 3], in its own units; the triangles are those of uvs.loops."""
-    places = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.vertices.foreach_get("co", places)
-    vertices = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("vertices", vertices)
-    return places.reshape(-1, 3)[vertices].reshape(-1, 3, 3).astype(np.float64)

@@ -188,6 +188,7 @@ JAPANESE = {
     # what is wrong
     "Out of date: the mesh, its modifiers or its scale have changed": "古くなっています: メッシュ、モディファイアーまたはスケールが変わりました",
     "Out of date: the UVs have changed": "古くなっています: UV が変わりました",
+    "Painted in a UV map of its own, since its UVs overlap or leave the square. Patterns cross seams, so nothing is projected. Shared Tiles paints in its first UVs: faces that overlap weather alike": "UV が重なるか正方形の外に出ているため、専用の UV マップに描いています。模様は継ぎ目をまたぐので投影は要りません。「タイルを共有」を選ぶと元の UV に描き、重なる面は同じように風化します",
     "Out of date: the material or its textures have changed": "古くなっています: マテリアルまたはテクスチャが変わりました",
     "'{}' has no material": "「{}」にマテリアルがありません",
     "'{}' has no UV map": "「{}」に UV マップがありません",

@@ -43,13 +43,18 @@ class Grid:
         """Means over each cell [h, w, C] float32 of texels that come as bands of rows [n, width, C]; integers become 0..1."""
         return pooled((_floats(band) for band in bands), self.height, self.width, self.step)
 
-    def texels(self, degree: np.ndarray, dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-        """A degree map of cells [h, w] as one of texels [height, width, 1], integers over 0..1."""
+    def texels(
+        self,
+        degree: np.ndarray,
+        dtype: type[np.unsignedinteger] = np.uint8,
+        wrap: tuple[bool, bool] = (False, False),
+    ) -> np.ndarray:
+        """A degree map of cells [h, w] as one of texels [height, width, 1], integers over 0..1; rows and columns may `wrap`."""
         top = np.iinfo(dtype).max
         out = np.empty((self.height, self.width, 1), dtype)
         for first in range(0, self.height, _ROWS):
             rows = slice(first, min(first + _ROWS, self.height))
-            band = spread(degree, self.height, self.width, self.step, rows)
+            band = spread(degree, self.height, self.width, self.step, rows, wrap)
             out[rows, :, 0] = np.clip(band * np.float32(top) + np.float32(0.5), 0, top)
         return out
 

@@ -36,19 +36,28 @@ def pooled(bands: Iterable[np.ndarray], height: int, width: int, step: int) -> n
     return total / (high[:, None] * wide).astype(np.float32)[..., None]
 
 
-def spread(values: np.ndarray, height: int, width: int, step: int, rows: slice = slice(None)) -> np.ndarray:
-    """Values of cells [h, w] at the texels of some rows, linear between the cells' centres."""
-    above, down = _between(np.arange(height)[rows], step, values.shape[0])
-    left, right = _between(np.arange(width), step, values.shape[1])
-    below, beside = np.minimum(above + 1, values.shape[0] - 1), np.minimum(left + 1, values.shape[1] - 1)
+def spread(
+    values: np.ndarray,
+    height: int,
+    width: int,
+    step: int,
+    rows: slice = slice(None),
+    wrap: tuple[bool, bool] = (False, False),
+) -> np.ndarray:
+    """Values of cells [h, w] at the texels of some rows, linear between their centres; `wrap`: past the last comes the first."""
+    above, below, down = _between(np.arange(height)[rows], step, values.shape[0], wrap[0])
+    left, beside, right = _between(np.arange(width), step, values.shape[1], wrap[1])
     band = values[above] + (values[below] - values[above]) * down[:, None]
     return band[:, left] + (band[:, beside] - band[:, left]) * right
 
 
-def _between(texels: np.ndarray, step: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    at = np.clip((texels + 0.5) / step - 0.5, 0, cells - 1)
-    first = at.astype(np.int64)
-    return first, (at - first).astype(np.float32)
+def _between(texels: np.ndarray, step: int, cells: int, wraps: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells on both sides of each texel, and how far it is from the first to the second."""
+    at = (texels + 0.5) / step - 0.5
+    at = at if wraps else np.clip(at, 0, cells - 1)
+    first = np.floor(at).astype(np.int64)
+    second = (first + 1) % cells if wraps else np.minimum(first + 1, cells - 1)
+    return first % cells, second, (at - first).astype(np.float32)
 
 
 def blurred(values: np.ndarray, width: float) -> np.ndarray:

@@ -18,6 +18,8 @@ from .segment import Segments, segment
 
 SEEN = ("albedo", "combined")  # what is looked at: the first that the surface has
 
+BORDER = 64  # cells from the other side that are looked at too where a surface wraps
+
 
 def with_material_masks(surface: Surface, recipe: Recipe, networks: Networks) -> Surface:
     """`surface` with the masks of materials that the recipe's layers have and it has not.
@@ -35,9 +37,10 @@ def with_material_masks(surface: Surface, recipe: Recipe, networks: Networks) ->
             maps[name] = metallic
             continue
         seen = seen or _look(surface, networks, grid)
-        maps[name] = Map(grid.texels(seen.share(*materials)))
+        maps[name] = Map(grid.texels(seen.share(*materials), wrap=surface.wrap))
         if Material.METAL in materials and metallic is not None:
-            rest = grid.texels(seen.share(*(m for m in materials if m is not Material.METAL)))
+            others = (material for material in materials if material is not Material.METAL)
+            rest = grid.texels(seen.share(*others), wrap=surface.wrap)
             metal = np.rint(255 * metallic.floats()).astype(np.uint8)
             maps[name] = Map(np.maximum(rest, metal))
     return surface.with_maps(maps)
@@ -55,4 +58,8 @@ def wanted(recipe: Recipe) -> Iterator[str]:
 def _look(surface: Surface, networks: Networks, grid: Grid) -> Segments:
     name = next((name for name in SEEN if name in surface), SEEN[0])
     cells = grid.pooled(bands_of(surface[name].array[..., :3]))
-    return segment(to_srgb(cells) if surface[name].color_space is ColorSpace.LINEAR else cells, networks)
+    cells = to_srgb(cells) if surface[name].color_space is ColorSpace.LINEAR else cells
+    around = [min(BORDER, side) if wraps else 0 for side, wraps in zip(cells.shape, surface.wrap, strict=False)]
+    seen = segment(np.pad(cells, [(border, border) for border in around] + [(0, 0)], "wrap"), networks)
+    rows, columns = (slice(border, border + side) for border, side in zip(around, cells.shape, strict=False))
+    return seen.within(rows, columns)

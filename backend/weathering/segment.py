@@ -37,6 +37,11 @@ class Segments:
         """Of the least confident tenth of the texels: the most that any of them gives to a material."""
         return float(np.quantile(self.probabilities.max(-1), LEAST_CONFIDENT))
 
+    def within(self, rows: slice, columns: slice) -> Segments:
+        """Of a part of the picture."""
+        probabilities, objects, degree = (of[rows, columns] for of in (self.probabilities, self.objects, self.degree))
+        return Segments(probabilities, objects, degree, self.level)
+
     def share(self, *materials: Material) -> np.ndarray:
         """How much of each texel is of these materials [h,w], 0..1, soft."""
         return self.probabilities[..., [material.channel for material in materials]].sum(-1).clip(0, 1)

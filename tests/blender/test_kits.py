@@ -248,15 +248,15 @@ def test_mappings(scale, turn, trouble):
 def test_how_the_tile_lies_on_its_modules():
     made = bricks()
     obj = wall(made, "Wall", 3.0)
-    found = tile.laid([(obj, (0,))], Frame())
+    found = tile.laid([tile.faces(obj, (0,), Frame())], Frame())
     assert found.square_metres == pytest.approx(1)
     assert found.down == pytest.approx((0, 1), abs=1e-6)
     obj.scale = (2, 2, 2)
     bpy.context.view_layer.update()
-    assert tile.laid([(obj, (0,))], Frame()).square_metres == pytest.approx(4)
+    assert tile.laid([tile.faces(obj, (0,), Frame())], Frame()).square_metres == pytest.approx(4)
     for loop in obj.data.uv_layers[0].uv:
         loop.vector = (-loop.vector[1], loop.vector[0])  # a quarter turn
-    assert tile.laid([(obj, (0,))], Frame()).down == pytest.approx((1, 0), abs=1e-6)
+    assert tile.laid([tile.faces(obj, (0,), Frame())], Frame()).down == pytest.approx((1, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize("age", [0.2, 0.5, 0.9])

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import panels, problems, work
+from bl_ext.user_default.sabi.addon import panels, problems, translations, work
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, preferences, service
 from bl_ext.user_default.sabi.addon.properties import begin, fill
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendNotInstalled, BadRecipe, DeviceError
@@ -16,6 +16,7 @@ from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Reci
 from blender.drawn import context, draw
 from blender.emission import plane
 from blender.played import played
+from blender.test_kits import bricks, select, wall
 from blender.trees import TREES
 from blender.trees import material as tree_material
 
@@ -159,6 +160,33 @@ def test_the_panel_leads_from_a_bare_mesh_to_a_weathered_one(monkeypatch):
         bpy.ops.sabi.material_add()
         bpy.ops.sabi.unwrap()
         assert bpy.ops.sabi.weather(effect="rust", age=0.5) == {"FINISHED"}
+
+
+def explained_and_offered(obj):
+    explained = "a UV map of its own" in " ".join(draw(panel("SABI_PT_object"), object=obj).labels)
+    return explained, "shared_tiles" in {name for _, name in draw(panel("SABI_PT_weather")).props}
+
+
+def test_a_uv_map_of_its_own_is_explained_and_another_way_is_offered():
+    """No projection from three sides is needed; whoever wants overlapping faces to weather alike can have that."""
+    folded = wall(bricks(), "Folded", 1.0, 1.0)
+    for loop in folded.data.uv_layers[0].uv:
+        loop.vector = [value + 0.5 for value in loop.vector]  # all sides lie on each other, inside the square
+    apart = plane(tree_material(TREES[0]))
+    try:
+        for obj, unwrapped in ((apart, False), (folded, True)):
+            select(obj)
+            assert not problems.repeats(bpy.context)
+            assert bpy.ops.sabi.weather(effect="rust", size=64) == {"FINISHED"}
+            assert explained_and_offered(obj) == (unwrapped, unwrapped)
+            assert len(obj.data.uv_layers) == 1 + unwrapped
+        assert bpy.ops.sabi.weather(effect="rust", shared_tiles=True) == {"FINISHED"}
+        assert explained_and_offered(folded) == (False, True)
+        bpy.ops.sabi.revert()
+        assert not problems.unwrapped(bpy.context)
+    finally:
+        service.stop()
+    assert panels.OWN_UVS in translations.JAPANESE
 
 
 def test_unwrapping_touches_only_what_lacks_uvs():

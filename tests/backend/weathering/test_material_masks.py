@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Masks of materials in a recipe: where an effect keeps to what the segmenter, or the metallic map, says it belongs on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import segmenters
@@ -68,6 +70,36 @@ def test_the_metallic_map_counts_beside_what_is_seen(networks):
     assert mask[:10].min() == 255
     assert mask[20:, :28].min() > 250
     assert mask[20:, 36:].max() < 5
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_wraps_is_looked_at_across_its_border(networks, axis):
+    """The stand-in sees blocks of 16: of 40 columns the last is half a block, and the other half is the first columns."""
+    albedo = np.zeros((40, 40, 3), np.uint8)
+    albedo[:, :32, 0] = albedo[:, 32:, 1] = 255
+    given = Surface({"albedo": Map(albedo if axis else albedo.swapaxes(0, 1), ColorSpace.SRGB)}, name="tile")
+    masks = {
+        wraps: with_material_masks(replace(given, wrap=wrap), recipe("material:brick"), networks)[
+            "material:brick"
+        ].array
+        for wraps, wrap in ((False, (False, False)), (True, (axis == 0, axis == 1)))
+    }
+    first, last = ({wraps: mask.take(at, axis) for wraps, mask in masks.items()} for at in (0, -1))
+    assert first[False].min() > 250
+    assert last[False].max() < 5
+    assert np.array_equal(first[True], last[True]), "the border shows"
+    assert 120 < first[True].min() < 136
+
+
+def test_masks_of_large_tiles_go_on_past_their_border(networks):
+    """What is seen in cells of several texels is spread over them, across the border too."""
+    albedo = np.zeros((32, 1024, 3), np.uint8)
+    albedo[:, :512, 0] = albedo[:, 512:, 1] = 255
+    given = Surface({"albedo": Map(albedo, ColorSpace.SRGB)}, wrap=(True, True), name="tile")
+    mask = with_material_masks(given, recipe("material:brick"), networks)["material:brick"].array[0, :, 0].astype(int)
+    inside = mask[510:514]
+    assert list(mask[:2][::-1]) + list(mask[-2:][::-1]) == list(inside)
+    assert 5 < inside[1] < 250
 
 
 def test_a_mask_that_is_given_is_kept(tmp_path):

@@ -8,6 +8,8 @@ train     trains from scratch, or goes on from the checkpoint in --out, until th
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
 evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet; with --bases, of how far each
           effect shows on eight clean textures, and their sheet
+Exemplars, which need no network of their own:
+evaluate exemplar  prints one JSON line: halves of photographs as exemplars, compared with the other halves
 The segmenter:
 data      renders the scenes that are not there yet (with bpy), and writes a picture of a batch
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
@@ -33,8 +35,9 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from ..backend.networks.registry import Networks
 from ..backend.protocol.errors import SabiError
-from . import adding, base_sheet, evaluation, export, plate_sheet, sheet, training
+from . import adding, base_sheet, evaluation, exemplar_evaluation, export, plate_sheet, sheet, training
 from .data import photographs, textures
 from .harmonizer import commands as harmonizer_commands
 from .painting import Brush
@@ -77,6 +80,10 @@ def main() -> None:
     train.add_argument("--licence", default="not said", help="of the photographs, for the card: with --add-effect")
     evaluate.add_argument("--patches", type=int, default=512, help="crops a set that the score is taken from")
     evaluate.add_argument("--bases", action="store_true", help="each effect on eight clean textures it has not seen")
+    exemplar = networks["evaluate"].add_parser("exemplar")
+    exemplar.add_argument("--data", help="folder with textures/ and backbone/ (else SABI_DATA, else ../shared/data)")
+    exemplar.add_argument("--patches", type=int, default=256, help="crops a set that a score is taken from")
+    exemplar.add_argument("--count", type=int, default=0, help="textures, spread over all there are (0: all)")
     for command in (evaluate, write):
         command.add_argument("--onnx", type=Path, default=SHIPPED, help="the exported painter")
     args = parser.parse_args()
@@ -88,6 +95,10 @@ def main() -> None:
         return
     if args.network == "shading":
         shading_commands.run(args)
+        return
+    if args.network == "exemplar":
+        folder, shipped = textures.data_folder(args.data), Networks.load(device="cpu")
+        print(json.dumps(exemplar_evaluation.evaluate(shipped, folder, patches=args.patches, count=args.count)))
         return
     args.out.mkdir(parents=True, exist_ok=True)
     if args.command == "export":

@@ -56,6 +56,7 @@ def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPO
     brush = Brush(path)
     made = {effect: list(composites(brush, folder, effect, count)) for effect in effects.TRAINING}
     figures: dict = {"effects": {effect: effect_figures(folder, effect, made[effect], patches) for effect in made}}
+    figures |= over_effects(figures["effects"])
     figures["procedural"] = sorted(effects.PROCEDURAL)
     everything = [m for part in made.values() for m in part]
     figures["spearman"] = spearman(everything)
@@ -69,6 +70,15 @@ def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPO
         ceiling.network_gflop(path, ceiling.random_inputs(brush.card, 1024)) / 1024**2 * 1e6, 1
     )
     return figures
+
+
+def over_effects(figures: dict[str, dict]) -> dict:
+    """The median and the worst score, and the lowest `copy_ratio`, of the figures of several effects."""
+    scores = [effect["score"] for effect in figures.values()]
+    return {
+        "score": {"median": round(float(np.median(scores)), 4), "worst": max(scores)},
+        "copy_ratio": min(effect["copy_ratio"] for effect in figures.values()),
+    }
 
 
 def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[Made]:

@@ -96,7 +96,7 @@ DEFAULT_EXPOSURE: dict[Effect | TaughtEffect, Exposure] = {
     Effect.RUST: Exposure(edges=0.7, cavities=0.7, drips=0.8, ground=0.15, noise=0.5),
     Effect.PEELING_PAINT: Exposure(edges=1.0, up=0.2, drips=0.2, noise=0.6),
     Effect.MOSS: Exposure(cavities=0.6, up=0.9, ground=0.6, drips=0.2, noise=0.4),
-    Effect.DIRT: Exposure(cavities=0.9, up=0.5, ground=0.5, drips=0.4, noise=0.3),
+    Effect.DIRT: Exposure(cavities=0.9, up=0.8, ground=0.5, drips=0.4, noise=0.6, contrast=1.5),
     Effect.SCRATCHES: Exposure(edges=1.2, up=0.1, noise=0.6),
     Effect.PATINA: Exposure(cavities=0.6, up=0.3, drips=0.8, noise=0.5),
     Effect.PITTING: Exposure(cavities=0.4, up=0.2, ground=0.4, noise=0.8),

@@ -28,8 +28,10 @@ POINTS = 70_000  # of the surface that runs are followed from, about
 RUN_LENGTH = 8.0  # features after which 1/e of what runs is left
 CREEP = 1.0  # features that weathering creeps from edges and crevices
 CREEP_SHARE = 0.6  # how strongly
-PATCH = 6.0  # features across the largest patches of noise
-NOISE_GAIN = 0.2  # what a weight of 1 makes of noise of unit variance
+PATCH = 20.0  # features across the largest patches of noise: clusters of patches of clusters, down to a few features
+PATCH_OCTAVES = 4
+PATCH_FALL = 0.75  # strength of each octave of it over the one before
+NOISE_GAIN = 0.35  # what a weight of 1 makes of noise of unit variance
 SPLASH = 0.35  # of the object's height is near the ground, but at most
 SPLASH_METRES = 0.6
 SPLASH_CELLS = 50  # or as many cells of the grid, on objects so large that the metres would not show
@@ -185,14 +187,18 @@ class Survey:
         return _normals(self.grid)
 
     def patches(self, layer: Layer) -> np.ndarray:
-        """Noise of unit variance [h, w] in patches of several features: on the object, or on its texels where it has no place."""
+        """Noise of unit variance [h, w] in patches of many sizes: on the object, or on its texels where it has no place."""
         spacing = PATCH * layer.feature_size
         if self.grid.position is None:
-            period = tuple(n if wraps else 0 for n, wraps in zip(self.surface.size, self.surface.wrap, strict=True))
-            texels = max(spacing * self.surface.texels_per_metre, 8 * self.grid.stride)
-            return noise.texel_octaves(self.grid.rows, self.grid.columns, texels, layer.seed, "exposure", period=period)  # type: ignore[arg-type]
+            high, wide = (n if wraps else 0 for n, wraps in zip(self.surface.size, self.surface.wrap, strict=True))
+            texels = max(spacing * self.surface.texels_per_metre, 16 * self.grid.stride)
+            rows, columns = self.grid.rows, self.grid.columns
+            return noise.texel_octaves(
+                rows, columns, texels, layer.seed, "exposure", PATCH_OCTAVES, (high, wide), PATCH_FALL
+            )
         grid, points, _ = self._points
-        return self._on_grid(noise.octaves(points, max(spacing, 10 * grid.spacing), layer.seed, "exposure"))
+        coarsest = max(spacing, 20 * grid.spacing)
+        return self._on_grid(noise.octaves(points, coarsest, layer.seed, "exposure", PATCH_OCTAVES, PATCH_FALL))
 
     def _weights(self, layer: Layer) -> tuple[dict[str, float], tuple[str, ...]]:
         """The weights whose maps there are, raised to the sum of all, at most 1 each; and what is said of those dropped.

@@ -115,13 +115,15 @@ def texel_noise(
     return across[r0] * row_low[:, None, None] + across[r1] * row_high[:, None, None]
 
 
-def octaves(position: np.ndarray, spacing: float, seed: int, stream: str, count: int = 3) -> np.ndarray:
-    """Fractal noise [...] of unit variance: `count` octaves, the coarsest `spacing` metres, each half as strong as the last."""
+def octaves(
+    position: np.ndarray, spacing: float, seed: int, stream: str, count: int = 3, fall: float = 0.5
+) -> np.ndarray:
+    """Fractal noise [...] of unit variance: `count` octaves, the coarsest `spacing` metres, each `fall` as strong as the last."""
     total = np.zeros(position.shape[:-1], np.float32)
     for octave in range(count):
         noise = lattice_noise(position, spacing / 2**octave, seed, f"{stream} {octave}")
-        total += noise[..., 0] * np.float32(0.5**octave)
-    return total * np.float32(sum(0.25**octave for octave in range(count)) ** -0.5)
+        total += noise[..., 0] * np.float32(fall**octave)
+    return total * _to_unit_variance(count, fall)
 
 
 def texel_octaves(
@@ -132,13 +134,18 @@ def texel_octaves(
     stream: str,
     count: int = 3,
     period: tuple[int, int] | None = None,
+    fall: float = 0.5,
 ) -> np.ndarray:
     """`octaves` on the texel lattice: [len(rows), len(columns)], spacing in texels."""
     total = np.zeros((len(rows), len(columns)), np.float32)
     for octave in range(count):
         noise = texel_noise(rows, columns, spacing / 2**octave, seed, f"{stream} {octave}", period=period)
-        total += noise[..., 0] * np.float32(0.5**octave)
-    return total * np.float32(sum(0.25**octave for octave in range(count)) ** -0.5)
+        total += noise[..., 0] * np.float32(fall**octave)
+    return total * _to_unit_variance(count, fall)
+
+
+def _to_unit_variance(count: int, fall: float) -> np.float32:
+    return np.float32(sum(fall ** (2 * octave) for octave in range(count)) ** -0.5)
 
 
 def generator(seed: int, stream: str) -> np.random.Generator:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import Cancelled
 from sabi.backend.protocol.painted import PaintedLayer
-from sabi.backend.protocol.recipe import Effect, Exposure, Frame, Layer, Recipe
+from sabi.backend.protocol.recipe import Effect, Exposure, Frame, Layer, Recipe, load_preset
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from sabi.backend.weathering.composite import MATERIAL, coverage_map
 from sabi.backend.weathering.origin import rolled
@@ -198,6 +198,19 @@ class TestAgeIsMonotone:
         assert before.mean() > 0.1  # cracks never cover all
 
 
+class TestDirt:
+    def test_is_thick_on_what_looks_up_and_leaves_the_base_visible(self, networks):
+        """Of the oldest dust: much on the top of a box, little on its walls, and nowhere all."""
+        surface = surfaces.box(256, extent=(0.3,) * 3)
+        recipe = load_preset("dust_and_dirt").at_age(1.0)
+        now = coverage(surface, recipe, weather(surface, recipe, networks=networks).layers)
+        up = surface["world_normal"].floats()[..., 2]
+        top, walls = now[up > 0.9], now[inside(surface) & (np.abs(up) < 0.1)]
+        assert top.mean() > 0.5
+        assert walls.mean() < 0.6 * top.mean()
+        assert now[inside(surface)].max() <= 0.95
+
+
 class TestNoSeams:
     @pytest.mark.parametrize("seed", [1, 2, 3])
     def test_coverage_goes_on_over_the_seams_of_a_turned_box(self, networks, seed):
@@ -287,6 +300,26 @@ class TestPhysicalScale:
         gap = np.abs(small.surface["albedo"].floats() - reduced_by(4, large.surface["albedo"].floats()))
         assert within.mean() > 0.2
         assert gap[within].mean() <= 4 / 255
+
+    def test_a_preset_is_one_picture_at_three_resolutions(self, networks):
+        """Three layers, each on what the ones below it gave."""
+        recipe, sides = load_preset("old_painted_steel").at_age(0.6), (256, 512, 1024)
+        made = [surfaces.box(side, margin=side / 64, extent=(0.2,) * 3) for side in sides]
+        within = [
+            reduced_by(side // 256, inside(one)[..., None])[..., 0] == 1 for side, one in zip(sides, made, strict=True)
+        ]
+        results = [weather(one, recipe, networks=networks).surface for one in made]
+        both, gaps = np.all(within, axis=0), {}
+        for name in ("albedo", "roughness", "metallic"):
+            small, *larger = (
+                reduced_by(side // 256, result[name].floats()) for side, result in zip(sides, results, strict=True)
+            )
+            gaps[name] = [float(255 * np.abs(values - small)[both].mean()) for values in larger]
+        assert max(gaps["albedo"]) <= 4
+        assert max(gaps["metallic"]) <= 4
+        assert max(gaps["roughness"]) <= 6.5  # 5.5 measured: further apart than the others
+        changed = np.abs(results[0]["albedo"].floats() - made[0]["albedo"].floats())
+        assert changed[inside(made[0])].mean() > 0.05  # it is weathered
 
     def test_features_follow_the_size_asked_for(self, networks):
         """A canvas of half as many texels to the metre: features twice as large."""

@@ -38,6 +38,12 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         0.05,
         None,
     ),
+    "resolutions_differ_levels": (
+        "albedo at 2048 and 4096 reduced to 1024 against 1024, one recipe on one object, mean difference in 1/255",
+        "<=",
+        4.0,
+        None,
+    ),
     "transfer_over_copy": (
         "sending and receiving 268 MB over numpy copying them once",
         "<=",

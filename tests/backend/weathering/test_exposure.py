@@ -281,6 +281,18 @@ def test_a_bare_texture_weathers_in_patches_that_tile() -> None:
     assert np.abs(values[:, 0] - values[:, -1]).max() <= inner
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_patches_come_in_clusters_of_many_sizes(seed: int) -> None:
+    """Sixteen features away the surface weathers otherwise, and two features away a little."""
+    albedo = Map(np.full((512, 512, 3), 128, np.uint8))
+    surface = Surface({"albedo": albedo}, texels_per_metre=512)
+    values = survey(surface, Frame()).exposure(Layer(Effect.RUST, feature_size=8 / 512, seed=seed)).window()
+    means = values.reshape(4, 128, 4, 128).mean(axis=(1, 3))
+    assert means.std() > 0.55 * values.std()
+    fine = values - ndimage.gaussian_filter(values, 16, mode="nearest")
+    assert fine.std() > 0.15 * values.std()
+
+
 def test_nan_in_maps_stays_out() -> None:
     surface = box(128)
     maps = {}

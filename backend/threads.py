@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from os import cpu_count
-from threading import Thread
 from typing import TypeVar
 
 _POOL = ThreadPoolExecutor(min(4, cpu_count() or 1), thread_name_prefix="sabi-numpy")
+_BESIDE = ThreadPoolExecutor(max(1, (cpu_count() or 1) - 1), thread_name_prefix="sabi-meanwhile")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -20,14 +20,6 @@ def parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
 
 
 def meanwhile(function: Callable[..., _R], *arguments: object) -> Future[_R]:
-    """Begin `function(*arguments)` beside what comes next, in a thread of its own."""
-    future: Future[_R] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:  # belongs to whoever asks for the result
-            future.set_exception(error)
-
-    Thread(target=run, name="sabi-meanwhile", daemon=True).start()
-    return future
+    """Begin `function(*arguments)` beside what comes next; on two cores one after another, so that no more than two threads
+    want the interpreter. `function` must not wait for another of these: it might wait for ever."""
+    return _BESIDE.submit(function, *arguments)

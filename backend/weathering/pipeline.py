@@ -289,17 +289,27 @@ def _ground(surface: Surface, recipe: Recipe, card: Card, run: Run) -> _Ground:
         for mask in layer.stack:
             if not mask.layer:
                 surface[mask.mask]
-    exposures = meanwhile(_exposures, surface, recipe, run)
+    lie = meanwhile(_lie, surface, recipe, card, run)
+    fields = _exposures(surface, recipe, run)
+    grid, found, plans, seams = lie.result()
+    gravity = geometry.gravity_at_rest(surface, recipe.frame)
+    down, density = _down(grid, gravity), _density(grid, found)
+    if seams is not None:
+        fields = [field.across(seams) for field in fields]
+    return _Ground(fields, looks, grid, plans, down, gravity, density, seams)
+
+
+def _lie(
+    surface: Surface, recipe: Recipe, card: Card, run: Run
+) -> tuple[Grid, np.ndarray | None, list[Scales], Seams | None]:
+    """How a surface lies in its map: its grid, the densities there, the plan of each layer, and the seams."""
     grid = reduced(surface, COARSE)
     found = densities(surface, grid)
     plans = [scales(surface, grid, found, layer, card) for layer in recipe.layers]
     if run.cancelled():
         raise Cancelled()
     seams = _seams(grid, min(canvas.octave for plan in plans for canvas in plan.canvases), run.allocate)
-    gravity = geometry.gravity_at_rest(surface, recipe.frame)
-    down, density = _down(grid, gravity), _density(grid, found)
-    fields = exposures.result() if seams is None else [field.across(seams) for field in exposures.result()]
-    return _Ground(fields, looks, grid, plans, down, gravity, density, seams)
+    return grid, found, plans, seams
 
 
 def _exposures(surface: Surface, recipe: Recipe, run: Run) -> list[ExposureField]:

@@ -46,7 +46,7 @@ def test_weathering(
         weather(surface, recipe(surface), networks=networks)
         shares.append((time.perf_counter() - start) / sum(inside) - 1)
 
-    benchmark.pedantic(once, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(once, rounds=9, warmup_rounds=1)
     benchmark.extra_info["figures"] = {"not_network_over_network": sorted(shares)[len(shares) // 2]}
 
 

@@ -7,8 +7,9 @@ import bpy
 import numpy as np
 
 from ..backend.protocol.errors import BadFile
-from ..backend.protocol.photograph import Still, photograph
+from ..backend.protocol.photograph import photograph
 from ..backend.protocol.recipe import Recipe
+from ..backend.protocol.still import Still
 from ..backend.protocol.surface import ColorSpace, Map, Surface
 from . import images, work
 from .degree_marks import show

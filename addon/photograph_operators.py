@@ -9,8 +9,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..backend.protocol.errors import BadFile
-from ..backend.protocol.photograph import WIDTH, Down, Still
-from . import masks, work
+from ..backend.protocol.still import WIDTH, Down, Still
+from . import work
 from .operators import _WithRecipe, _Working, reporting
 from .properties import DOWNS
 
@@ -60,6 +60,7 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from . import masks
         from .photograph import weather_photograph
 
         found = _image(self.image) or getattr(context.space_data, "image", None)

@@ -26,7 +26,7 @@ from ..backend.protocol.errors import BadRecipe
 from ..backend.protocol.exemplar import WIDTH, Exemplar
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
 from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
-from ..backend.protocol.photograph import WIDTH as PHOTOGRAPH_WIDTH
+from ..backend.protocol.still import WIDTH as PHOTOGRAPH_WIDTH
 from . import exemplar_text, live, mask_kinds, presets, styles
 from .effects import KNOWN, in_words
 from .export_settings import SABI_PG_export
@@ -35,7 +35,7 @@ from .on_object import CHANNEL_SOCKETS
 FIRST_PRESET = "old_painted_steel"  # what a scene begins with
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
 SIZES += [(str(2**n), f"{2**n}", f"{2**n} x {2**n} texels") for n in range(9, 14)]
-DOWNS = [  # named as protocol.photograph.Down
+DOWNS = [  # named as protocol.still.Down
     ("BOTTOM", "Bottom", "To the picture's lower border"),
     ("TOP", "Top", "To its upper border"),
     ("LEFT", "Left", "To its left"),

@@ -29,9 +29,9 @@ from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.file_names import Named, has_token
 from .protocol.map_files import MapExport
 from .protocol.painted import PaintedLayer
-from .protocol.photograph import Down, Still
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.rules import Rules
+from .protocol.still import Down, Still
 from .protocol.surface import CHANNELS, Map, Surface
 from .protocol.whole import WholeFiles
 from .weathering.material_masks import material_masks

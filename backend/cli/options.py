@@ -14,7 +14,6 @@ from ..protocol.errors import BadFile, BadRecipe
 from ..protocol.file_names import DEFAULT_PATTERN
 from ..protocol.map_files import FileFormat, MapExport, format_named, layout_named
 from ..protocol.materials import Material
-from ..protocol.photograph import Down
 from ..protocol.recipe import (
     Effect,
     Exposure,
@@ -26,6 +25,7 @@ from ..protocol.recipe import (
     preset_names,
     recipe_from_dict,
 )
+from ..protocol.still import Down
 
 LOOK, RESULT, RUNNING, READING = "The look", "The result", "Where it runs", "Reading the input"
 PHOTOGRAPH = "A photograph"

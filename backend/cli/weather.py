@@ -12,7 +12,7 @@ import typer
 from ..items import Engine, Photographed, weather_item
 from ..protocol.errors import BadRecipe, Cancelled, SabiError
 from ..protocol.materials import Material
-from ..protocol.photograph import Down, Still
+from ..protocol.still import Down, Still
 from . import options as o
 from .asked import Asked, asking
 from .report import print_json, progress_bar, say, show_error, show_warning

@@ -15,7 +15,8 @@ import numpy as np
 import OpenImageIO
 
 from ..protocol.errors import BadFile, BadSurface
-from ..protocol.photograph import Still, photograph
+from ..protocol.photograph import photograph
+from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Surface
 from ..protocol.whole import WholeFiles
 from ..weathering.photograph import STAGES

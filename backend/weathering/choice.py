@@ -10,7 +10,7 @@ import numpy as np
 from ..networks.registry import Networks
 from ..photographed.degree import Grid, bands_of
 from ..protocol.errors import BadSurface
-from ..protocol.photograph import Still
+from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Surface
 from .colour import to_srgb
 from .segment import LEVELS, Segments, segment

@@ -20,8 +20,8 @@ from ..networks.registry import Networks
 from ..protocol.errors import BadSurface, NetworkError
 from ..protocol.mask_names import MASK
 from ..protocol.painted import PaintedLayer
-from ..protocol.photograph import Still
 from ..protocol.recipe import Recipe
+from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from . import pictured
 from .choice import Choice, choose

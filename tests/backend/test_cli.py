@@ -151,13 +151,13 @@ def test_weather_a_frame(tmp_path, layout):
 
 
 @pytest.mark.parametrize("command", ["weather", "timelapse"])
-def test_a_frame_of_a_scene_in_centimetres_is_as_one_in_metres(tmp_path, command):
-    """Its positions are a hundred times as many units; what is not told so has weathering of a hundredth of the size."""
+def test_a_frame_of_a_scene_in_other_units_is_as_one_in_metres(tmp_path, command):
+    """Units of 1/128 m, by which nothing is rounded; what is not told so has weathering of a hundredth of the size."""
     passes = Scene().passes()
     write_frame_4(tmp_path / "metres.exr", passes)
-    write_frame_4(tmp_path / "centimetres.exr", {**passes, "Position": passes["Position"] * np.float32(100)})
+    write_frame_4(tmp_path / "units.exr", {**passes, "Position": passes["Position"] * np.float32(128)})
     found = []
-    for name, unit in (("metres", "1"), ("centimetres", "0.01"), ("centimetres", "1")):
+    for name, unit in (("metres", "1"), ("units", "0.0078125"), ("units", "1")):
         look, out = ["--unit", unit, "--size", "0.2"], tmp_path / f"{name}_{unit}"
         if command == "timelapse":
             sabi("timelapse", f"{name}.exr", *look, "--from", "0.8", "--frames", "1", "--out", out, cwd=tmp_path)
@@ -165,8 +165,8 @@ def test_a_frame_of_a_scene_in_centimetres_is_as_one_in_metres(tmp_path, command
             continue
         sabi("weather", f"{name}.exr", *look, "--age", "0.8", "--out", out, cwd=tmp_path)
         found.append(read_frame(out / f"{name}_weathered.exr").surface["combined"].floats())
-    wrong = [np.abs(found[0] - other).mean() for other in found[1:]]
-    assert wrong[0] < 0.05 * wrong[1]
+    assert np.array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).mean() > 0.01
 
 
 def test_a_recipe_made_with_another_network_says_so_and_offers_the_successor(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import images, work
 from bl_ext.user_default.sabi.addon.properties import DOWNS
-from bl_ext.user_default.sabi.backend.protocol.photograph import WIDTH, Down
+from bl_ext.user_default.sabi.backend.protocol.still import WIDTH, Down
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 
 
@@ -87,8 +87,8 @@ def test_what_cannot_be_done_is_said():
 
 def test_cancelled_it_leaves_nothing():
     from bl_ext.user_default.sabi.addon.photograph import weather_photograph
-    from bl_ext.user_default.sabi.backend.protocol.photograph import Still
     from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
+    from bl_ext.user_default.sabi.backend.protocol.still import Still
 
     image = picture()
     before = set(bpy.data.images)

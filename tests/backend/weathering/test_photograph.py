@@ -11,8 +11,9 @@ import shadings
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import BadRecipe, BadSurface, NetworkError
 from sabi.backend.protocol.materials import Material
-from sabi.backend.protocol.photograph import Down, Still, photograph
+from sabi.backend.protocol.photograph import photograph
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.still import Down, Still
 from sabi.backend.protocol.surface import ColorSpace, Map
 from sabi.backend.weathering import lit
 from sabi.backend.weathering.colour import decode, store, to_srgb

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import atexit
 import os
+from functools import cache
+from types import SimpleNamespace
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
@@ -60,8 +62,16 @@ class SABI_AP_preferences(bpy.types.AddonPreferences):
         draw_preferences(self, self.layout)
 
 
-def preferences() -> SABI_AP_preferences:
-    return bpy.context.preferences.addons[EXTENSION].preferences
+def preferences() -> SABI_AP_preferences | SimpleNamespace:
+    """Those of the user; the defaults where there are none, as when the extension was enabled for this run alone (`--addons`)."""
+    found = bpy.context.preferences.addons.get(EXTENSION)
+    return found.preferences if found else _for_this_run()
+
+
+@cache
+def _for_this_run() -> SimpleNamespace:
+    properties = SABI_AP_preferences.bl_rna.properties
+    return SimpleNamespace(**{name: properties[name].default for name in SABI_AP_preferences.__annotations__})
 
 
 def service_settings() -> ServiceSettings:

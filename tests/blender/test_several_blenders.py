@@ -13,7 +13,7 @@ pytestmark = pytest.mark.blender
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 3
 
-# What `blender --factory-startup -b --python-expr ...` does of its own: no preferences are read, and extensions are enabled by name.
+# As `blender --factory-startup --addons NAME` does: no preferences are read, and none are made for the extension.
 WEATHER = """
 import hashlib, json, sys
 import bpy, addon_utils

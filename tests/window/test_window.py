@@ -37,7 +37,11 @@ def session(request):
     subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
     (archive,) = out.glob("*.zip")
     wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 2048}
-    environment = os.environ | {"SUITE": suite, "BIND": str(ROOT), "BLENDER_USER_RESOURCES": str(out / "user")}
+    environment = (
+        {"SECONDS_LIMIT": "1800"}
+        | os.environ
+        | {"SUITE": suite, "BIND": str(ROOT), "BLENDER_USER_RESOURCES": str(out / "user")}
+    )
     drive = ["--python-exit-code", "1", "--python", str(ROOT / "tests" / "window" / "drive.py"), "--", json.dumps(wish)]
     run = subprocess.run(
         [str(ROOT / "tools" / "real-blender.sh"), "window", *drive],

@@ -304,9 +304,17 @@ def check(obj: bpy.types.Object) -> None:
     """Raises SceneError or BadFile, with the reason, for an object that cannot be captured."""
     if obj.type != "MESH":
         raise SceneError(f"'{obj.name}' is not a mesh.", "Convert it: Object > Convert > Mesh.")
-    if obj.library is not None or obj.data.library is not None:
+    if obj.library is not None:
         raise SceneError(
             f"'{obj.name}' is linked from another file.", "Make it local: Object > Relations > Make Local > All."
+        )
+    if obj.data.library is not None:
+        what = f"The mesh of '{obj.name}'"
+        if obj.override_library is not None:
+            what = f"'{obj.name}' is a library override, and its mesh"
+        raise SceneError(
+            f"{what} is linked from another file.",
+            "Make the mesh local too: Object > Relations > Make Local > Selected Objects and Data.",
         )
     if obj.hide_render:
         raise SceneError(f"'{obj.name}' is hidden from renders.", "Enable its camera icon in the Outliner.")

@@ -39,6 +39,7 @@ def in_words(name: str) -> str:
 EFFECTS = [(effect.value, in_words(effect.value), _SAID.get(effect.value, "")) for effect in Effect]
 TAUGHT, UNPAINTED = "What the painter in use was taught", "The painter in use does not paint this effect"
 KNOWN = frozenset(identifier for identifier, _, _ in EFFECTS)
+SEGMENTER = "segmenter_1"  # the network without which materials cannot be told apart
 _TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
 _shipped: dict[Path, Mapping[str, tuple[str, ...]]] = {}
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
@@ -70,6 +71,15 @@ def styles(effect: str, health: Mapping[str, Any] | None = None) -> tuple[str, .
     Empty where the painter does not paint the effect, or cannot be read. Reads a file at its first call, and asks nobody.
     """
     return tuple(_painted(health).get(effect, ()))
+
+
+def segments(health: Mapping[str, Any] | None = None) -> bool:
+    """Whether materials can be told apart: by the backend that `health` speaks of, else by the networks that ship with Sabi."""
+    if health:
+        return any(
+            n.get("card", {}).get("name") == SEGMENTER for n in health.get("networks", ()) if isinstance(n, Mapping)
+        )
+    return (Path(os.environ.get("SABI_NETWORKS") or NETWORKS) / f"{SEGMENTER}.onnx").is_file()
 
 
 def _painted(health: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from . import images, mask_wiring, material, on_object, units
 
 @dataclass(frozen=True)
 class Shown:
-    """What an object shows: the recipe, and its images by `1 thin` and so on, known by their session's number.
+    """What an object shows: the recipe, and its images by `1 thin` and so on, tiled or not, known by their session's number.
 
     Of the modules of a kit also what each has for itself: object -> its exposures, both by their session's numbers.
     """
@@ -33,7 +33,7 @@ class Shown:
 
     @staticmethod
     def of(obj: bpy.types.Object) -> Shown | None:
-        """None where that cannot be told: it is not weathered, or by an older Sabi, or in tiles, or a module of several kits."""
+        """None where that cannot be told: it is not weathered, or by an older Sabi, or a module of several kits."""
         applied = on_object.weathered(obj)
         if applied is None:
             return None
@@ -42,7 +42,7 @@ class Shown:
         for one in together(obj):
             for tree in trees(one):
                 nodes = on_object.painted_nodes(tree)
-                whole = all(node.image is not None and node.image.source != "TILED" for node in nodes.values())
+                whole = all(node.image is not None for node in nodes.values())
                 if not whole or len(nodes) != len(CHANNELS) * len(applied.layers):
                     return None
                 shown = {mark: node.image.session_uid for mark, node in nodes.items()}

@@ -32,19 +32,19 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
     anything is rendered.
     """
-    masked = masks.without(recipe) != recipe
+    bare = masks.without(recipe, masks.OF_OBJECTS)
     target = _target(filepath) if filepath else None
     scene_name = context.scene.name
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     try:
         render = FrameRender(context, folder / "frame.exr")
         passes = yield from share(_rendering(render), 0.0, RENDER_SHARE)
-        frame = yield from share(_weathering(passes, replace_mode(masks.without(recipe))), RENDER_SHARE, 1.0)
+        frame = yield from share(_weathering(passes, replace_mode(bare)), RENDER_SHARE, 1.0)
         if target is not None:
             _copy_whole(frame.path, target)
         image = _load(frame, scene_name)
         work.undo_step("Weather Frame")
-        unmasked = ("Masks lie on objects: the frame was weathered without them.",) if masked else ()
+        unmasked = ("Masks lie on objects: the frame was weathered without them.",) if bare != recipe else ()
         warnings = (*passes.warnings, *frame.warnings, *unmasked)
         return work.Outcome(f"Weathered the view of {scene_name}: {image.name}", warnings)
     finally:

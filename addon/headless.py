@@ -2,7 +2,7 @@
 """Weathers a model without a window, through the extension's own operators: what `sabi weather model.gltf` runs.
 
     python -m sabi.addon.headless MODEL --recipe FILE --out FOLDER [--texels N] [--object NAME]
-        [--normals auto|opengl|directx] [--maps LAYOUT --format FORMAT --bits N --name PATTERN]
+        [--shared-tiles] [--normals auto|opengl|directx] [--maps LAYOUT --format FORMAT --bits N --name PATTERN]
     python -m sabi.addon.headless MODEL --rules FILE --out FOLDER    what rules give to which of its objects and materials
     python -m sabi.addon.headless MODEL --rules FILE --list          that alone, without weathering
     python -m sabi.addon.headless MODEL --rules FILE --picture FILE  and a small picture of how it would look
@@ -142,7 +142,7 @@ def weather(
     painted = [part.obj for part in planned if part.painted]
     _select(bpy, painted)
     turned = _turn_normals(bpy, given.normals)
-    warnings = [*turned, *paint(bpy, planned, given.texels)]
+    warnings = [*turned, *paint(bpy, planned, given.texels, given.shared_tiles)]
     applied = [addon("on_object").weathered(obj) for obj in dict.fromkeys(painted)]
     trees = [addon("on_object").group_node(made).node_tree for a in applied if a for made in a.materials]
     recipes = [json.loads(tree[addon("on_object").RECIPE]) for tree in trees]
@@ -165,8 +165,11 @@ def weather(
     return {"files": files, "warnings": list(dict.fromkeys(warnings)), "networks": networks, "objects": listed}
 
 
-def paint(bpy: ModuleType, planned: Sequence[Part], texels: int) -> list[str]:
-    """Weathers what rules take, by as few calls of the operator as can be; returns the warnings. Raises SabiError's children."""
+def paint(bpy: ModuleType, planned: Sequence[Part], texels: int, shared_tiles: bool = False) -> list[str]:
+    """Weathers what rules take, by as few calls of the operator as can be; returns the warnings. Raises SabiError's children.
+
+    With `shared_tiles` objects that repeat a tile are modules of kits, and all else is weathered as ever.
+    """
     calls: dict[tuple[int, str], list] = {}  # (rule, pattern of materials) -> objects
     rules = {part.rule.number: part.rule for part in planned if part.painted}
     for obj in dict.fromkeys(part.obj for part in planned):
@@ -177,17 +180,22 @@ def paint(bpy: ModuleType, planned: Sequence[Part], texels: int) -> list[str]:
                 calls.setdefault((part.rule.number, "" if same else escape(part.material)), []).append(obj)
     warnings: list[str] = []
     for (number, pattern), objects in calls.items():
-        _select(bpy, objects)
         recipe = rules[number].recipe.to_json()
-        operate(bpy.ops.sabi.weather, recipe_json=recipe, size=texels, materials=pattern)
-        warnings += addon("work").current().outcome.warnings
+        modules = addon("kit_choice").modules(objects, pattern) if shared_tiles else []
+        rest = [obj for obj in objects if obj not in modules]
+        for some, shared in ((modules, True), (rest, False)):
+            if some:
+                how = {"shared_tiles": shared} if shared_tiles else {}  # else the file's own choice
+                _select(bpy, some)
+                operate(bpy.ops.sabi.weather, recipe_json=recipe, size=texels, materials=pattern, **how)
+                warnings += addon("work").current().outcome.warnings
     return warnings
 
 
 def picture(bpy: ModuleType, given: argparse.Namespace, planned: Sequence[Part]) -> dict[str, object]:
     """Renders how it would look, small, and keeps nothing else of it."""
     texels = given.texels or PICTURE_TEXELS
-    warnings = paint(bpy, planned, texels)
+    warnings = paint(bpy, planned, texels, given.shared_tiles)
     scene = bpy.context.scene
     stage = addon("demo.stage")
     for obj in [obj for obj in scene.objects if obj.type == "LIGHT"]:
@@ -373,6 +381,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--texels", type=int, default=0, help="texels a side of the maps; 0 chooses")
     parser.add_argument(
         "--object", action="append", default=[], help="a mesh object to weather; may be given again; default all"
+    )
+    parser.add_argument(
+        "--shared-tiles", action="store_true", help="paint what repeats once, as a tile for all objects"
     )
     parser.add_argument("--normals", choices=("auto", "opengl", "directx"), default="auto", help="what normal maps are")
     parser.add_argument(

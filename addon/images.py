@@ -267,6 +267,19 @@ def pack(image: bpy.types.Image) -> None:
     image.filepath_raw = ""
 
 
+def pack_again(image: bpy.types.Image) -> None:
+    """Keeps what was painted on a packed image inside the .blend. Tiles are told apart by their paths there: they need some."""
+    if image.source != "TILED":
+        image.pack()
+        return
+    before = image.filepath_raw
+    for tile in image.tiles:
+        tuple(tile.size)  # is read: packing would forget a tile that was not
+    image.filepath_raw = f"//{bpy.path.clean_name(image.name)}.{UDIM}.png"
+    image.pack()
+    image.filepath_raw = before
+
+
 def save_beside(image: bpy.types.Image, folder: str = "//sabi") -> Path:
     """Copies a loaded image's file into a folder beside the .blend, under a name that is free, and points the image at it.
 

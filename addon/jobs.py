@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from ..backend.protocol.client import Client, JobResult
 from ..backend.protocol.errors import BackendGone, BadFile, BadMessage, Cancelled, DiskFull, SabiError, is_disk_full
+from ..backend.protocol.mask_names import MATERIAL
 from ..backend.protocol.painted import CHANNELS, PACKED_EXPOSURES
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Map, Surface
@@ -44,6 +45,7 @@ class PaintedFiles:
     layers: tuple[dict[str, Path], ...]
     recipe: Recipe  # with the networks it was made with
     warnings: tuple[str, ...]
+    masks: Mapping[str, Map] = field(default_factory=dict)  # of materials, as the backend found them
 
 
 class Job(Generic[Answer]):
@@ -204,7 +206,9 @@ class PaintJob(_SurfaceJob[PaintedFiles]):
 
     def _kept(self, result: JobResult) -> PaintedFiles:
         layers = tuple(self._keep(index, result.pngs) for index in range(len(self._recipe.layers)))
-        return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings)
+        maps = result.surface.maps.items()  # views of the whole message, which shall not stay
+        found = {name: replace(map_, array=map_.array.copy()) for name, map_ in maps if name.startswith(MATERIAL)}
+        return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings, found)
 
     def _keep(self, index: int, pngs: Mapping[str, memoryview]) -> dict[str, Path]:
         ending = ".<UDIM>" if self._tiles else ""

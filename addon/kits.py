@@ -21,7 +21,6 @@ from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Exposure, Frame, Layer, Recipe
 from ..backend.protocol.surface import ColorSpace, Surface
 from . import (
-    capture,
     freshness,
     images,
     mask_wiring,
@@ -41,6 +40,7 @@ from .growth_nodes import Module, PaintedImages
 from .jobs import ExposureJob, PaintedFiles
 from .kept import Kept
 from .kit_capture import ShapeCapture, TileCapture
+from .kit_choice import worn_tiles
 from .preferences import service, service_settings
 from .progress import Progress
 from .weathering import (
@@ -96,11 +96,16 @@ def weather_kit(
 ) -> work.Steps:
     """Steps that weather these objects as modules of kits, one painting for each material, in one undo step.
 
-    As weather_objects in everything else. Raises SceneError, where it is the only one, for a material that does not repeat.
+    As weather_objects in everything else. Raises SceneError, where it is the only one, for a material that does not repeat, and
+    for masks of materials: modules find their masks in UV maps of their own, a tile its materials in its own.
     """
     yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
     masks.packed(recipe)
+    if masks.seen(recipe):
+        raise SceneError(
+            "Shared tiles have no masks of materials.", "Weather without Shared Tiles, or choose other masks."
+        )
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     failed: list[SabiError] = []
     shapes: list[_Shape] = []
@@ -153,13 +158,7 @@ def _worn(
     targets = []
     for obj in objects:
         try:
-            capture.check(obj)
-            slots = material.named_slots(obj, material.used_slots(obj), pattern)
-            if not slots:
-                raise SceneError(f"No material of '{obj.name}' is called '{pattern}'.", "Choose another pattern.")
-            found = {material.original_of(obj.material_slots[slot].material) for slot in slots}
-            for made in found:
-                tile.check(made, uvs.render_uv(obj.data))
+            found = worn_tiles(obj, pattern)
         except SabiError as error:
             failed.append(error)
             continue

@@ -9,11 +9,15 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from ..backend.protocol.belongs_on import BELONGS_ON
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, Combine, Mask
+from ..backend.protocol.materials import Material
 from ..backend.protocol.opacity import MAX_POINTS, Curve
-from . import live, mask_kinds
+from ..backend.protocol.recipe import effect_named
+from . import effects, live, mask_kinds
 from .capture_settings import LARGEST
 from .operators import reporting
+from .preferences import service
 from .properties import fill_curve, fill_mask, plain
 
 
@@ -95,6 +99,9 @@ class SABI_OT_mask_add(_WithRoom, bpy.types.Operator):
             fill_mask(made, given)
         else:
             made.kind, made.combine = self.kind, self.combine
+            if self.kind == "MATERIAL" and effects.segments(service.health):
+                belongs = BELONGS_ON.get(effect_named(layer.effect), (Material.METAL,))
+                made.source = mask_kinds.of_materials([material.value for material in belongs])
             made.number = context.scene.sabi.active_layer if self.kind in mask_kinds.OF_LAYERS else 0
         layer.active_mask = len(layer.masks) - 1
         return {"FINISHED"}

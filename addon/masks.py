@@ -23,6 +23,7 @@ from .progress import Progress
 
 IMAGES = 4  # that masks may take: with twelve of four layers and an artist's own four, EEVEE has samplers for all
 PACKED = 3  # masks in one image of Sabi's own
+OF_OBJECTS = ("IMAGE", "GROUP", "ATTRIBUTE", "MATERIAL")  # kinds of masks that a rendered frame has not
 
 
 def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
@@ -66,13 +67,19 @@ def captured(recipe: Recipe) -> tuple[str, ...]:
     return of_kinds(recipe, "GROUP", "ATTRIBUTE")
 
 
+def seen(recipe: Recipe) -> tuple[str, ...]:
+    """The masks of materials, which the backend finds in what was captured, each once."""
+    return of_kinds(recipe, "MATERIAL")
+
+
 def packed(recipe: Recipe, readable: bool = True) -> tuple[str, ...]:
-    """The masks that nodes find in images of Sabi's own, PACKED in each: those of the mesh, and images where they are too many.
+    """The masks that nodes find in images of Sabi's own, PACKED in each: those of the mesh and of materials, and images
+    where they are too many.
 
     Together with the artist's images that stay live they take at most IMAGES samplers; where images are not `readable` in the UV
     map of the painted images, all of them stay live. Raises SceneError where there are too many masks even so.
     """
-    own, theirs = captured(recipe), of_kinds(recipe, "IMAGE")
+    own, theirs = captured(recipe) + seen(recipe), of_kinds(recipe, "IMAGE")
     for live in range(len(theirs), -1, -1):
         if not readable or live + math.ceil((len(own) + len(theirs) - live) / PACKED) <= IMAGES:
             return own + theirs[live:]
@@ -126,7 +133,13 @@ def mask_map(pixels: images.Pixels, height: int, width: int) -> Map:
 def together(maps: Sequence[Map]) -> Map:
     """Up to PACKED masks of one size as the channels of one map, in the finest of their types."""
     wide = any(map_.array.dtype != np.uint8 for map_ in maps)
-    arrays = [map_.array * np.uint16(257) if wide and map_.array.dtype == np.uint8 else map_.array for map_ in maps]
+    arrays = [_as_uint16(map_.array) if wide else map_.array for map_ in maps]
     while 1 < len(arrays) < PACKED:
         arrays.append(arrays[-1])
     return Map(np.concatenate(arrays, axis=2))
+
+
+def _as_uint16(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        return np.rint(np.clip(values.astype(np.float32), 0, 1) * np.float32(65535)).astype(np.uint16)
+    return values * np.uint16(257) if values.dtype == np.uint8 else values

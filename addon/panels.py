@@ -153,12 +153,16 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
     row.operator("sabi.seed_roll", text="", icon="FILE_REFRESH")
 
 
-def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, mask) -> None:  # type: ignore[no-untyped-def]
+def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, mask, width: int) -> None:  # type: ignore[no-untyped-def]
     """What of a mask does not fit into its row of the list."""
     column.prop(mask, "kind")
     mesh = obj if obj is not None and obj.type == "MESH" else None
     if mask.kind in OF_LAYERS:
         column.prop(mask, "below")
+    elif mask.kind == "MATERIAL":
+        column.grid_flow(columns=2, align=True).prop(mask, "materials", expand=True)
+        if mask.materials - {"metal"} and not effects.segments(service.health):
+            draw_text(column.box(), "No segmenter is here: only metal can be told", "ERROR", width)
     elif mask.kind == "IMAGE":
         column.prop_search(mask, "source", bpy.data, "images", icon="IMAGE_DATA")
         column.operator("sabi.mask_paint", icon="BRUSH_DATA")
@@ -197,7 +201,8 @@ class _Masks(_OfLayer):
             column.operator("sabi.mask_move", text="", icon="TRIA_UP").by = -1
             column.operator("sabi.mask_move", text="", icon="TRIA_DOWN").by = 1
         if layer.active_mask < len(layer.masks):
-            _draw_mask(layout.column(), context.object, layer.masks[layer.active_mask])
+            width = context.region.width if context.region else 300
+            _draw_mask(layout.column(), context.object, layer.masks[layer.active_mask], width)
 
 
 class _Opacity(_OfLayer):
@@ -385,8 +390,15 @@ class SABI_PT_photograph(_Tab, bpy.types.Panel):
         layout.use_property_decorate = False
         for name in ("mask", "width", "down", "harmonize", "stages"):
             layout.prop(settings, f"photograph_{name}")
-        button = layout.operator("sabi.weather_photograph", icon="IMAGE_DATA")
         mask = settings.photograph_mask
+        seen = mask is None and effects.segments(service.health)
+        if seen:
+            layout.prop(settings, "photograph_material")
+            layout.prop(settings, "photograph_at")
+            layout.operator("sabi.photograph_pick", icon="EYEDROPPER")
+        button = layout.operator("sabi.weather_photograph", icon="IMAGE_DATA")
+        if seen:
+            button.material, button.at = settings.photograph_material, settings.photograph_at
         button.mask_image = mask.name if mask is not None else ""
         button.width, button.down = settings.photograph_width, settings.photograph_down
         button.harmonize, button.stages = settings.photograph_harmonize, settings.photograph_stages

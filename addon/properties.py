@@ -17,6 +17,7 @@ from bpy.props import (
     FloatProperty,
     FloatVectorProperty,
     IntProperty,
+    IntVectorProperty,
     PointerProperty,
     StringProperty,
 )
@@ -25,6 +26,7 @@ from ..backend.protocol import recipe as words
 from ..backend.protocol.errors import BadRecipe
 from ..backend.protocol.exemplar import WIDTH, Exemplar
 from ..backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
+from ..backend.protocol.materials import Material
 from ..backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
 from ..backend.protocol.still import WIDTH as PHOTOGRAPH_WIDTH
 from . import exemplar_text, live, mask_kinds, presets, styles
@@ -42,6 +44,9 @@ DOWNS = [  # named as protocol.still.Down
     ("RIGHT", "Right", "To its right"),
     ("AWAY", "Away", "The picture looks down on the ground"),
 ]
+NOWHERE = (-1, -1)  # no texel of a photograph
+PHOTOGRAPHED = [("NONE", "Objects", "What the segmenter takes for objects; all of it where there is none", "NONE", 0)]
+PHOTOGRAPHED += [(*item[:4], number) for number, item in enumerate(mask_kinds.MATERIALS, start=1)]
 DEGREE_METHODS = [
     ("MARKS", "Marks", "What lies between the marks, in colour and in place"),
     (
@@ -120,6 +125,29 @@ def _preset_chosen(settings: SABI_PG_scene, _context: bpy.types.Context) -> None
         load(settings, settings.preset)
 
 
+def _kind_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
+    """A mask of materials begins with metal, which every surface tells by itself."""
+    if mask.kind == "MATERIAL":
+        known = set(mask.source.split("+")) <= _MATERIALS
+        mask.source = mask.source if known else Material.METAL.value
+    live.changed(mask, context)
+
+
+def _source_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
+    if mask.kind == "MATERIAL" and not _settling:
+        with _alone():
+            mask.materials = set(mask.source.split("+")) & _MATERIALS
+    live.changed(mask, context)
+
+
+def _materials_chosen(mask: SABI_PG_mask, _context: bpy.types.Context) -> None:
+    if not _settling:
+        mask.source = mask_kinds.of_materials(mask.materials)
+
+
+_MATERIALS = {item[0] for item in mask_kinds.MATERIALS}
+
+
 def _low_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
         with _alone():
@@ -158,12 +186,19 @@ class SABI_PG_mask(bpy.types.PropertyGroup):
         name="Mask From",
         description="What says where the layer may act",
         items=mask_kinds.KINDS,
-        update=live.changed,
+        update=_kind_changed,
     )
     source: StringProperty(
         name="Mask",
         description="What says where the layer may act: where it is white or 1; empty for everywhere",
-        update=live.changed,
+        update=_source_changed,
+    )
+    materials: EnumProperty(
+        name="Made Of",
+        description="The layer acts where the surface is of one of these; all but metal wants a segmenter",
+        items=mask_kinds.MATERIALS,
+        options={"ENUM_FLAG"},
+        update=_materials_chosen,
     )
     number: IntProperty(
         options={"HIDDEN"}, update=_number_changed
@@ -456,6 +491,14 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         unit="LENGTH",
     )
     photograph_down: EnumProperty(name="Down", description="Which way things fall in the picture", items=DOWNS)
+    photograph_material: EnumProperty(
+        name="Material",
+        description="Without a mask: all of this material weathers, as a segmenter sees it",
+        items=PHOTOGRAPHED,
+    )
+    photograph_at: IntVectorProperty(
+        name="Place", description="Texel from the upper left; -1 for none", size=2, default=NOWHERE, min=-1
+    )
     photograph_harmonize: BoolProperty(
         name="Harmonize", description="Bring what weathered nearer to the colours of the rest"
     )

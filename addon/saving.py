@@ -16,7 +16,7 @@ _strokes, _overlay = Later("strokes"), Later("overlay")
 def _before_saving(*_: object) -> None:
     for obj in [obj for obj in bpy.data.objects if OVERLAY in obj]:
         _overlay.get(wait=True).hide(obj)
-    for image in [image for image in bpy.data.images if image.is_dirty and image.source != "TILED"]:
+    for image in [image for image in bpy.data.images if image.is_dirty]:
         if WRITTEN in image or PAINT in image:
             _strokes.get(wait=True).secure(image)
 

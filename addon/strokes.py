@@ -23,8 +23,8 @@ from .on_object import BARE, WRITTEN
 
 
 def written(path: Path) -> Generator[Callable[[], object], object, str]:
-    """What `note` keeps of a file that Sabi has written, found out in a step for another thread; of tiles nothing."""
-    return (yield lambda: _described(path.read_bytes() if path.is_file() else b""))
+    """What `note` keeps of a file that Sabi has written, or of the files of tiles, found out in a step for another thread."""
+    return (yield lambda: _described(*(file.read_bytes() for file in images.files_of(path) if file.is_file())))
 
 
 def note(image: bpy.types.Image, file: str) -> None:
@@ -35,7 +35,10 @@ def note(image: bpy.types.Image, file: str) -> None:
 def painted_on(image: bpy.types.Image) -> bool:
     """Whether anyone has painted on an image since Sabi wrote it. Quick: of what was saved it looks at the length alone."""
     written = image.get(WRITTEN)
-    return written is not None and (BARE in image or image.is_dirty or _size(image) != int(written.split()[0]))
+    if written is None:
+        return False
+    length = int(written.split()[0])  # 0 for tiles of an older Sabi, which did not look
+    return BARE in image or image.is_dirty or (length > 0 and _size(image) != length)
 
 
 def carry(old: bpy.types.Image, new: bpy.types.Image) -> bool:
@@ -102,8 +105,8 @@ def release(image: bpy.types.Image) -> bool:
 
 def save(image: bpy.types.Image) -> None:
     """Keeps an image's pixels where its file is: in the .blend or beside it."""
-    if image.packed_file is not None or not image.filepath:
-        image.pack()
+    if image.packed_files or not image.filepath:
+        images.pack_again(image)
     else:
         image.save()
 
@@ -138,7 +141,7 @@ def _pixels(image: bpy.types.Image) -> np.ndarray:
 
 
 def _bytes(image: bpy.types.Image) -> bytes | None:
-    """The image's file; None for tiles and where there is none."""
+    """The image's file; None for tiles, which are many, and where there is none."""
     if image.source == "TILED":
         return None
     if image.packed_file is not None:
@@ -148,13 +151,15 @@ def _bytes(image: bpy.types.Image) -> bytes | None:
 
 
 def _size(image: bpy.types.Image) -> int:
-    if image.source == "TILED":
-        return 0
+    """Of the image's file, or of the files of its tiles together."""
+    if image.packed_files:
+        return sum(kept.packed_file.size for kept in image.packed_files)
     path = images.file_of(image)
-    if image.packed_file is not None:
-        return image.packed_file.size
-    return path.stat().st_size if path is not None and path.is_file() else 0
+    return sum(file.stat().st_size for file in images.files_of(path) if file.is_file()) if path is not None else 0
 
 
-def _described(data: bytes) -> str:
-    return f"{len(data)} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+def _described(*files: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for data in files:
+        digest.update(data)
+    return f"{sum(map(len, files))} {digest.hexdigest()}"

@@ -286,7 +286,8 @@ def load_masks(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     made = yield from masks.read(ready.painted.recipe, captured.surface.size, names)
     for number, start in enumerate(range(0, len(names), masks.PACKED), start=1):
         here = names[start : start + masks.PACKED]
-        found = [made.get(name, partial(captured.surface.__getitem__, name)) for name in here]
+        there = {**captured.surface.maps, **ready.painted.masks}
+        found = [made.get(name, partial(there.__getitem__, name)) for name in here]
         together = yield from reading.in_steps(_together(found), said)
         with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
             file = yield from _encoded(together, captured.tiles, Path(folder))

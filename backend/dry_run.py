@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .farm import Shard, below, look_of, under
-from .files.image import read_image, writable_suffix, write_image
-from .items import Engine, Kind, Settings, destination, input_files, kind_of, weather_item
+from .files.image import read_image, upright, writable_suffix, write_image
+from .items import Engine, Kind, Settings, destination, input_files, kind_asked, weather_item
 from .models import MODEL_SUFFIXES, look_at_model
 from .picture import main_image, picture_of
 from .protocol.errors import SabiError
@@ -72,14 +72,20 @@ def plan(
 
 
 def _planned(item: Path, root: Path, rules: Rules, settings: Settings, engine: Engine | None) -> Planned:
-    kind, look = kind_of(item), look_of(item, root, rules)
-    said = Planned(str(item), str(destination(item, kind, under(settings, item, root))), kind.value)
+    settings = under(settings, item, root)
+    kind, look = kind_asked(item, settings), look_of(item, root, rules)
+    said = Planned(str(item), str(destination(item, kind, settings)), kind.value)
     if kind is Kind.MODEL:
         table = rules.in_file(below(item, root))
         with tempfile.TemporaryDirectory(prefix="sabi-") as folder:
             file = Path(folder) / "picture.png" if engine else None
             told = look_at_model(
-                item, table, python=settings.blender_python, picture=file, environment=settings.environment
+                item,
+                table,
+                python=settings.blender_python,
+                picture=file,
+                options=["--shared-tiles"] if settings.shared_tiles and file else (),
+                environment=settings.environment,
             )
             shown = read_image(file)[0][..., :3] if file else None
         return replace(said, objects=told.objects, picture=shown)
@@ -97,6 +103,9 @@ def _painted(item: Path, kind: Kind, recipe: Recipe, settings: Settings, engine:
         folder = Path(name)
         copy = small_copy(item, kind, folder / "in", SMALL)
         small = replace(settings, out=folder / "out", overwrite=True, export=None)
+        if settings.photograph is not None and settings.photograph.mask is not None:
+            mask = small_copy(settings.photograph.mask, kind, folder / "mask", SMALL)
+            small = replace(small, photograph=replace(settings.photograph, mask=mask))
         written = weather_item(copy, recipe, small, engine, lambda stage, fraction: None)
         return _albedo(list(written.paths))
 
@@ -110,7 +119,9 @@ def small_copy(item: Path, kind: Kind, folder: Path, side: int) -> Path:
         if kind is Kind.FRAME:
             shutil.copyfile(file, target)
         else:
-            write_image(target.with_suffix(writable_suffix(target.suffix)), shrunk(read_image(file)[0], side))
+            stored, spec = read_image(file)
+            pixels = np.ascontiguousarray(upright(stored, spec)) if kind is Kind.PHOTOGRAPH else stored
+            write_image(target.with_suffix(writable_suffix(target.suffix)), shrunk(pixels, side))
     if copy.exists() or "<UDIM>" in copy.name:
         return copy
     return copy.with_suffix(writable_suffix(copy.suffix))

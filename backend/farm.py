@@ -27,6 +27,8 @@ FATAL = (
     "unknown_network",
 )  # fmt: skip
 
+MASK = "_mask"  # at the end of a name: what of the photograph beside it weathers
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -68,15 +70,16 @@ class Outcome:
         return {**line, "files": list(self.files), "warnings": list(self.warnings), **objects}
 
 
-def find_items(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+def find_items(roots: Iterable[Path], photographs: bool = False) -> Iterator[tuple[Path, Path]]:
     """(item, the root it was found under) in a fixed order.
 
     A folder whose images name maps (one of them an albedo) is one item; otherwise each image in it is, a UDIM set once.
     Models are items. Results of Sabi (`*_weathered`, `*_timelapse`, sidecars) and names that begin with a dot are passed over.
+    Of `photographs` each image is one, but for masks (`*_mask`).
     """
     for root in roots:
         if root.is_dir():
-            yield from ((item, root) for item in _walk(root))
+            yield from ((item, root) for item in _walk(root, photographs))
         else:
             yield root, root.parent
 
@@ -191,16 +194,29 @@ def below(item: Path, root: Path) -> str:
 
 
 def under(settings: Settings, item: Path, root: Path) -> Settings:
-    """Settings whose `out` repeats the item's place below its root, so that equal names do not collide."""
+    """Settings for one item: `out` repeats its place below its root, so that equal names do not collide; a photograph has the
+    mask that lies beside it."""
+    if settings.photograph is not None and settings.photograph.mask is None:
+        settings = replace(settings, photograph=replace(settings.photograph, mask=mask_beside(item)))
     if settings.out is None:
         return settings
     below = item.parent.relative_to(root) if item.is_relative_to(root) else Path()
     return replace(settings, out=settings.out / below)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def mask_beside(photograph: Path) -> Path | None:
+    """`wall_mask.png` (or another type) beside `wall.jpg`; None where there is none."""
+    names = (f"{photograph.stem}{MASK}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+    return next((path for name in names if (path := photograph.with_name(name)).is_file()), None)
+
+
+def _walk(folder: Path, photographs: bool) -> Iterator[Path]:
     entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not _is_result(p)]
     images = [p for p in entries if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
+    if photographs:
+        yield from (image for image in images if not image.stem.endswith(MASK))
+        yield from (found for entry in entries if entry.is_dir() for found in _walk(entry, photographs))
+        return
     roles = {role for p in images for role in read_name(p.stem).maps}
     if "albedo" in roles and len(images) > 1:
         yield folder
@@ -215,7 +231,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield image
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(entry)
+            yield from _walk(entry, photographs)
         elif entry.suffix.lower() in MODEL_SUFFIXES:
             yield entry
 

@@ -80,9 +80,10 @@ class Settings:
     `out` is a folder (or, for one item that is an image, a file); None puts results beside their input. `suffix` asks for another
     image format. `width` is how many metres a texture spans on the object, `height` how many lie between black and white of a
     height map, `unit` how many one unit of a frame's positions is. `server` is the address of a Sabi server; without one the
-    networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have. `export` writes maps as
-    engines want them in place of files like the input's. `photograph` says that images are photographs, None
-    that they are textures. `directx` says how normal maps are, None to read it off their names.
+    networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have; with `shared_tiles`
+    what repeats over several of its objects is painted once. `export` writes maps as engines want them in place of files like the
+    input's. `photograph` says that images are photographs, None that they are textures. `directx` says how normal maps are, None
+    to read it off their names.
     """
 
     out: Path | None = None
@@ -99,6 +100,7 @@ class Settings:
     object_index: int | None = None
     view_layer: str = ""
     texels: int = 0
+    shared_tiles: bool = False
     photograph: Photographed | None = None
     device: str | None = None
     threads: int | None = None
@@ -211,7 +213,7 @@ def kind_of(path: Path) -> Kind:
     return Kind.FRAME if is_frame(path) else Kind.IMAGE
 
 
-def _kind_asked(path: Path, settings: Settings) -> Kind:
+def kind_asked(path: Path, settings: Settings) -> Kind:
     """What an input is to be taken for. Raises BadFile."""
     kind = kind_of(path)
     if settings.photograph is None:
@@ -256,7 +258,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
     Raises SabiError's children.
     """
     began = time.monotonic()
-    kind = _kind_asked(path, settings)
+    kind = kind_asked(path, settings)
     target = destination(path, kind, settings)
     version = _next_version(path, kind, target, look, settings)
     sidecar = sidecar_of(target, version)
@@ -293,7 +295,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
 def already_done(path: Path, look: Recipe | Rules, settings: Settings) -> Written | None:
     """What an earlier run wrote, when its sidecar tells of this very input and look and its files are still there."""
     try:
-        kind = _kind_asked(path, settings)
+        kind = kind_asked(path, settings)
         target = destination(path, kind, settings)
         version = _next_version(path, kind, target, look, settings)
         sidecar = sidecar_of(target, max(version - 1, 1) if version else 0)
@@ -336,6 +338,7 @@ def remembered(settings: Settings) -> dict[str, object]:
         "texels": settings.texels,
         "directx": settings.directx,
         "maps": None if settings.export is None else settings.export.describe(CHANNELS),
+        **({"shared_tiles": True} if settings.shared_tiles else {}),
         **({} if settings.photograph is None else {"photograph": settings.photograph.remembered}),
     }
 
@@ -455,6 +458,7 @@ def _weather_photograph(
 def _weather_model(path: Path, target: Path, look: Recipe | Rules, settings: Settings, progress: Progress) -> Written:
     options = ["--texels", str(settings.texels)] if settings.texels else []
     options += ["--object", settings.object_name] if settings.object_name else []
+    options += ["--shared-tiles"] if settings.shared_tiles else []
     if settings.export is not None:
         export = settings.export
         options += ["--maps", export.layout.value, "--format", export.format.value, "--bits", str(export.bits)]

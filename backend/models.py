@@ -102,6 +102,7 @@ def look_at_model(
     *,
     python: str = "",
     picture: Path | None = None,
+    options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Answer:
     """What rules give to the objects and materials of a model; nothing is written but the picture, a PNG, where it is named.
@@ -113,7 +114,9 @@ def look_at_model(
     with _look(look) as words:
         command = [python_with_bpy(python), "-m", HEADLESS, str(path.resolve()), *words]
         command += ["--picture", str(picture)] if picture else ["--list"]
-        return _answer(run_addon(command, {**os.environ, **(environment or {})}, lambda stage, fraction: None), look)
+        return _answer(
+            run_addon([*command, *options], {**os.environ, **(environment or {})}, lambda stage, fraction: None), look
+        )
 
 
 @contextlib.contextmanager

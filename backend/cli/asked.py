@@ -43,6 +43,7 @@ class Asked:
     bits: o.BitsOption = 0
     pattern: o.NameOption = None
     texels: o.TexelsOption = 0
+    shared_tiles: o.SharedTilesOption = False
     width: o.WidthOption = Settings.width
     height: o.HeightOption = Settings.height
     unit: o.UnitOption = Settings.unit
@@ -95,6 +96,7 @@ class Asked:
             directx=o.parse_normals(self.normals),
             wrap=o.parse_wrap(self.wrap),
             texels=self.texels,
+            shared_tiles=self.shared_tiles,
             device=self.device,
             threads=self.threads,
             server=self.server,

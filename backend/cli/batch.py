@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from ..protocol.whole import WholeFiles
 from ..sheet import contact_sheet
 from . import options as o
 from .asked import Asked, asking
+from .photographed import photographed
 from .report import print_json, show_warning
 
 
@@ -26,6 +28,10 @@ def command(
         list[Path], typer.Argument(metavar="FOLDER...", help="Folders to walk, or single inputs.", show_default=False)
     ],
     asked: Asked,
+    photograph: o.PhotographOption = False,
+    material: o.MaterialOption = None,
+    down: o.DownOption = None,
+    harmonize: o.HarmonizeOption = False,
     shard: Annotated[
         str, typer.Option("--shard", metavar="I/N", help="Do only part I of N, so that N machines share the work.")
     ] = "1/1",
@@ -60,11 +66,11 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Weather every image, folder of PBR maps and model under folders.
+    """Weather every image, folder of PBR maps and model under folders; with --photograph every photograph.
 
     Prints one JSON line an item: item, status (done, skipped, left, failed), seconds, files or error. A failed item stops no
     other. Run it again to go on where it stopped: an item whose result, input and recipe are unchanged is skipped. What no rule
-    takes is left.
+    takes is left. Of photographs wall_mask.png, white where it weathers, is the mask of wall.jpg.
 
     Exit status: 0 all done, skipped or left, 1 an item failed, 2 wrong usage, 130 interrupted.
 
@@ -77,8 +83,8 @@ def command(
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
             raise BadFile(f"{root} is missing.", "Check the path.")
-    settings = asked.settings()
-    items = list(farm.find_items(roots))
+    settings = replace(asked.settings(), photograph=photographed(photograph, material, down, harmonize))
+    items = list(farm.find_items(roots, photograph))
     if not items:
         show_warning(f"Nothing to weather in {', '.join(str(r) for r in roots)}.")
     failed = 0

@@ -136,7 +136,7 @@ KeepOption = Annotated[
     typer.Option(
         "--keep-to-materials",
         rich_help_panel=LOOK,
-        help="Textures and frames: rust only on metal, moss on stone, wood and soil, ...; needs a segmenter (README).",
+        help="Rust only on metal, moss on stone, wood and soil, ...; needs a segmenter (README).",
     ),
 ]
 OutOption = Annotated[
@@ -298,6 +298,14 @@ TexelsOption = Annotated[
         "--texels",
         rich_help_panel=RESULT,
         help="Side of a model's new textures, 512 to 8192; that of its own textures when left out.",
+    ),
+]
+SharedTilesOption = Annotated[
+    bool,
+    typer.Option(
+        "--shared-tiles",
+        rich_help_panel=RESULT,
+        help="Models: what repeats over objects whose UVs leave the square (kits, trims) is painted once, as one tile for all.",
     ),
 ]
 DeviceOption = Annotated[

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ..items import Engine, Photographed, weather_item
-from ..protocol.errors import BadRecipe, Cancelled, SabiError
-from ..protocol.materials import Material
-from ..protocol.still import Down, Still
+from ..items import Engine, weather_item
+from ..protocol.errors import Cancelled, SabiError
 from . import options as o
 from .asked import Asked, asking
+from .photographed import photographed
 from .report import print_json, progress_bar, say, show_error, show_warning
 
 
@@ -61,7 +60,7 @@ def command(
         object_name=object_name,
         object_index=object_index,
         view_layer=view_layer,
-        photograph=_photographed(photograph, mask, material, at, down, harmonize, stages),
+        photograph=photographed(photograph, material, down, harmonize, mask, at, stages),
     )
     engine = Engine(settings)
     failed = 0
@@ -96,26 +95,3 @@ def command(
             say(str(file))
     if failed:
         raise typer.Exit(1)
-
-
-def _photographed(
-    photograph: bool,
-    mask: Path | None,
-    material: Material | None,
-    at: str | None,
-    down: Down | None,
-    harmonize: bool,
-    stages: Path | None,
-) -> Photographed | None:
-    """What is asked of photographs; None where the images are none. Raises BadRecipe."""
-    said = {"--mask": mask, "--material": material, "--at": at}
-    chosen = [name for name, value in said.items() if value is not None]
-    rest = {"--down": down, "--harmonize": harmonize or None, "--stages": stages}
-    given = chosen + [name for name, value in rest.items() if value is not None]
-    if not photograph:
-        if given:
-            raise BadRecipe(f"{given[0]} is for photographs.", "Add --photograph, or leave it out.")
-        return None
-    if len(chosen) > 1:
-        raise BadRecipe(f"Give {' or '.join(chosen)}, not both.", "Each says what weathers.")
-    return Photographed(Still(harmonize, stages is not None, material, o.parse_at(at)), mask, down, stages)

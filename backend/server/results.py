@@ -28,7 +28,7 @@ class Encoding(Enum):
     """How the maps of a result travel."""
 
     RAW = "raw"
-    PNG = "png"  # maps of 8 or 16 bits as the bytes of a PNG file; others stay raw arrays
+    PNG = "png"  # maps of 8 or 16 bits as the bytes of a PNG file; others, and masks of materials, stay raw arrays
 
 
 class Part(Enum):
@@ -114,8 +114,9 @@ class ResultArrays:
         return {**chosen.arrays, **pngs}, {**self.metadata, "png": json.dumps(sorted(pngs))}
 
     def encoded(self, progress: Callable[[float], None] = lambda done: None) -> dict[str, np.ndarray]:
-        """The maps of 8 and 16 bits as PNGs."""
-        whole = {name: array for name, array in self.arrays.items() if array.dtype.kind == "u"}
+        """The maps of 8 and 16 bits as PNGs, but for masks of materials: they are numbers to their reader."""
+        masks = f"surface.{MATERIAL}"
+        whole = {n: array for n, array in self.arrays.items() if array.dtype.kind == "u" and not n.startswith(masks)}
         pngs: dict[str, np.ndarray] = {}
         for name, array in whole.items():
             progress(len(pngs) / len(whole))

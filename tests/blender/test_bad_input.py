@@ -374,11 +374,19 @@ def an_override(linked):
     return linked.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
 
 
-@pytest.mark.parametrize("use", [only_the_mesh, an_override])
-def test_what_hangs_on_a_library_is_refused(tmp_path, use):
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda linked: linked, "'{}' is linked from another file"),
+        (only_the_mesh, "The mesh of '{}' is linked from another file"),
+        (an_override, "'{}' is a library override, and its mesh is linked from another file"),
+    ],
+    ids=["linked", "mesh", "override"],
+)
+def test_what_hangs_on_a_library_is_refused_and_told_apart(tmp_path, use, said):
     obj = use(of_a_library(tmp_path, plane(tree_material(TREES[0]))))
     before = state()
-    with pytest.raises(SabiError, match=f"^'{obj.name}' is linked from another file") as caught:
+    with pytest.raises(SabiError, match=f"^{said.format(obj.name)}") as caught:
         capture.Capture(bpy.context, obj)
     assert "Make Local" in caught.value.hint
     assert state() == before

@@ -203,7 +203,7 @@ def test_revert_takes_the_masks_image_too(backend, strip):
 
 def test_the_panel_holds_every_kind(clean_scene):
     kinds = [("IMAGE", "mask:Dots"), ("GROUP", "group:Top"), ("ATTRIBUTE", "attribute:Paint")]
-    kinds += [("LAYER", "layer:2"), ("DEGREE", "degree:3")]
+    kinds += [("LAYER", "layer:2"), ("DEGREE", "degree:3"), ("MATERIAL", "material:metal+wood")]
     recipe = Recipe(tuple(Layer(Effect.RUST, mask=mask, invert_mask=True) for _, mask in kinds))
     fill(clean_scene.sabi, recipe)
     assert [layer.masks[0].kind for layer in clean_scene.sabi.layers] == [kind for kind, _ in kinds]

@@ -59,7 +59,7 @@ def test_in_the_node_editor_only_beside_shaders():
 
 
 @pytest.mark.parametrize("effect", [effect.value for effect in Effect])
-@pytest.mark.parametrize("kind", ["IMAGE", "GROUP", "ATTRIBUTE", "LAYER", "DEGREE"])
+@pytest.mark.parametrize("kind", ["IMAGE", "GROUP", "ATTRIBUTE", "LAYER", "DEGREE", "MATERIAL"])
 def test_every_panel_draws(clean_scene, effect, kind):
     obj = plane(tree_material(TREES[0]))
     fill(clean_scene.sabi, Recipe((Layer(Effect.RUST), Layer(Effect(effect), style=(0.5,) * 16))))

@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import OpenImageIO
 import pytest
-from bl_ext.user_default.sabi.addon import atlas, capture, material, on_object, preview, uvs
+from bl_ext.user_default.sabi.addon import atlas, capture, material, on_object, uvs
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
 from bl_ext.user_default.sabi.backend.protocol.errors import BadFile
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
@@ -197,7 +197,6 @@ def test_results_are_tiled_images(tmp_path, monkeypatch, storage, where):
     for node in painted(obj).values():
         assert {tile.number: tile.size[0] for tile in node.image.tiles} == SIDES
         assert bool(node.image.packed_files) is (where == "PACK")
-    assert preview.Shown.of(obj) is None
     files = sorted(path.name for path in tmp_path.glob("sabi/*"))
     assert len(files) == (9 if where == "FILES" else 0)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "panel.blend"))

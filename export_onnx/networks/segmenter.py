@@ -97,13 +97,17 @@ class Segmenter(nn.Module):
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Logits [N, materials + 2, H, W] of every level."""
+        return [enlarged(logits) for logits in self.seen(picture)[1]]
+
+    def seen(self, picture: Tensor) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+        """Features at 1/4, 1/8, 1/16, 1/32 of the picture, and every level's logits at 1/4 [N, materials + 2, H/4, W/4]."""
         fine, answers = self.stem(picture - 0.5), []
         features: tuple[Tensor, ...] = ()
         for level in self.levels:
             found, logits = level(fine, features)
             features = (*features, found)
-            answers.append(enlarged(logits))
-        return answers
+            answers.append(logits)
+        return (fine, *features), answers
 
 
 def enlarged(logits: Tensor) -> Tensor:

@@ -1,24 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training crops: half of rendered scenes, half of infusion mixtures, as a camera might have taken them."""
+"""Training crops: rendered scenes, infusion mixtures and marked photographs, as a camera might have taken them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy import ndimage
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from ..data import scenes
+from ...backend.protocol.materials import MATERIALS
+from ..data import marked, scenes
 from ..data.infusion import Infusion
+from ..data.marked import UNKNOWN
 from ..data.materials import Split
+
+CELL = 4  # texels a side of what one answer is taught for: the network answers at a quarter of the resolution
+NEAREST = 0.6  # of a crop's side: what is cut out to fill it, at least; at most all that there is
+PASTED = 0.4  # of the crops of scenes and of photographs: they get objects of another scene
+
+
+class Kind(Enum):
+    SCENE = "scene"
+    MIXTURE = "mixture"
+    PHOTOGRAPH = "photograph"
+
+
+TURN = (Kind.SCENE, Kind.MIXTURE, Kind.SCENE, Kind.PHOTOGRAPH)  # a batch's crops, over and over
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A picture [S,S,3] float32 in 0..1; materials [S,S] uint8, UNKNOWN where they are; objects and degree [S,S] float32, or -1."""
+
+    picture: np.ndarray
+    materials: np.ndarray
+    objects: np.ndarray
+    degree: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures [N,3,S,S]; materials [N,S,S] int64; objects and degrees [N,S,S], negative where they are not known."""
+    """Pictures [N,3,S,S], and what is there in cells of CELL texels: the materials' shares [N,materials,s,s], objects and
+    degrees [N,s,s]. What is not known has no shares, and is negative."""
 
     picture: Tensor
     materials: Tensor
@@ -27,51 +56,119 @@ class Batch:
 
 
 class Crops:
-    """Everything in memory as uint8. `rendered`: the folder that scenes.render wrote; without scenes there are mixtures alone."""
+    """Everything in memory as uint8. `rendered`: the folder that scenes.render wrote. What there is none of, mixtures stand in for."""
 
     def __init__(self, data: Path, rendered: Path, split: Split) -> None:
         self.infusion = Infusion(data, split)
         self.paths = scenes.pictures_in(rendered, split)
         self.scenes = [scenes.read(path) for path in self.paths]
+        self.photographs = marked.read_photographs(data, split)
 
     def draw(self, count: int, side: int, rng: np.random.Generator) -> Batch:
-        """Even numbers are scenes, odd ones mixtures."""
-        made = []
-        for i in range(count):
-            if self.scenes and i % 2 == 0:
-                made.append(self._scene(side, rng))
-            else:
-                mixture = self.infusion.draw(side, rng)
-                unknown = np.full((side, side), -1, np.float32)
-                made.append((mixture.picture, mixture.materials, unknown, mixture.degree))
-        pictures, materials, objects, degrees = zip(*made, strict=True)
-        taken = np.stack([photographed(picture, rng) for picture in pictures])
+        """Crops of each kind in TURN."""
+        made = [self.crop(TURN[i % len(TURN)], side, rng) for i in range(count)]
+        pictures = np.stack([photographed(crop.picture, rng) for crop in made])
         return Batch(
-            torch.from_numpy(np.moveaxis(taken, -1, 1).copy()),
-            torch.from_numpy(np.stack(materials).astype(np.int64)),
-            torch.from_numpy(np.stack(objects)),
-            torch.from_numpy(np.stack(degrees)),
+            torch.from_numpy(np.moveaxis(pictures, -1, 1).copy()),
+            torch.from_numpy(np.stack([shares(crop.materials) for crop in made])),
+            torch.from_numpy(np.stack([cells(crop.objects) for crop in made])),
+            torch.from_numpy(np.stack([cells(crop.degree) for crop in made])),
         )
 
-    def _scene(self, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        scene = self.scenes[rng.integers(len(self.scenes))]
-        picture, materials, objects = scene.picture, scene.materials, scene.objects
-        if side * 2 <= len(picture) and rng.random() < 0.3:  # the whole of it, at half the size
-            picture = ndimage.uniform_filter(picture, (2, 2, 0))[::2, ::2]
-            materials, objects = materials[::2, ::2], objects[::2, ::2]
-        y, x = (int(v) for v in rng.integers(0, len(picture) - side + 1, 2))
-        across = slice(None, None, -1 if rng.random() < 0.5 else 1)
-        picture, materials, objects = (m[y : y + side, x : x + side][:, across] for m in (picture, materials, objects))
+    def crop(self, kind: Kind, side: int, rng: np.random.Generator) -> Crop:
         unknown = np.full((side, side), -1, np.float32)
-        return picture.astype(np.float32) / 255, materials.copy(), objects.astype(np.float32), unknown
+        if kind is Kind.SCENE and self.scenes:
+            back = self._of_scene(side, rng)
+        elif kind is Kind.PHOTOGRAPH and self.photographs:
+            back = self._of_photograph(side, rng)
+        else:
+            mixture = self.infusion.draw(side, rng)
+            return Crop(mixture.picture, mixture.materials, unknown, mixture.degree)
+        if self.scenes and rng.random() < PASTED:
+            return pasted(self._of_scene(side, rng), back)
+        return back
+
+    def _of_scene(self, side: int, rng: np.random.Generator) -> Crop:
+        scene = self.scenes[rng.integers(len(self.scenes))]
+        return _cut(scene.picture, scene.materials, scene.objects.astype(np.float32), side, rng)
+
+    def _of_photograph(self, side: int, rng: np.random.Generator) -> Crop:
+        taken = self.photographs[rng.integers(len(self.photographs))]
+        return _cut(taken.picture, taken.materials, taken.objects, side, rng)
+
+
+@dataclass(frozen=True)
+class Drawn(Dataset[Batch]):
+    """The batches of a training by their steps: each is drawn from (seed, step) alone, by whichever process."""
+
+    crops: Crops
+    count: int
+    side: int
+    seed: int
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.crops.draw(self.count, self.side, np.random.default_rng((self.seed, step)))
+
+
+def _cut(
+    picture: np.ndarray, materials: np.ndarray, objects: np.ndarray, side: int, rng: np.random.Generator
+) -> Crop:
+    """A square of any size and place, mirrored or not, brought to `side`. Half of the squares are as large as there is room for."""
+    height, width = materials.shape
+    most = min(height, width)
+    least = min(NEAREST * side, most)
+    across = most * (least / most) ** max(0.0, rng.uniform(-0.5, 1))
+    x, y = rng.uniform(0, width - across), rng.uniform(0, height - across)
+    box = (x, y, x + across, y + across)
+    turn = slice(None, None, -1 if rng.random() < 0.5 else 1)
+
+    def brought(values: np.ndarray, by: Image.Resampling) -> np.ndarray:
+        return np.asarray(Image.fromarray(values).resize((side, side), by, box))[:, turn]
+
+    return Crop(
+        brought(picture, Image.Resampling.BILINEAR).astype(np.float32) / 255,
+        brought(materials, Image.Resampling.NEAREST),
+        brought(objects, Image.Resampling.NEAREST),
+        np.full((side, side), -1, np.float32),
+    )
+
+
+def pasted(front: Crop, back: Crop) -> Crop:
+    """The objects of one before the other: what stands there is told from what it stands before by more than its own scene."""
+    inside = front.objects > 0.5
+    share = ndimage.gaussian_filter(inside.astype(np.float32), 0.6)[..., None]
+    return replace(
+        back,
+        picture=back.picture + share * (front.picture - back.picture),
+        materials=np.where(inside, front.materials, back.materials),
+        objects=np.where(inside, front.objects, back.objects),
+    )
+
+
+def shares(materials: np.ndarray) -> np.ndarray:
+    """[materials,s,s] float32, how much of each cell is of each; less than 1 in all where some of it is not known."""
+    is_of = materials == np.arange(len(MATERIALS), dtype=np.uint8)[:, None, None]
+    return _blocks(is_of).mean((2, 4), dtype=np.float32)
+
+
+def cells(values: np.ndarray) -> np.ndarray:
+    """Means [s,s]; -1 where some of the cell is not known."""
+    blocks = _blocks(values[None])[0]
+    return np.where((blocks < 0).any((1, 3)), np.float32(-1), blocks.mean((1, 3), dtype=np.float32))
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """[C,S,S] -> [C,s,CELL,s,CELL]."""
+    channels, height, width = values.shape
+    return values.reshape(channels, height // CELL, CELL, width // CELL, CELL)
 
 
 def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[S,S,3] after another exposure, white balance, curve, focus and grain."""
-    taken: np.ndarray = picture * (rng.uniform(0.7, 1.3) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+    """[S,S,3] after another exposure, white balance, saturation, curve, focus and grain."""
+    taken: np.ndarray = picture * (rng.uniform(0.65, 1.35) * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
+    grey = taken.mean(-1, keepdims=True)
+    taken = grey + np.float32(0 if rng.random() < 0.1 else rng.uniform(0.5, 1.4)) * (taken - grey)
     taken = taken.clip(0, 1) ** np.float32(rng.uniform(0.75, 1.3))
-    if rng.random() < 0.15:
-        taken = np.repeat(taken.mean(-1, keepdims=True), 3, -1)
     if rng.random() < 0.3:
         taken = ndimage.gaussian_filter(taken, (*[rng.uniform(0.3, 0.9)] * 2, 0))
     if rng.random() < 0.5:

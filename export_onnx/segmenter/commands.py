@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         case _:
             networks = Networks.load(device="cpu", folder=args.onnx)
             seen = evaluation.held_scenes(rendered, networks)
-            figures, _ = evaluation.figures(seen, networks, data)
+            figures = evaluation.figures(seen, networks, data)
             sheets.draw_worst(seen, args.out / "worst.png")
             sheets.draw_confusion(evaluation.total(seen)[-1], args.out / "confusion.png")
             print(json.dumps(figures))

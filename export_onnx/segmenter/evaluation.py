@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...backend.networks.registry import Networks
+from ...backend.photographed.picture import LONGEST
 from ...backend.protocol.materials import MATERIALS, Material, Quality
 from ...backend.weathering.segment import LEVELS, Segments, levels, segment
-from ..data import scenes
+from ..data import marked, scenes
 from ..data.infusion import Infusion, Mixture
 from ..data.materials import Split
 
@@ -23,12 +24,15 @@ JUDGED = [m.channel for m in MATERIALS if m not in (Material.SKY, Material.OTHER
 
 @dataclass(frozen=True)
 class Seen:
-    """What every level made of one picture: confusion [levels, truth, answer] of texels, confidences, seconds up to each."""
+    """What every level made of one picture: confusion [levels, truth, answer] of texels, confidences, seconds up to each.
+
+    `objects` [truth, answer]: texels of background and of objects by the last level; none where they are not known.
+    """
 
     confusion: np.ndarray
     confidence: tuple[float, ...]
     seconds: tuple[float, ...]
-    object_accuracy: float
+    objects: np.ndarray
     degree_error: float
     picture: np.ndarray
     truth: np.ndarray
@@ -38,10 +42,17 @@ class Seen:
     def miou(self) -> float:
         return miou(self.confusion[-1])
 
+    @property
+    def object_accuracy(self) -> float:
+        """Of the texels whose truth is known; NaN where none is."""
+        return accuracy(self.objects)
+
 
 def confusion_of(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """Texels [truth, answer] of two images of channels."""
+    """Texels [truth, answer] of two images of channels, where the truth is known."""
     count = len(MATERIALS)
+    known = truth < count
+    truth, answer = truth[known], answer[known]
     pairs = truth.astype(np.int64).ravel() * count + answer.ravel()
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
@@ -59,10 +70,26 @@ def miou(confusion: np.ndarray) -> float:
     return float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
 
 
+def accuracy(confusion: np.ndarray) -> float:
+    return float(np.trace(confusion) / confusion.sum()) if confusion.sum() else float("nan")
+
+
+def commonest(confusion: np.ndarray) -> float:
+    """The accuracy of answering what is most often true, everywhere: the baseline."""
+    return float(confusion.sum(1).max() / confusion.sum())
+
+
+def of_objects(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Texels [truth, answer] of background and objects, where the truth is known: it is negative where it is not."""
+    known = truth >= 0
+    pairs = 2 * (truth[known] > 0.5) + (answer[known] > 0.5)
+    return np.bincount(pairs.astype(int), minlength=4).reshape(2, 2)
+
+
 def look_at(
     picture: np.ndarray, truth: np.ndarray, networks: Networks, objects: np.ndarray | None, degree: np.ndarray | None
 ) -> Seen:
-    """All levels on one picture [h,w,3] in 0..1."""
+    """All levels on one picture [h,w,3] in 0..1; `truth` and `objects` as in marked.Photograph."""
     confusions, confidences, seconds, found = [], [], [], None
     begun = time.perf_counter()
     taken = 0.0
@@ -77,7 +104,7 @@ def look_at(
         np.stack(confusions),
         tuple(confidences),
         tuple(seconds),
-        float(((found.objects > 0.5) == objects).mean()) if objects is not None else float("nan"),
+        of_objects(objects, found.objects) if objects is not None else np.zeros((2, 2), int),
         float(np.abs(found.degree - degree).mean()) if degree is not None else float("nan"),
         picture,
         truth,
@@ -95,8 +122,18 @@ def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
     seen = []
     for path in paths:
         scene = scenes.read(path)
-        seen.append(look_at(scene.picture.astype(np.float32) / 255, scene.materials, networks, scene.objects, None))
+        objects = scene.objects.astype(np.float32)
+        seen.append(look_at(scene.picture.astype(np.float32) / 255, scene.materials, networks, objects, None))
     return seen
+
+
+def held_photographs(data: Path, networks: Networks) -> list[Seen]:
+    """Real ones, of the size that `sabi segment` looks at, as far as they are marked."""
+    return [
+        look_at(taken.picture.astype(np.float32) / 255, taken.materials, networks, taken.objects, None)
+        for taken in marked.read_photographs(data, Split.HELD, LONGEST)
+        if (taken.objects >= 0).any()
+    ]
 
 
 def held_mixtures(data: Path, count: int = MIXTURES) -> list[Mixture]:
@@ -133,15 +170,15 @@ def for_calibration(seen: list[Seen]) -> list[Seen]:
     return seen[1::2]
 
 
-def figures(seen: list[Seen], networks: Networks, data: Path) -> tuple[dict[str, Any], list[Seen]]:
-    """The figures by the names they are printed under, and the mixtures that some were taken from.
+def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
+    """The figures by the names they are printed under; after each that something trivial reaches too, what that is.
 
     `auto` is judged on every other scene: its confidences were set on the rest.
     """
     mixtures = held_mixtures(data)
     mixed = [look_at(m.picture, m.materials, networks, None, m.degree) for m in mixtures]
     confusion, seconds = total(seen), np.median([one.seconds for one in seen], axis=0)
-    judged = seen[::2]
+    judged, taken_for_real = seen[::2], held_photographs(data, networks)
     begun = time.perf_counter()
     adaptive = [segment(one.picture, networks, Quality.AUTO) for one in judged]
     taken = time.perf_counter() - begun
@@ -154,6 +191,8 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> tuple[dict[str,
     result = {
         "miou": [_rounded(miou(c)) for c in confusion],
         "object_accuracy": _rounded(np.nanmean([one.object_accuracy for one in seen])),
+        "object_accuracy_of_one_answer": _rounded(commonest(np.sum([one.objects for one in seen], axis=0))),
+        "object_iou": _rounded(ious(np.sum([one.objects for one in seen], axis=0))[1]),
         "auto": {
             "miou": _rounded(miou(auto)),
             "miou_of_level_3": _rounded(miou(total(judged)[-1])),
@@ -165,15 +204,30 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> tuple[dict[str,
         "bytes": sum(networks.newest(name).path.stat().st_size for name in LEVELS),
         "time_share": [_rounded(s / seconds[-1]) for s in seconds[:-1]],
         "milliseconds": [round(1000 * float(s), 2) for s in seconds],
-        "accuracy": [_rounded(np.trace(c) / c.sum()) for c in confusion],
+        "accuracy": [_rounded(accuracy(c)) for c in confusion],
+        "accuracy_of_one_answer": _rounded(commonest(confusion[-1])),
         "miou_mixtures": [_rounded(miou(c)) for c in total(mixed)],
         "iou": named(ious(confusion[-1])),
         "iou_mixtures": named(ious(total(mixed)[-1])),
+        "photographs": real(taken_for_real) if taken_for_real else {},
         "scenes": len(seen),
         "mixtures": len(mixtures),
         "not_measured": ["distillation_gain", "dcsm_gain", "ceiling_ratio", "spread over training seeds"],
     }
-    return result, mixed
+    return result
+
+
+def real(seen: list[Seen]) -> dict[str, Any]:
+    """Of photographs, where they are marked."""
+    objects, confusion = np.sum([one.objects for one in seen], axis=0), total(seen)[-1]
+    return {
+        "count": len(seen),
+        "object_accuracy": _rounded(accuracy(objects)),
+        "object_accuracy_of_one_answer": _rounded(commonest(objects)),
+        "object_iou": _rounded(ious(objects)[1]),
+        "accuracy": _rounded(accuracy(confusion)),
+        "accuracy_of_one_answer": _rounded(commonest(confusion)),
+    }
 
 
 def _of_the_mean(mixtures: list[Mixture]) -> float:

@@ -1,39 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trains the segmenter within a budget of minutes; resumes from its checkpoint; same seed and threads, same batches."""
+"""Trains the segmenter within a budget of minutes; resumes from its checkpoint; same seed, threads and steps, same weights."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
+from .. import backbone
 from ..data import textures
 from ..data.materials import Split, split_of
 from ..networks.segmenter import Segmenter
-from ..training import lay_channels_last
-from .batches import Crops
+from ..training import keep_freed_memory, lay_channels_last
+from .batches import Batch, Crops, Drawn
 from .losses import class_weights, distillation_loss, level_losses, shares_of
+from .teacher import Teacher
 
 PAUSE = 10.0  # seconds of one step beyond which the machine was asleep: they are not counted
+AHEAD = 4  # batches that each worker has ready
 
 
 @dataclass(frozen=True)
 class Options:
     """Everything that shapes the weights, besides the data."""
 
-    minutes: float = 25.0
+    minutes: float = 60.0
     seed: int = 0
     threads: int = 2
+    workers: int = 1  # processes that draw batches ahead; 0: drawn in between
     size: int = 128  # texels a side of a crop
     crops: int = 16
     rate: float = 2e-3
@@ -41,45 +48,34 @@ class Options:
     clip: float = 2.0
     ema: float = 0.998
     material: float = 1.0
-    object: float = 0.5
-    degree: float = 1.0
+    object: float = 1.0
+    degree: float = 0.5
     distillation: float = 0.3  # 0: every level by the truth alone
+    teacher: float = 1.0  # 0: without the backbone's features
     steps: int = 0  # instead of minutes, where not 0: two trainings compare by these
 
 
-def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every: int = 50) -> Path:
-    """Trains until the minutes (or steps) are spent, earlier runs that left a checkpoint in `out` counted in.
+class Trainee(nn.Module):
+    """The segmenter, and the backbone that its features are taught by, where it is."""
 
-    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    path = out / "checkpoint.pt"
-    crops = Crops(data, rendered, Split.TRAIN)
-    model = Segmenter()
-    lay_channels_last(model)
-    average = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=options.decay)
-    spent, step = 0.0, 0
-    if path.exists():
-        state = torch.load(path, weights_only=False)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        spent, step = state["minutes"], state["step"]
-    rng = np.random.default_rng((options.seed, step))
-    first = np.random.default_rng((options.seed, 0))
-    weights = class_weights(shares_of([crops.draw(options.crops, options.size, first) for _ in range(20)]))
-    sums: dict[str, list[float]] = {}
-    last = saved = time.monotonic()
-    done = progress(options, spent, step)
-    while done < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.01, 0.5 * (1 + math.cos(math.pi * done)))
-        batch = crops.draw(options.crops, options.size, rng)
+    def __init__(self, options: Options, data: Path) -> None:
+        super().__init__()
+        self.segmenter = Segmenter()
+        lay_channels_last(self.segmenter)
+        self.teacher = Teacher(backbone.load_or_patches(data)) if options.teacher else None
+
+    @property
+    def taught_by(self) -> dict[str, Any]:
+        """What the card says of the backbone; nothing where there is none."""
+        without = self.teacher is None or isinstance(self.teacher.backbone, backbone.RawPatches)
+        return {} if without else {"backbone": textures.BACKBONE}
+
+    def losses(self, batch: Batch, weights: Tensor, options: Options) -> dict[str, Tensor]:
+        """By name and level, not yet weighed."""
+        picture = batch.picture.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            answers = model(batch.picture.contiguous(memory_format=torch.channels_last))
+            features, answers = self.segmenter.seen(picture)
+            untold = self.teacher(picture, features) if self.teacher is not None else None
         answers = [answer.float() for answer in answers]
         parts = {
             f"{name}_{number}": value
@@ -89,13 +85,49 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
         if options.distillation:
             for number, answer in enumerate(answers[:-1], start=1):
                 parts[f"distillation_{number}"] = distillation_loss(answer, answers[-1], batch.materials)
-        loss = sum(getattr(options, name.rpartition("_")[0]) * value for name, value in parts.items())
+        return parts if untold is None else parts | {"teacher": untold}
+
+
+def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every: int = 50) -> Path:
+    """Trains until the minutes (or steps) are spent, earlier runs that left a checkpoint in `out` counted in.
+
+    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    path = out / "checkpoint.pt"
+    crops = Crops(data, rendered, Split.TRAIN)
+    model = Trainee(options, data)
+    average = copy.deepcopy(model.segmenter)
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=options.rate, weight_decay=options.decay
+    )
+    spent, step = 0.0, 0
+    if path.exists():
+        state = torch.load(path, weights_only=False)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        spent, step = state["minutes"], state["step"]
+    first = np.random.default_rng((options.seed,))
+    weights = class_weights(shares_of([crops.draw(options.crops, options.size, first) for _ in range(20)]))
+    batches = drawn(options, crops, step)
+    sums: dict[str, list[float]] = {}
+    last = saved = time.monotonic()
+    done = progress(options, spent, step)
+    while done < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.01, 0.5 * (1 + math.cos(math.pi * done)))
+        parts = model.losses(next(batches), weights, options)
+        loss = sum(getattr(options, name.partition("_")[0]) * value for name, value in parts.items())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)
         optimizer.step()
         step += 1
-        follow(average, model, keep(options.ema, step))
+        follow(average, model.segmenter, keep(options.ema, step))
         now = time.monotonic()
         spent, last = spent + min(now - last, PAUSE) / 60, now
         done = progress(options, spent, step)
@@ -111,11 +143,24 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
             print(json.dumps(line), flush=True)
         if done >= 1 or now - saved > 120:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-            made = made_by(options, data, crops, step, spent)
+            made = made_by(options, data, crops, model.taught_by, step, spent)
             torch.save(state | {"minutes": spent, "step": step, "made": made}, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
             saved = now
     return path
+
+
+def drawn(options: Options, crops: Crops, step: int) -> Iterator[Batch]:
+    """The batches from a step on: those of a run that was cut short are those that it would have had."""
+    return iter(
+        DataLoader(
+            Drawn(crops, options.crops, options.size, options.seed),
+            batch_size=None,
+            sampler=itertools.count(step),
+            num_workers=options.workers,
+            prefetch_factor=AHEAD if options.workers else None,
+        )
+    )
 
 
 def progress(options: Options, minutes: float, step: int) -> float:
@@ -138,26 +183,31 @@ def follow(average: nn.Module, model: nn.Module, kept: float) -> None:
             slow.copy_(theirs[name])
 
 
-def made_by(options: Options, data: Path, crops: Crops, step: int, minutes: float) -> dict[str, Any]:
+def made_by(
+    options: Options, data: Path, crops: Crops, backbones: dict[str, Any], step: int, minutes: float
+) -> dict[str, Any]:
     """What the card says of where the weights came from."""
     names = sorted(texture.name for texture in crops.infusion.used)
+    photographs = [photograph.said for photograph in crops.photographs]
     total = hashlib.sha256(textures.digest(data, names).encode())
     for path in crops.paths:
         total.update(path.read_bytes())
+    total.update("".join(said["sha256"] for said in photographs).encode())
     folders = [path.name for path in (data / "assets").iterdir() if path.is_dir()]
     lights = [path.stem for path in (data / "hdri").glob("*.hdr")]
     return {
         "options": asdict(options),
         "data_sha256": total.hexdigest(),
-        "images": textures.provenance(data, names),
+        "images": textures.provenance(data, names) + photographs,
         "scenes": len(crops.paths),
+        "photographs": len(photographs),
         "models": split_of(folders, Split.TRAIN),
         "lights": split_of(lights, Split.TRAIN),
         "steps": step,
         "minutes": round(minutes, 1),
         "device": f"cpu, {options.threads} threads, bfloat16 autocast",
         "torch": torch.__version__,
-    }
+    } | backbones
 
 
 def trained(path: Path) -> tuple[Segmenter, dict[str, Any]]:

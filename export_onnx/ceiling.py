@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,16 +75,23 @@ def network_gflop(path: Path, inputs: Mapping[str, np.ndarray]) -> float:
 
 
 def ratio(path: Path, card: Card, side: int = 1024, rounds: int = 5) -> float:
-    """GFLOP/s of an exported network over the stack's: medians of several rounds, in turns, on CPU."""
-    inputs, stack = random_inputs(card, side), convolution_stack()
-    run = [(path.read_bytes(), inputs, network_gflop(path, inputs))]
-    run.append((stack.SerializeToString(), {"x0": stack_input()}, convolution_gflop(stack)))
-    sessions = [onnxruntime.InferenceSession(m, providers=["CPUExecutionProvider"]) for m, _, _ in run]
+    """GFLOP/s of an exported network over the stack's, on CPU."""
+    inputs = random_inputs(card, side)
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return over_stack(lambda: session.run(None, inputs), network_gflop(path, inputs), rounds)
+
+
+def over_stack(run: Callable[[], object], gflop: float, rounds: int = 5) -> float:
+    """GFLOP/s of `run`, which does so much work, over the stack's: medians of several rounds, in turns."""
+    stack = convolution_stack()
+    session = onnxruntime.InferenceSession(stack.SerializeToString(), providers=["CPUExecutionProvider"])
+    given = {"x0": stack_input()}
+    runs = (run, lambda: session.run(None, given))
     seconds: list[list[float]] = [[], []]
     for _ in range(rounds + 1):
-        for i, session in enumerate(sessions):
+        for i, one in enumerate(runs):
             begun = time.perf_counter()
-            session.run(None, run[i][1])
+            one()
             seconds[i].append(time.perf_counter() - begun)
-    speed = [gflop / float(np.median(s[1:])) for (_, _, gflop), s in zip(run, seconds, strict=True)]
-    return round(speed[0] / speed[1], 3)
+    own, stacks = (work / float(np.median(s[1:])) for work, s in zip((gflop, convolution_gflop(stack)), seconds, strict=True))
+    return round(own / stacks, 3)

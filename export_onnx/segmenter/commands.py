@@ -67,4 +67,5 @@ def run(args: argparse.Namespace) -> None:
             figures = evaluation.figures(seen, networks, data)
             sheets.draw_worst(seen, args.out / "worst.png")
             sheets.draw_confusion(evaluation.total(seen)[-1], args.out / "confusion.png")
+            sheets.draw_curve(figures, args.out / "curve.png")
             print(json.dumps(figures))

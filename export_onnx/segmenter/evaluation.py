@@ -14,6 +14,7 @@ from ...backend.networks.registry import Networks
 from ...backend.photographed.picture import LONGEST
 from ...backend.protocol.materials import MATERIALS, Material, Quality
 from ...backend.weathering.segment import LEVELS, Segments, levels, segment
+from .. import ceiling
 from ..data import marked, scenes
 from ..data.infusion import Infusion, Mixture
 from ..data.materials import Split
@@ -212,9 +213,22 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
         "photographs": real(taken_for_real) if taken_for_real else {},
         "scenes": len(seen),
         "mixtures": len(mixtures),
-        "not_measured": ["distillation_gain", "dcsm_gain", "ceiling_ratio", "spread over training seeds"],
+        "ceiling_ratio": ceiling_ratio(networks),
+        "not_measured": ["distillation_gain", "dcsm_gain", "spread over training seeds"],
     }
     return result
+
+
+def ceiling_ratio(networks: Networks, side: int = 512) -> float:
+    """GFLOP/s of all levels, one after the other, over the convolution stack's."""
+    picture = np.random.default_rng(SEED).random((side, side, 3), np.float32)
+    known = {"picture": np.ascontiguousarray(np.moveaxis(picture, -1, 0)[None])}
+    gflop = 0.0
+    for name in LEVELS:
+        inputs = {given: known[given] for given in networks[name].card.inputs}
+        gflop += ceiling.network_gflop(networks.newest(name).path, inputs)
+        known |= networks[name].run(inputs)
+    return ceiling.over_stack(lambda: list(levels(picture, networks)), gflop)
 
 
 def real(seen: list[Seen]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -60,6 +61,30 @@ def draw_confusion(confusion: np.ndarray, path: Path, side: int = 40) -> None:
                 pen.text(
                     (at[0] + 10, at[1] + side // 3), f"{100 * share:.0f}", fill="white" if share > 0.5 else "black"
                 )
+    image.save(path)
+
+
+def draw_curve(figures: Mapping[str, Any], path: Path) -> None:
+    """mIoU over milliseconds a picture, of evaluation.figures: the levels, joined, and `auto`."""
+    automatic = figures["auto"]
+    points = dict(zip(("1", "2", "3"), zip(figures["milliseconds"], figures["miou"], strict=True), strict=True))
+    points["auto"] = (automatic["time_share"] * figures["milliseconds"][-1], automatic["miou"])
+    wide, high, edge = 480, 320, 40
+    image = Image.new("RGB", (wide, high), "white")
+    pen = ImageDraw.Draw(image)
+    longest = 1.15 * max(milliseconds for milliseconds, _ in points.values())
+    place = lambda x, y: (edge + (wide - 2 * edge) * x / longest, high - edge - (high - 2 * edge) * y)  # noqa: E731
+    pen.line([place(0, 1), place(0, 0), place(longest, 0)], "black")
+    for tenth in range(0, 11, 2):
+        pen.text((8, place(0, tenth / 10)[1] - 6), f"{tenth / 10:.1f}", fill="black")
+    for step in range(1, 5):
+        at = longest * step / 4
+        pen.text((place(at, 0)[0] - 12, high - edge + 6), f"{at:.0f} ms", fill="black")
+    pen.line([place(*points[name]) for name in ("1", "2", "3")], (70, 100, 190), 2)
+    for name, point in points.items():
+        x, y = place(*point)
+        pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="black")
+        pen.text((x + 5, y - 16), f"{name}: {point[1]:.2f}", fill="black")
     image.save(path)
 
 

@@ -2,6 +2,7 @@
 """The segmenter's network, its three files, what teaches it, and its training: on a fraction of the data for a few steps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ from PIL import Image
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.materials import MATERIALS, Material, Quality
 from sabi.backend.weathering.segment import segment
-from sabi.export_onnx.data import materials, scenes, textures
+from sabi.export_onnx.backbone import RawPatches
+from sabi.export_onnx.data import marked, materials, scenes, textures
 from sabi.export_onnx.data.infusion import Infusion
+from sabi.export_onnx.data.marks import MARKS, Mark
 from sabi.export_onnx.data.materials import Split
 from sabi.export_onnx.networks.segmenter import Segmenter, Shipped
 from sabi.export_onnx.segmenter import evaluation, export, losses, training
-from sabi.export_onnx.segmenter.batches import Batch, Crops
+from sabi.export_onnx.segmenter.batches import Batch, Crop, Crops, Kind, cells, pasted, shares
+from sabi.export_onnx.segmenter.teacher import Teacher
 
 COUNT = len(MATERIALS)
 
@@ -85,8 +89,9 @@ def test_another_networks_files_are_refused(network, tmp_path):
 
 
 def batch_of(truth: int, side: int = 8) -> Batch:
-    unknown = -torch.ones(1, side, side)
-    return Batch(torch.zeros(1, 3, side, side), torch.full((1, side, side), truth), unknown, unknown)
+    shares, unknown = torch.zeros(1, COUNT, side, side), -torch.ones(1, side, side)
+    shares[:, truth] = 1
+    return Batch(torch.zeros(1, 3, 4 * side, 4 * side), shares, unknown, unknown)
 
 
 def logits_for(material: int, side: int = 8) -> torch.Tensor:
@@ -112,10 +117,22 @@ def test_distillation_does_not_move_the_teacher():
 def test_what_is_not_known_is_not_taught():
     parts = losses.level_losses(logits_for(1), batch_of(1), torch.ones(COUNT))
     assert float(parts["object"]) == float(parts["degree"]) == 0
-    known = Batch(batch_of(1).picture, batch_of(1).materials, torch.ones(1, 8, 8), torch.ones(1, 8, 8))
+    known = replace(batch_of(1), objects=torch.ones(1, 8, 8), degree=torch.ones(1, 8, 8))
     parts = losses.level_losses(logits_for(1), known, torch.ones(COUNT))
     assert float(parts["object"]) == pytest.approx(np.log(2), rel=1e-4)
     assert float(parts["degree"]) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_cells_whose_material_is_not_known_teach_none():
+    batch, weights = batch_of(1), torch.ones(COUNT)
+    right, wrong = (float(losses.level_losses(logits_for(m), batch, weights)["material"]) for m in (1, 2))
+    assert right < 0.2 < wrong
+    half = replace(batch, materials=batch.materials.clone())
+    half.materials[..., :4] = 0
+    assert float(losses.level_losses(logits_for(2), half, weights)["material"]) == pytest.approx(wrong)
+    none = replace(batch, materials=0 * batch.materials)
+    assert float(losses.level_losses(logits_for(2), none, weights)["material"]) == 0
+    assert float(losses.distillation_loss(logits_for(1), logits_for(0), none.materials)) == 0
 
 
 def test_nothing_held_is_trained_on(folder):
@@ -181,15 +198,106 @@ def rendered(tmp_path_factory):
 
 
 def test_crops_keep_picture_and_labels_together(folder, rendered):
-    batch = Crops(folder, rendered, Split.HELD).draw(8, 32, np.random.default_rng(0))
-    redder = batch.picture[::2, 0] > batch.picture[::2, 2]  # every other crop is a scene
-    brick = batch.materials[::2] == Material.BRICK.channel
-    colourful = (batch.picture[::2].amax(1) - batch.picture[::2].amin(1)) > 0.2
-    assert ((redder == brick) | ~colourful).float().mean() > 0.97
-    assert ((batch.objects[::2] > 0.5) == brick).all()
-    assert (batch.objects[1::2] < 0).all()
-    assert (batch.degree[::2] < 0).all()
-    assert (batch.degree[1::2] >= 0).all()
+    crops, rng = Crops(folder, rendered, Split.HELD), np.random.default_rng(0)
+    for _ in range(20):
+        crop = crops.crop(Kind.SCENE, 32, rng)
+        redder = crop.picture[..., 0] > crop.picture[..., 2]
+        brick = crop.materials == Material.BRICK.channel
+        assert (redder == brick).mean() > 0.95
+        assert ((crop.objects > 0.5) == brick).all()
+        assert (crop.degree < 0).all()
+    mixture = crops.crop(Kind.MIXTURE, 32, rng)
+    assert (mixture.objects < 0).all()
+    assert (mixture.degree >= 0).all()
+
+
+def test_batches_are_those_of_their_steps(folder, rendered):
+    """Whoever draws them, and wherever a training began."""
+    crops = Crops(folder, rendered, Split.HELD)
+    options = training.Options(size=32, crops=4, workers=1)
+    from_start, ahead = (training.drawn(replace(options, workers=w), crops, 0) for w in (0, 1))
+    resumed = training.drawn(replace(options, workers=0), crops, 2)
+    drawn = [next(from_start) for _ in range(3)]
+    assert not torch.equal(drawn[0].picture, drawn[1].picture)
+    for expected, found in zip(drawn, ahead, strict=False):
+        assert torch.equal(expected.picture, found.picture)
+    assert torch.equal(drawn[2].picture, next(resumed).picture)
+    batch = drawn[0]
+    assert batch.picture.shape == (4, 3, 32, 32)
+    assert batch.materials.shape == (4, COUNT, 8, 8)
+    assert torch.allclose(batch.materials[:3].sum(1), torch.ones(3, 8, 8))  # the fourth is a photograph
+    assert set(batch.objects[0].unique().tolist()) <= {n / 16 for n in range(17)}
+
+
+def test_cells_hold_means_of_what_is_known():
+    materials = np.full((4, 8), 3, np.uint8)
+    materials[:, :2], materials[0, 4] = 5, marked.UNKNOWN
+    found = shares(materials)
+    assert found[5, 0].tolist() == [0.5, 0]
+    assert found[3, 0].tolist() == [0.5, 15 / 16]
+    objects = np.zeros((4, 8), np.float32)
+    objects[0, 0], objects[0, 4] = 1, -1
+    assert cells(objects)[0].tolist() == [1 / 16, -1]
+
+
+def test_pasted_objects_bring_their_own_labels():
+    def plain(value, objects):
+        full = lambda number, kind: np.full((8, 8), number, kind)  # noqa: E731
+        picture = np.full((8, 8, 3), value, np.float32)
+        return Crop(picture, full(int(10 * value), np.uint8), full(objects, np.float32), full(-1, np.float32))
+
+    front, back = plain(0.9, 0), plain(0.1, -1)
+    front.objects[:, 5:] = 1
+    both = pasted(front, back)
+    assert (both.materials == ([[1] * 5 + [9] * 3] * 8)).all()
+    assert (both.objects == ([[-1] * 5 + [1] * 3] * 8)).all()
+    assert both.picture[0, 0, 0] == pytest.approx(0.1)
+    assert both.picture[0, 7, 0] == pytest.approx(0.9, abs=0.02)
+
+
+def test_marks_lie_in_photographs_that_there_are(folder):
+    sizes = {}
+    for split in Split:
+        taken = marked.read_photographs(folder, split, 100)
+        names = {photograph.said["source_path"].removesuffix(".jpg") for photograph in taken}
+        assert not names & set(sizes)
+        sizes |= dict.fromkeys(names, split)
+        assert any((photograph.objects == 1).any() for photograph in taken)
+    assert set(MARKS) <= set(sizes)
+    assert sizes["kodim03"] is Split.HELD
+    for marks in MARKS.values():
+        assert all(0 <= x <= 500 and 0 <= y <= 500 for mark in marks for x, y in mark.corners)
+
+
+def test_later_marks_lie_over_earlier_ones():
+    whole = Mark(Material.STONE, True, ((0, 0), (500, 0), (500, 250), (0, 250)))
+    doubtful = Mark(None, False, ((250, 0), (500, 0), (500, 125), (250, 125)))
+    materials, objects = marked.labels((whole, doubtful), 50, 100)
+    assert materials[40, 20] == Material.STONE.channel
+    assert (materials[10, 80], objects[10, 80]) == (marked.UNKNOWN, 0)
+    assert (objects[40, 20], objects[40, 80]) == (1, 1)
+    materials, objects = marked.labels((), 50, 100)
+    assert (materials == marked.UNKNOWN).all()
+    assert (objects == -1).all()
+
+
+def test_a_teacher_asks_for_what_its_backbone_tells():
+    torch.manual_seed(0)
+    teacher, picture = Teacher(RawPatches()), torch.rand(2, 3, 64, 64)
+    assert [RawPatches()(picture)[i].shape[-1] for i in teacher.taken] == [16, 8, 4, 2]
+    features = []
+    for told, shown in zip(teacher.told, teacher.backbone(picture), strict=True):
+        wanted = (shown - shown.mean((0, 2, 3), keepdim=True)) / shown.std((0, 2, 3), keepdim=True)
+        channels = wanted.shape[1]
+        features.append(torch.cat([wanted, torch.zeros(2, told.in_channels - channels, *wanted.shape[2:])], 1))
+        torch.nn.init.zeros_(told.bias)
+        with torch.no_grad():
+            told.weight.zero_()[:, :channels, 0, 0].fill_diagonal_(1)
+    assert float(teacher(picture, tuple(features))) < 1e-3
+    nothing = tuple(torch.zeros_like(feature) for feature in features)
+    assert 0.8 < float(teacher(picture, nothing)) < 1
+    assert float(teacher(picture, tuple(-feature for feature in features))) > 3
+    assert not any(parameter.requires_grad for parameter in teacher.backbone.parameters())
 
 
 def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
@@ -198,12 +306,15 @@ def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
     path = training.train(training.Options(**(vars(options) | {"steps": 5})), folder, rendered, tmp_path, log_every=1)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
-    assert {"material_1", "degree_3", "distillation_2"} <= set(lines[-1])
+    assert {"material_1", "degree_3", "distillation_2", "teacher"} <= set(lines[-1])
     paths = export.export_checkpoint(path, tmp_path / "networks")
     networks = Networks.load(device="cpu", folder=paths[0].parent)
     card = networks.newest("segmenter_1").card
     assert card.training["steps"] == 5
-    assert {image["licence"] for image in card.training["images"]} == {"CC0-1.0"}
+    licences = {image["image"]: image["licence"] for image in card.training["images"]}
+    assert licences["photos/grass"] == "CC0-1.0"
+    assert "photos/kodim03" not in licences  # held out
+    assert card.training["backbone"]["licence"] == "Apache-2.0"
     seen = evaluation.held_scenes(rendered, networks)
     assert len(seen) == 4
     assert evaluation.total(seen).sum() == 3 * 4 * 64 * 64
@@ -229,6 +340,16 @@ def test_figures_of_answers_that_are_known():
     sky = Material.SKY.channel
     assert evaluation.miou(evaluation.confusion_of(np.array([0, sky]), np.array([0, sky]))) == 1
     assert evaluation.miou(evaluation.confusion_of(np.array([0, sky]), np.array([0, 0]))) == 0.5
+    unknown = np.array([marked.UNKNOWN, 1], np.uint8)
+    assert evaluation.confusion_of(unknown, np.array([0, 1])).sum() == 1
+
+
+def test_figures_of_objects_count_what_is_known():
+    found = evaluation.of_objects(np.array([-1, 0, 0, 1, 0]), np.array([0.9, 0.1, 0.8, 0.7, 0.2]))
+    assert found.tolist() == [[2, 1], [0, 1]]
+    assert evaluation.accuracy(found) == 0.75
+    assert evaluation.commonest(found) == 0.75
+    assert np.isnan(evaluation.accuracy(np.zeros((2, 2), int)))
 
 
 def seen(confidence, right):
@@ -236,7 +357,8 @@ def seen(confidence, right):
     truth = np.full((4, 4), Material.BRICK.channel)
     wrong = np.full((4, 4), Material.WOOD.channel)
     confusion = np.stack([evaluation.confusion_of(truth, truth if r else wrong) for r in right])
-    return evaluation.Seen(confusion, confidence, (1.0, 2.0, 3.0), 1.0, 0.0, truth, truth, truth)
+    objects = np.zeros((2, 2), int)
+    return evaluation.Seen(confusion, confidence, (1.0, 2.0, 3.0), objects, 0.0, truth, truth, truth)
 
 
 def test_auto_stops_where_nothing_is_lost():

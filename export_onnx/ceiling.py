@@ -93,5 +93,7 @@ def over_stack(run: Callable[[], object], gflop: float, rounds: int = 5) -> floa
             begun = time.perf_counter()
             one()
             seconds[i].append(time.perf_counter() - begun)
-    own, stacks = (work / float(np.median(s[1:])) for work, s in zip((gflop, convolution_gflop(stack)), seconds, strict=True))
+    own, stacks = (
+        work / float(np.median(s[1:])) for work, s in zip((gflop, convolution_gflop(stack)), seconds, strict=True)
+    )
     return round(own / stacks, 3)

@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw
 from .marks import MARKS, SIDE, Mark
 from .materials import Split
 
-HELD_OUT = 4  # every fourth photograph, in the order of their names, is kept out of training: the harmonizer's choice, too
+HELD_OUT = (
+    4  # every fourth photograph, in the order of their names, is kept out of training: the harmonizer's choice, too
+)
 LONGEST = 384  # texels along the longer side
 UNKNOWN = 255  # in place of a material's channel
 
@@ -33,7 +35,7 @@ class Photograph:
 
 
 def read_photographs(data: Path, split: Split, longest: int = LONGEST) -> list[Photograph]:
-    """Those of `data`/photos, on one side of the split; the unmarked with everything unknown. None where there is no such folder."""
+    """Those of `data`/photos on one side of the split; of the unmarked nothing is known. None where there is no such folder."""
     manifest = data / "photos" / "manifest.csv"
     if not manifest.is_file():
         return []

@@ -17,7 +17,6 @@ from torch.utils.data import Dataset
 from ...backend.protocol.materials import MATERIALS
 from ..data import marked, scenes
 from ..data.infusion import Infusion
-from ..data.marked import UNKNOWN
 from ..data.materials import Split
 
 CELL = 4  # texels a side of what one answer is taught for: the network answers at a quarter of the resolution
@@ -36,7 +35,8 @@ TURN = (Kind.SCENE, Kind.MIXTURE, Kind.SCENE, Kind.PHOTOGRAPH)  # a batch's crop
 
 @dataclass(frozen=True)
 class Crop:
-    """A picture [S,S,3] float32 in 0..1; materials [S,S] uint8, UNKNOWN where they are; objects and degree [S,S] float32, or -1."""
+    """A picture [S,S,3] float32 in 0..1; materials [S,S] uint8, objects and degree [S,S] float32; what is not known is
+    marked.UNKNOWN, and -1."""
 
     picture: np.ndarray
     materials: np.ndarray
@@ -56,7 +56,7 @@ class Batch:
 
 
 class Crops:
-    """Everything in memory as uint8. `rendered`: the folder that scenes.render wrote. What there is none of, mixtures stand in for."""
+    """Everything in memory as uint8. `rendered`: what scenes.render wrote. For what there is none of, mixtures stand in."""
 
     def __init__(self, data: Path, rendered: Path, split: Split) -> None:
         self.infusion = Infusion(data, split)
@@ -110,10 +110,8 @@ class Drawn(Dataset[Batch]):
         return self.crops.draw(self.count, self.side, np.random.default_rng((self.seed, step)))
 
 
-def _cut(
-    picture: np.ndarray, materials: np.ndarray, objects: np.ndarray, side: int, rng: np.random.Generator
-) -> Crop:
-    """A square of any size and place, mirrored or not, brought to `side`. Half of the squares are as large as there is room for."""
+def _cut(picture: np.ndarray, materials: np.ndarray, objects: np.ndarray, side: int, rng: np.random.Generator) -> Crop:
+    """A square of any size and place, mirrored or not, brought to `side`. A third of them are as large as there is room for."""
     height, width = materials.shape
     most = min(height, width)
     least = min(NEAREST * side, most)
@@ -147,20 +145,22 @@ def pasted(front: Crop, back: Crop) -> Crop:
 
 def shares(materials: np.ndarray) -> np.ndarray:
     """[materials,s,s] float32, how much of each cell is of each; less than 1 in all where some of it is not known."""
-    is_of = materials == np.arange(len(MATERIALS), dtype=np.uint8)[:, None, None]
-    return _blocks(is_of).mean((2, 4), dtype=np.float32)
+    height, width = materials.shape
+    across = width // CELL
+    kinds = len(MATERIALS) + 1  # the last of them: not known
+    cell = np.arange(height)[:, None] // CELL * across + np.arange(width) // CELL
+    counts = np.bincount(
+        (cell * kinds + np.minimum(materials, kinds - 1)).ravel(), minlength=cell.max() * kinds + kinds
+    )
+    of_each = counts.reshape(-1, across, kinds)[..., :-1] / np.float32(CELL**2)
+    return np.ascontiguousarray(np.moveaxis(of_each, -1, 0), np.float32)
 
 
 def cells(values: np.ndarray) -> np.ndarray:
     """Means [s,s]; -1 where some of the cell is not known."""
-    blocks = _blocks(values[None])[0]
+    height, width = values.shape
+    blocks = values.reshape(height // CELL, CELL, width // CELL, CELL)
     return np.where((blocks < 0).any((1, 3)), np.float32(-1), blocks.mean((1, 3), dtype=np.float32))
-
-
-def _blocks(values: np.ndarray) -> np.ndarray:
-    """[C,S,S] -> [C,s,CELL,s,CELL]."""
-    channels, height, width = values.shape
-    return values.reshape(channels, height // CELL, CELL, width // CELL, CELL)
 
 
 def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

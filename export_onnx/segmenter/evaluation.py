@@ -189,7 +189,7 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
     best = time.perf_counter() - begun
     auto = np.sum([confusion_of(s.truth, a.materials) for s, a in zip(judged, adaptive, strict=True)], axis=0)
     named = lambda values: {m.value: _rounded(v) for m, v in zip(MATERIALS, values, strict=True) if np.isfinite(v)}  # noqa: E731
-    result = {
+    return {
         "miou": [_rounded(miou(c)) for c in confusion],
         "object_accuracy": _rounded(np.nanmean([one.object_accuracy for one in seen])),
         "object_accuracy_of_one_answer": _rounded(commonest(np.sum([one.objects for one in seen], axis=0))),
@@ -216,7 +216,6 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
         "ceiling_ratio": ceiling_ratio(networks),
         "not_measured": ["distillation_gain", "dcsm_gain", "spread over training seeds"],
     }
-    return result
 
 
 def ceiling_ratio(networks: Networks, side: int = 512) -> float:

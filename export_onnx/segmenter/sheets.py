@@ -32,11 +32,13 @@ def draw_worst(seen: list[Seen], path: Path, count: int = WORST) -> None:
 
 
 def draw_batch(batch: Batch, path: Path) -> None:
-    """Crops as they are learnt from: picture, materials, objects (red) and degree (green), grey where not known."""
+    """Crops as they are learnt from: picture, materials (black where not known), objects (red) and degree (green), else grey."""
     rows = []
-    for picture, materials, objects, degree in zip(*(v.numpy() for v in vars(batch).values()), strict=True):
+    for picture, shares, objects, degree in zip(*(v.numpy() for v in vars(batch).values()), strict=True):
+        materials = shares.argmax(0)
+        likeliest = coloured(materials) * (shares.sum(0) > 0.5)[..., None]
         known = np.stack([np.where(v < 0, 0.5, v) for v in (objects, degree, 0 * degree)], -1)
-        cells = (_picture(np.moveaxis(picture, 0, -1)), coloured(materials), _picture(known))
+        cells = (_picture(np.moveaxis(picture, 0, -1)), likeliest, _picture(known))
         rows.append((_named(materials), cells))
     _sheet(rows, path)
 

@@ -13,7 +13,7 @@ WITHIN = 1e-3  # of a channel's deviation, so that one that says nothing divides
 
 
 class Teacher(nn.Module):
-    """Each of the segmenter's features, through a 1x1 convolution that is thrown away, against the backbone's at the nearest stride.
+    """Each of the segmenter's features, through a 1x1 convolution that is thrown away, against the backbone's nearest in stride.
 
     It learns from every picture, also where nothing is known of its materials. `backbone`: images [N,3,H,W] -> features by
     falling resolution; of two at one resolution the later, deeper one teaches.
@@ -27,12 +27,11 @@ class Teacher(nn.Module):
         strides = [64 // feature.shape[-1] for feature in shown]
         self.taken = [_nearest(strides, 4 << level) for level in range(1 + len(WIDTHS))]
         self.told = nn.ModuleList(
-            nn.Conv2d(width, shown[taken].shape[1], 1)
-            for width, taken in zip((FINE, *WIDTHS), self.taken, strict=True)
+            nn.Conv2d(width, shown[taken].shape[1], 1) for width, taken in zip((FINE, *WIDTHS), self.taken, strict=True)
         )
 
     def forward(self, picture: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-        """`features` at strides 4, 8, 16, 32 -> the share of the backbone's variance that they do not tell: 1 at first, 0 at best."""
+        """`features` at strides 4, 8, 16, 32 -> the share of the backbone's variance that they do not tell: about 1 at first."""
         with torch.no_grad():
             shown = self.backbone(picture)
         apart = []

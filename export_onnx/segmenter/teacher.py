@@ -36,7 +36,7 @@ class Teacher(nn.Module):
             shown = self.backbone(picture)
         apart = []
         for told, taken, feature in zip(self.told, self.taken, features, strict=True):
-            wanted = F.adaptive_avg_pool2d(shown[taken].float(), feature.shape[-2:])
+            wanted = F.adaptive_avg_pool2d(shown[taken].float(), (feature.shape[2], feature.shape[3]))
             mean, deviation = (f(wanted, dim=(0, 2, 3), keepdim=True) for f in (torch.mean, torch.std))
             apart.append(F.mse_loss(told(feature).float(), (wanted - mean) / (deviation + WITHIN)))
         return torch.stack(apart).mean()

@@ -19,7 +19,7 @@ from sabi.export_onnx.data.infusion import Infusion
 from sabi.export_onnx.data.marks import MARKS, Mark
 from sabi.export_onnx.data.materials import Split
 from sabi.export_onnx.networks.segmenter import Segmenter, Shipped
-from sabi.export_onnx.segmenter import evaluation, export, losses, training
+from sabi.export_onnx.segmenter import evaluation, export, losses, sheets, training
 from sabi.export_onnx.segmenter.batches import Batch, Crop, Crops, Kind, cells, pasted, shares
 from sabi.export_onnx.segmenter.teacher import Teacher
 
@@ -369,3 +369,23 @@ def test_auto_stops_where_nothing_is_lost():
     never = evaluation.calibrated([seen((0.9, 0.9, 0.9), (False, False, True))] * 4)
     assert never[1] > 0.9
     assert never[2] > 0.9
+
+
+def test_sheets_show_what_is_known(folder, rendered, tmp_path):
+    batch = Crops(folder, rendered, Split.HELD).draw(4, 32, np.random.default_rng(0))
+    sheets.draw_batch(replace(batch, materials=0 * batch.materials), tmp_path / "unknown.png")
+    sheets.draw_batch(batch, tmp_path / "batch.png")
+    unknown, known = (np.asarray(Image.open(tmp_path / name)) for name in ("unknown.png", "batch.png"))
+    cell = np.s_[20:200, sheets.CELL + 2 : 2 * sheets.CELL - 4]
+    assert unknown[cell].max() == 0
+    assert known[cell].min(-1).max() > 0
+
+
+def test_a_curve_has_its_levels_where_they_are(tmp_path):
+    figures = {"milliseconds": [10, 20, 40], "miou": [0.2, 0.4, 0.5], "auto": {"time_share": 0.6, "miou": 0.49}}
+    sheets.draw_curve(figures, tmp_path / "curve.png")
+    picture = np.asarray(Image.open(tmp_path / "curve.png")).astype(int)
+    blue = np.argwhere((picture == (70, 100, 190)).all(-1))
+    (left, right), rise = blue[:, 1][[blue[:, 1].argmin(), blue[:, 1].argmax()]], np.ptp(blue[:, 0])
+    assert (right - left) == pytest.approx(400 * 30 / (1.15 * 40), abs=8)
+    assert rise == pytest.approx(240 * 0.3, abs=8)

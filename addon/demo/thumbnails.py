@@ -26,9 +26,14 @@ FOLDER = PACKAGE / "addon" / "thumbnails"
 SIDE = 128
 MOST_BYTES = 15_000
 EDGE = 0.42  # metres
-PAINT = (0.19, 0.25, 0.27)
-CONCRETE, COPPER, STEEL, WOOD = (0.2, 0.19, 0.17), (0.4, 0.16, 0.09), (0.26, 0.27, 0.28), (0.2, 0.085, 0.03)
-BASES = {  # scene-linear, by the effect that a preset begins with; else paint
+PAINT, ENAMEL, GREEN, NAVY = (0.19, 0.25, 0.27), (0.28, 0.02, 0.015), (0.03, 0.09, 0.05), (0.03, 0.05, 0.06)
+CONCRETE, COPPER, STEEL, WOOD = (0.2, 0.19, 0.17), (0.4, 0.16, 0.09), (0.1, 0.1, 0.11), (0.2, 0.085, 0.03)
+BASES = {  # scene-linear, by preset or by the effect that it begins with: what shows it best; else paint
+    "mud_splashed": PAINT,
+    "scratched_panel": NAVY,
+    "workshop_machine": GREEN,
+    "dirt": NAVY,
+    "scratches": ENAMEL,
     "moss": CONCRETE,
     "stains": CONCRETE,
     "cracks": CONCRETE,
@@ -87,7 +92,8 @@ def perform(bpy: ModuleType, names: list[str], size: int, samples: int) -> None:
     with TemporaryDirectory(prefix="sabi-thumbnails-") as folder:
         for name in names:
             began = time.monotonic()
-            base_of(thing).default_value = (*BASES.get(load_preset(name).layers[0].effect.value, PAINT), 1)
+            begins_with = load_preset(name).layers[0].effect.value
+            base_of(thing).default_value = (*BASES.get(name, BASES.get(begins_with, PAINT)), 1)
             operate(bpy.ops.sabi.weather, preset=name, size=size, wait=True)
             rendered = Path(folder) / f"{name}.png"
             addon("demo.stage").render(scene, rendered, samples)

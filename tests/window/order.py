@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done in which order: later tasks find what earlier ones left."""
+
+import time
+
+from tasks.assets import assets
+from tasks.bare_frames import frames_without_sabi
+from tasks.escape import escape_while_baking, escape_while_painting
+from tasks.frame import weather_frame
+from tasks.install import install
+from tasks.instances import instances
+from tasks.live_preview import live_preview
+from tasks.open_model import open_model
+from tasks.open_panel import open_panel
+from tasks.overlays import overlays, overlays_again
+from tasks.paint_mask import paint_mask
+from tasks.textured import weather_textured
+from tasks.tiled import weather_tiled
+from tasks.weather import undo_and_redo, weather
+from visit import REQUEST, Steps, entries, report
+
+PARTS = (
+    open_model,
+    frames_without_sabi,
+    install,
+    open_panel,
+    escape_while_baking,
+    escape_while_painting,
+    weather,
+    undo_and_redo,
+    overlays,
+    live_preview,
+    paint_mask,
+    overlays_again,
+    assets,
+    weather_textured,
+    weather_tiled,
+    instances,
+    weather_frame,
+)
+
+
+def scenario() -> Steps:
+    yield 1.0
+    begin = time.monotonic()
+    for part in PARTS:
+        if "parts" not in REQUEST or part.__name__ in REQUEST["parts"].split(","):
+            print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
+            yield from part()
+    report["entries_ms"] = entries.in_ms()

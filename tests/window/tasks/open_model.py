@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo's model, looked at."""
+
+import bpy
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Vector
+from screen import photograph
+from visit import Steps, demo, in_view, rectangle, report, view
+
+
+def open_model() -> Steps:
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    thing = demo("model").build()
+    report["object"] = thing.name
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    _, area, region = view()
+    space = area.spaces.active
+    space.overlay.show_overlays = False
+    space.show_gizmo = False
+    space.shading.type = "MATERIAL"
+    yield 0.5
+    with in_view():
+        space.region_3d.view_rotation = Vector((0.55, -1.0, 0.4)).to_track_quat("Z", "Y")
+        bpy.ops.view3d.view_selected()
+        bpy.ops.ed.undo_push(message="Open the model")  # scripts push none of their own
+    yield 1.0
+    corners = [location_3d_to_region_2d(region, space.region_3d, Vector(corner)) for corner in thing.bound_box]
+    left, top, _, bottom = rectangle(region)
+    across, up = [corner.x for corner in corners], [corner.y for corner in corners]
+    report["window"] = [left, top, left + region.width, bottom]
+    report["box"] = [int(left + min(across)), int(bottom - max(up)), int(left + max(across)), int(bottom - min(up))]
+    yield from photograph("clean")

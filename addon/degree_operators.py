@@ -60,7 +60,7 @@ class SABI_OT_degree_from_marks(_Working, _OnPhotograph, bpy.types.Operator):
 
     bl_idname = "sabi.degree_from_marks"
     bl_label = "Degree from Marks"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     method: EnumProperty(
         name="Method", description="What degree is told by", items=DEGREE_METHODS, options={"SKIP_SAVE"}

@@ -22,7 +22,7 @@ class SABI_OT_delight(_Working, bpy.types.Operator):
 
     bl_idname = "sabi.delight"
     bl_label = "Take Light Off"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     image: StringProperty(
         name="Image", description="The texture; the Image Editor's image when left out", options={"SKIP_SAVE"}

@@ -34,7 +34,7 @@ class SABI_OT_flatten(_Working, _OnWeathered, _Sized, bpy.types.Operator):
 
     bl_idname = "sabi.flatten"
     bl_label = "Flatten"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     file_format: format_property()
     depth: depth_property()
@@ -55,7 +55,7 @@ class SABI_OT_export_maps(_OnWeathered, _Working, _Sized, bpy.types.Operator):
 
     bl_idname = "sabi.export_maps"
     bl_label = "Export Maps"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     engine: engine_property()
     file_format: format_property()

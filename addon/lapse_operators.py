@@ -24,7 +24,7 @@ class SABI_OT_timelapse(_Working, _OnWeathered, bpy.types.Operator):
 
     bl_idname = "sabi.timelapse"
     bl_label = "Time-Lapse"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     from_age: FloatProperty(name="From", description="The age at the first frame", min=0, max=1, subtype="FACTOR")
     to_age: FloatProperty(name="To", description="The age at the last frame", default=1, min=0, max=1, subtype="FACTOR")

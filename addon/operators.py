@@ -20,7 +20,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ..backend.protocol.errors import SabiError, SceneError
 from ..backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
-from . import on_object, styles, work
+from . import ending, on_object, styles, work
 from .capture_settings import LARGEST
 from .given_layer import WithLayer
 from .progress import unforeseen
@@ -52,12 +52,6 @@ def reporting(execute):  # type: ignore[no-untyped-def]
     return reported
 
 
-def tell(operator: bpy.types.Operator, outcome: work.Outcome) -> None:
-    for warning in outcome.warnings:
-        operator.report({"WARNING"}, warning)
-    operator.report({"INFO"}, outcome.message)
-
-
 def selected_meshes(context: bpy.types.Context) -> list[bpy.types.Object]:
     return [obj for obj in context.selected_objects if obj.type == "MESH"]
 
@@ -71,36 +65,13 @@ def _put_overlays_away(objects: list[bpy.types.Object]) -> None:
 
 
 class _Working:
-    """Operators whose work goes on in the background of a window; they stay only to hear Esc and to report the end."""
-
-    _work: work.Work
-    _timer: bpy.types.Timer
+    """Operators whose work goes on in the background of a window; `ending` hears Esc and reports the end."""
 
     def begin(self, title: str, steps: work.Steps, wait: bool) -> set[str]:
         if bpy.app.background or wait:
-            tell(self, work.run(title, steps, type(self).bl_idname))
+            ending.say(self, work.run(title, steps, type(self).bl_idname))
         else:
-            self._work = work.start(title, steps, operator=type(self).bl_idname)
-        return {"FINISHED"}
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        result = self.execute(context)
-        if result != {"FINISHED"} or not work.busy():
-            return result
-        self._timer = context.window_manager.event_timer_add(0.2, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
-            self._work.cancel()
-        if not self._work.ended:
-            return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
-        if self._work.error is not None:
-            self.report(ERROR if self._work.error.code != "cancelled" else {"INFO"}, self._work.error.for_artist)
-            return {"CANCELLED"}
-        tell(self, self._work.outcome)
+            ending.tell(work.start(title, steps, operator=type(self).bl_idname))
         return {"FINISHED"}
 
 
@@ -178,7 +149,7 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
 
     bl_idname = "sabi.weather"
     bl_label = "Weather"
-    bl_options = {"REGISTER"}  # the undo step belongs to the moment results are applied, not to pressing the button
+    bl_options = set()  # the undo step belongs to the moment results are applied; there is nothing to adjust afterwards
 
     materials: StringProperty(
         name="Materials",
@@ -239,7 +210,7 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
 
     bl_idname = "sabi.weather_frame"
     bl_label = "Weather Frame"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     filepath: StringProperty(
         name="File",
@@ -272,6 +243,7 @@ class SABI_OT_cancel(bpy.types.Operator):
 
     bl_idname = "sabi.cancel"
     bl_label = "Cancel"
+    bl_options = set()
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -279,6 +251,10 @@ class SABI_OT_cancel(bpy.types.Operator):
             cls.poll_message_set("Sabi is not at work")
             return False
         return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Esc is for work that was asked for; a preview gives way by itself."""
+        return {"PASS_THROUGH"} if event.type == "ESC" and not work.busy() else self.execute(context)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         work.cancel()

@@ -30,13 +30,12 @@ class SABI_UL_layers(bpy.types.UIList):
 
     def draw_item(self, _context, layout, _data, layer, _icon, _active, _property, _index) -> None:  # type: ignore[no-untyped-def]
         row = layout.row(align=True)
-        content = row.row(align=True)
+        content = row.split(factor=0.7, align=True)  # for the longest name of an effect
         content.active = not layer.hidden
         content.prop(layer, "effect", text="", emboss=False)
         content.prop(layer, "age", text="", slider=True)
         row.prop(layer, "solo", text="", icon="SOLO_ON" if layer.solo else "SOLO_OFF", emboss=False)
         row.prop(layer, "hidden", text="", icon="HIDE_ON" if layer.hidden else "HIDE_OFF", emboss=False)
-        row.prop(layer, "lock_seed", text="", icon="LOCKED" if layer.lock_seed else "UNLOCKED", emboss=False)
 
 
 class SABI_UL_masks(bpy.types.UIList):
@@ -150,6 +149,7 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
         column.operator("sabi.exemplar_open", icon="IMAGE_DATA")
     row = column.row(align=True)
     row.prop(layer, "seed")
+    row.prop(layer, "lock_seed", text="", icon="LOCKED" if layer.lock_seed else "UNLOCKED")
     row.operator("sabi.seed_roll", text="", icon="FILE_REFRESH")
 
 
@@ -420,7 +420,9 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column = layout.column()
     column.scale_y = 1.5
     column.operator(operator, icon="SHADERFX")
-    layout.prop(context.scene.sabi, "size")
+    split = layout.split(factor=0.4)
+    split.label(text="Image Size")
+    split.prop(context.scene.sabi, "size", text="")
     layout.prop(context.scene.sabi, "live_preview")
     if operator == "sabi.weather" and (
         context.scene.sabi.shared_tiles or problems.repeats(context) or problems.unwrapped(context)

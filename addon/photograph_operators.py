@@ -21,7 +21,7 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
 
     bl_idname = "sabi.weather_photograph"
     bl_label = "Weather Photograph"
-    bl_options = {"REGISTER"}
+    bl_options = set()
 
     image: StringProperty(
         name="Image", description="The photograph; the Image Editor's image when left out", options={"SKIP_SAVE"}

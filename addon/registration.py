@@ -20,6 +20,7 @@ _MODULES = (
     "handlers",
     "freshness",
     "saving",
+    "ending",
     "operators",
     "export_operators",
     "lapse_operators",

@@ -16,6 +16,8 @@ JAPANESE = {
     "Render the camera's view with its passes, weather it under its own light, and show it in the image editor": "カメラの画をパスとともにレンダリングし、その光のまま風化させて画像エディターに表示します",
     "Cancel": "キャンセル",
     "End what Sabi is doing; nothing in the file changes": "Sabi の作業を中止します。ファイルは変わりません",
+    "Tell": "知らせる",
+    "Say in the status bar how Sabi's work ended": "Sabi の作業の結果をステータスバーに表示します",
     "Revert": "元に戻す",
     "Take Sabi's work off the selected objects; what you changed since stays": "選択したオブジェクトから Sabi の結果を外します。その後の変更は残ります",
     "Flatten": "画像にまとめる",

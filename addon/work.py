@@ -77,9 +77,9 @@ class Work:
         if self.ended:
             self._tell()
 
-    def cancel(self) -> None:
+    def cancel(self, why: Cancelled | None = None) -> None:
         if not self.ended:
-            self._fail(Cancelled())
+            self._fail(why or Cancelled())
             with suppress(Exception):  # what fails while putting things back must not keep a file from loading
                 self.steps.close()
             self._tell()
@@ -187,11 +187,11 @@ def run(title: str, steps: Steps, operator: str = "") -> Outcome:
     return work.outcome
 
 
-def cancel() -> bool:
+def cancel(why: Cancelled | None = None) -> bool:
     """Ends the work in flight, with nothing changed; False where there is none."""
     if not running():
         return False
-    _current.cancel()
+    _current.cancel(why)
     _redraw()
     return True
 
@@ -239,7 +239,11 @@ def _redraw() -> None:
 @persistent
 def _drop(_path: str) -> None:
     """Another file is about to take the place of this one: what is in flight belongs to the old file."""
-    cancel()
+    cancel(
+        Cancelled(
+            "Another file was opened while Sabi was at work.", "The work ended and changed nothing; start it again."
+        )
+    )
 
 
 def register() -> None:

@@ -5,6 +5,7 @@ import time
 
 from tasks.assets import assets
 from tasks.bare_frames import frames_without_sabi
+from tasks.cancel import cancel_by_button
 from tasks.escape import escape_while_baking, escape_while_painting
 from tasks.frame import weather_frame
 from tasks.install import install
@@ -16,6 +17,7 @@ from tasks.overlays import overlays, overlays_again
 from tasks.paint_mask import paint_mask
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
+from tasks.undo import undo_recipe_operators
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -26,6 +28,7 @@ PARTS = (
     open_panel,
     escape_while_baking,
     escape_while_painting,
+    cancel_by_button,
     weather,
     undo_and_redo,
     overlays,
@@ -37,6 +40,7 @@ PARTS = (
     weather_tiled,
     instances,
     weather_frame,
+    undo_recipe_operators,
 )
 
 

@@ -1,81 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Blender with a window, the zip installed as a user does, a model weathered by the embedded backend, and a look at it.
+"""A real Blender with a window, the zip installed as a user does, a model weathered by the embedded backend, and a look at it."""
 
-`make test-window` prepares the Blenders (tools/real-blender.sh) and names them in SUITES. What the windows showed stays in
-out/window/SUITE, to look at, with the report that drive.py wrote.
-"""
-
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from window.pictures import changed, pink
 
 pytestmark = pytest.mark.window
-ROOT = Path(__file__).resolve().parents[2]
-PYTHONS = {"trixie": "3.13", "sid": "3.14"}  # what Debian builds its Blender on
-
-
-@pytest.fixture(scope="module", params=os.environ.get("SUITES", "trixie").split())
-def session(request):
-    """One visit of an artist: the folder with its photographs, and the report."""
-    suite = request.param
-    out = ROOT / "out" / "window" / suite
-    shutil.rmtree(out, ignore_errors=True)
-    (out / "user").mkdir(parents=True)
-    build = [
-        sys.executable,
-        str(ROOT / "tools" / "build_extension.py"),
-        "--platform=linux-x64",
-        f"--python={PYTHONS[suite]}",
-    ]
-    subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
-    (archive,) = out.glob("*.zip")
-    wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 2048}
-    environment = (
-        {"SECONDS_LIMIT": "1800"}
-        | os.environ
-        | {"SUITE": suite, "BIND": str(ROOT), "BLENDER_USER_RESOURCES": str(out / "user")}
-    )
-    drive = ["--python-exit-code", "1", "--python", str(ROOT / "tests" / "window" / "drive.py"), "--", json.dumps(wish)]
-    run = subprocess.run(
-        [str(ROOT / "tools" / "real-blender.sh"), "window", *drive],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-    )
-    (out / "log.txt").write_text(run.stdout + run.stderr)
-    shutil.rmtree(out / "work")
-    assert (out / "report.json").is_file(), run.stdout + run.stderr
-    report = json.loads((out / "report.json").read_text())
-    assert "failed" not in report, report.get("failed", "") + run.stdout + run.stderr
-    return out, report
-
-
-@pytest.fixture
-def report(session):
-    return session[1]
-
-
-@pytest.fixture
-def photograph(session):
-    """The named photograph, cut to a rectangle of the report: float RGB in 0..1."""
-
-    def cut(name: str, rectangle: list[int]) -> np.ndarray:
-        with Image.open(session[0] / f"{name}.png") as image:
-            return np.asarray(image.convert("RGB").crop(rectangle), np.float32) / 255
-
-    return cut
-
-
-def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return np.abs(after - before).max(axis=2) > 0.06
 
 
 def test_zip_installs_in_a_window(report):
@@ -105,8 +37,7 @@ def test_object_is_there_and_neither_black_nor_pink(photograph, report):
         thing = np.abs(image - background).max(axis=2) > 0.03
         assert thing.mean() > 0.2, "the object fills too little of its own box"
         colors = image[thing]
-        pink = (colors[:, 0] > 0.7) & (colors[:, 2] > 0.7) & (colors[:, 1] < 0.35)
-        assert pink.mean() < 0.001
+        assert pink(colors) < 0.001
         assert (colors.max(axis=1) < 0.03).mean() < 0.2
         assert colors.mean() > 0.1
 
@@ -154,6 +85,18 @@ def test_escape_ends_it_and_changes_nothing(report, when):
     assert outcome["changed"] == {}
 
 
+def test_weather_and_cancel_are_pressed_with_the_mouse(report):
+    assert report["cancel"] == {"pressed": True, "error": "cancelled", "changed": []}
+
+
+def test_the_panel_shows_the_work_and_how_to_end_it(photograph, report):
+    """A bar where the button was, in the theme's blue."""
+    idle, working = (photograph(name, report["sidebar"])[:120] for name in ("panel", "working"))
+    before, blue = ((part[..., 2] - part[..., 0]) > 0.2 for part in (idle, working))
+    assert before.mean() < 0.01
+    assert blue.any(axis=1).sum() >= 10, "there is no bar"
+
+
 def test_applying_is_one_undo_step(report):
     assert report["undo"] == [1, 0, 1]
 
@@ -195,8 +138,7 @@ def test_tiles_are_weathered_into_tiles_and_are_not_pink(photograph, report):
     assert tiled["images"] >= 9
     assert all(sizes == [[1001, 256, 256], [1002, 128, 128]] for sizes in tiled["sizes"]), tiled["sizes"]
     seen = photograph("tiled", tiled["view"])
-    pink = (seen[..., 0] > 0.7) & (seen[..., 2] > 0.7) & (seen[..., 1] < 0.35)
-    assert pink.mean() < 0.001
+    assert pink(seen) < 0.001
     assert (seen[..., 0] - seen[..., 2] > 0.08).mean() > 0.03, "there is hardly any rust"
 
 

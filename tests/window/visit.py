@@ -52,6 +52,14 @@ def rectangle(region: bpy.types.Region) -> list[int]:
     return [region.x, height - region.y - region.height, region.x + region.width, height - region.y]
 
 
+def alone(thing: bpy.types.Object) -> None:
+    """Has the scene show one object, selected and active."""
+    for other in bpy.context.scene.objects:
+        other.hide_set(other != thing)
+        other.select_set(other == thing)
+    bpy.context.view_layer.objects.active = thing
+
+
 def label() -> str:
     """Which stage the main thread is in; bakes are Blender's own jobs and counted apart."""
     if bpy.app.is_job_running("OBJECT_BAKE"):

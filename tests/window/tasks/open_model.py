@@ -5,7 +5,7 @@ import bpy
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 from screen import photograph
-from visit import Steps, demo, in_view, rectangle, report, view
+from visit import REQUEST, Steps, demo, in_view, rectangle, report, view
 
 
 def open_model() -> Steps:
@@ -19,11 +19,10 @@ def open_model() -> Steps:
     space = area.spaces.active
     space.overlay.show_overlays = False
     space.show_gizmo = False
-    space.shading.type = "MATERIAL"
+    space.shading.type = "SOLID" if REQUEST.get("quick") else "MATERIAL"
     yield 0.5
+    look_at_model()
     with in_view():
-        space.region_3d.view_rotation = Vector((0.55, -1.0, 0.4)).to_track_quat("Z", "Y")
-        bpy.ops.view3d.view_selected()
         bpy.ops.ed.undo_push(message="Open the model")  # scripts push none of their own
     yield 1.0
     corners = [location_3d_to_region_2d(region, space.region_3d, Vector(corner)) for corner in thing.bound_box]
@@ -32,3 +31,10 @@ def open_model() -> Steps:
     report["window"] = [left, top, left + region.width, bottom]
     report["box"] = [int(left + min(across)), int(bottom - max(up)), int(left + max(across)), int(bottom - min(up))]
     yield from photograph("clean")
+
+
+def look_at_model() -> None:
+    """Turns the view towards what is selected, as it was at first."""
+    with in_view():
+        view()[1].spaces.active.region_3d.view_rotation = Vector((0.55, -1.0, 0.4)).to_track_quat("Z", "Y")
+        bpy.ops.view3d.view_selected()

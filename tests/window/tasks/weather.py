@@ -5,23 +5,29 @@ import time
 from pathlib import Path
 
 import bpy
+from buttons import find
 from frames import Frames
+from hands import click
 from screen import photograph
 from visit import REQUEST, Steps, addon, in_view, report, touched, view, wait_for_work
 
 
 def weather() -> Steps:
-    """The panel's button; the embedded backend, since no environment and no server are named."""
+    """The panel's button, with the mouse; the embedded backend, since no environment and no server are named."""
     _, area, _ = view()
     area.spaces.active.shading.type = "SOLID"  # the view is drawn by the processor here, which would be measured too
     yield 1.0
+    bpy.ops.sabi.preset_load(preset="scrapyard_rust")
+    bpy.context.scene.sabi.size = str(REQUEST["size"])
+    with in_view():
+        bpy.ops.ed.undo_push(message="Choose a preset")  # scripts push none of their own
+    button = yield from find("sabi.weather()")
     before = touched()
     frames = Frames()
     bpy.app.timers.register(frames, first_interval=0.01)
     yield 3.0
     start = time.monotonic()
-    with in_view():
-        bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=REQUEST["size"])
+    yield from click(*button)
     yield from wait_for_work()
     yield 3.0
     bpy.app.timers.unregister(frames)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Undo and redo around the operators on recipes and remedies, by Ctrl Z and Ctrl Shift Z."""
+
+import pytest
+
+pytestmark = pytest.mark.window
+NOTHING = {"recipe_save"}  # write files alone
+ONCE = {
+    "show_in_renders",
+    "material_add",
+    "unwrap",
+    "turn_normals",
+    "preset_load",
+    "layer_add",
+    "layer_duplicate",
+    "layer_move",
+    "layer_remove",
+    "seed_roll",
+    "seed_roll of all",
+    "curve_add",
+    "curve_remove",
+    "mask_add",
+    "mask_add again",
+    "mask_move",
+    "mask_remove",
+    "mask_image_new",
+    "exemplar_from_image",
+    "exemplar_remove",
+    "exemplar_open",
+    "recipe_load",
+    "recipe_from_asset",
+}
+
+
+def test_all_were_tried(report):
+    assert set(report["undone"]) == ONCE | NOTHING
+
+
+@pytest.mark.parametrize("operator", sorted(ONCE))
+def test_one_step_is_undone_and_redone(report, operator):
+    """The state before comes back whole, and the state after."""
+    noted = report["undone"][operator]
+    assert "error" not in noted, noted["error"]
+    assert len(noted["steps"]) == 1, noted
+    assert noted["changed"], "it changed nothing that is looked at"
+    assert noted["undone"] == [], noted["details"]
+    assert noted["redone"] == []
+
+
+@pytest.mark.parametrize("operator", sorted(NOTHING))
+def test_what_writes_files_leaves_no_step(report, operator):
+    noted = report["undone"][operator]
+    assert "error" not in noted, noted["error"]
+    assert noted["steps"] == noted["changed"] == []

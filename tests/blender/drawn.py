@@ -25,7 +25,7 @@ class Layout:
     def row(self, **_how: object) -> Layout:
         return Layout(self.root)
 
-    column = box = grid_flow = row
+    column = box = grid_flow = split = row
 
     def separator(self, **_how: object) -> None:
         pass

@@ -32,10 +32,10 @@ from ..backend.protocol.errors import BadFile, SabiError, SceneError
 from ..backend.protocol.map_files import format_named
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.rules import Rule, Rules, read_rules
-from . import gltf_model, usd_model
-from .exported_look import exported_looks
-from .gltf_model import GltfModel
-from .usd_model import UsdModel
+from .exports import gltf_model, usd_model
+from .exports.exported_look import exported_looks
+from .exports.gltf_model import GltfModel
+from .exports.usd_model import UsdModel
 
 Model = GltfModel | UsdModel | None
 PICTURE_SIDE, PICTURE_TEXELS = 192, 256
@@ -116,7 +116,7 @@ def plan(objects: Sequence, rules: Rules) -> list[Part]:
     """What the rules give to each material that these objects show."""
     parts: list[Part] = []
     for obj in objects:
-        slots = [obj.material_slots[index].material for index in addon("material").used_slots(obj)]
+        slots = [obj.material_slots[index].material for index in addon("nodes.material").used_slots(obj)]
         names = dict.fromkeys(made.name if made else "" for made in slots)
         parts += [Part(obj, name, rules.of_object(obj.name, name)) for name in names or [""]]
     return parts
@@ -143,9 +143,9 @@ def weather(
     _select(bpy, painted)
     turned = _turn_normals(bpy, given.normals)
     warnings = [*turned, *paint(bpy, planned, given.texels, given.shared_tiles)]
-    applied = [addon("on_object").weathered(obj) for obj in dict.fromkeys(painted)]
-    trees = [addon("on_object").group_node(made).node_tree for a in applied if a for made in a.materials]
-    recipes = [json.loads(tree[addon("on_object").RECIPE]) for tree in trees]
+    applied = [addon("nodes.on_object").weathered(obj) for obj in dict.fromkeys(painted)]
+    trees = [addon("nodes.on_object").group_node(made).node_tree for a in applied if a for made in a.materials]
+    recipes = [json.loads(tree[addon("nodes.on_object").RECIPE]) for tree in trees]
     networks = {name: digest for recipe in recipes for name, digest in recipe["networks"].items()}
     _save(bpy, blend)
     _select(bpy, painted)
@@ -234,7 +234,7 @@ def _turn_normals(bpy: ModuleType, normals: str) -> tuple[str, ...]:
     """Turns DirectX's normal maps of what is selected, those that names tell or all; returns what to say of it."""
     if normals == "opengl" or not bpy.ops.sabi.turn_normals.poll():
         return ()
-    before = {image for image in map(addon("directx").unturned, bpy.data.materials) if image is not None}
+    before = {image for image in map(addon("surface.directx").unturned, bpy.data.materials) if image is not None}
     operate(bpy.ops.sabi.turn_normals, every=normals == "directx")
     return tuple(f"'{image.name}' is read as a DirectX normal map: its green is turned." for image in before)
 

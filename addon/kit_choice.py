@@ -9,7 +9,8 @@ from contextlib import suppress
 import bpy
 
 from ..backend.protocol.errors import SabiError, SceneError
-from . import capture, material, tile, uvs
+from .nodes import material
+from .surface import capture, tile, uvs
 
 
 def worn_tiles(obj: bpy.types.Object, pattern: str = "") -> set[bpy.types.Material]:

@@ -13,14 +13,17 @@ import bpy
 from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace
-from . import exchange, freshness, images, kits, masks, material, on_object, work
-from .capture import CapturedObject
-from .capture_settings import CaptureSettings
-from .effects import in_words
-from .kept import Kept
-from .kit_capture import ShapeCapture, TileCapture, TilePreviewCapture
+from . import kits, work
+from .nodes import exchange, freshness, material, on_object
+from .pixels import images
+from .pixels.kept import Kept
 from .progress import Progress
-from .tile import Laid
+from .recipe import masks
+from .recipe.effects import in_words
+from .surface.capture import CapturedObject
+from .surface.capture_settings import CaptureSettings
+from .surface.kit_capture import ShapeCapture, TileCapture, TilePreviewCapture
+from .surface.tile import Laid
 from .weathering import Target, capture_settings, capturing, load, loaded, looked, paint
 
 

@@ -20,29 +20,20 @@ from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneE
 from ..backend.protocol.painted import CHANNELS
 from ..backend.protocol.recipe import Exposure, Frame, Layer, Recipe
 from ..backend.protocol.surface import ColorSpace, Surface
-from . import (
-    freshness,
-    images,
-    mask_wiring,
-    masks,
-    material,
-    on_object,
-    reading,
-    strokes,
-    tile,
-    units,
-    uvs,
-    work,
-)
-from .capture_settings import CaptureSettings
-from .effects import in_words
-from .growth_nodes import Module, PaintedImages
+from . import units, work
 from .jobs import ExposureJob, PaintedFiles
-from .kept import Kept
-from .kit_capture import ShapeCapture, TileCapture
 from .kit_choice import worn_tiles
+from .nodes import freshness, mask_wiring, material, on_object
+from .nodes.growth_nodes import Module, PaintedImages
+from .pixels import images, reading, strokes
+from .pixels.kept import Kept
 from .preferences import service, service_settings
 from .progress import Progress
+from .recipe import masks
+from .recipe.effects import in_words
+from .surface import tile, uvs
+from .surface.capture_settings import CaptureSettings
+from .surface.kit_capture import ShapeCapture, TileCapture
 from .weathering import (
     STAYS,
     Ready,

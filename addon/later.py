@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 class Later:
-    """One module of this package; asking for it begins its import."""
+    """One module below this package, by its dotted name; asking for it begins its import."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -19,9 +19,10 @@ import bpy
 
 from ..backend.protocol.errors import Cancelled, SabiError, SceneError
 from ..backend.protocol.recipe import Recipe
-from . import freshness, masks, material, on_object, strokes, work
-from .capture import Capture, CapturedObject
-from .exchange import (
+from . import work
+from .kit_preview import KitPreview
+from .nodes import freshness, material, on_object
+from .nodes.exchange import (
     Made,
     Shown,
     can_follow,
@@ -37,11 +38,13 @@ from .exchange import (
     together,
     trees,
 )
-from .kept import Kept
-from .kit_preview import KitPreview
-from .preview_capture import PreviewCapture
+from .pixels import strokes
+from .pixels.kept import Kept
 from .progress import Progress
-from .properties import recipe_of
+from .recipe import masks
+from .recipe.properties import recipe_of
+from .surface.capture import Capture, CapturedObject
+from .surface.preview_capture import PreviewCapture
 from .weathering import Target, capture_settings, capturing, image_names, load, loaded, looked, paint
 
 T = TypeVar("T")

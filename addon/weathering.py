@@ -26,17 +26,21 @@ from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace, Map
 from ..backend.protocol.tiles import Tile
-from . import digests, freshness, images, mask_wiring, masks, material, on_object, reading, strokes, timing, units, work
-from .capture import Capture, CapturedObject, CaptureSettings, output_size
-from .channels import used_images
-from .effects import in_words
-from .encode_job import EncodeJob, Piece
-from .growth_nodes import PaintedImages
-from .instances import Variation, vary
+from . import units, work
 from .jobs import PaintedFiles, PaintJob
-from .kept import Kept
+from .nodes import freshness, mask_wiring, material, on_object
+from .nodes.growth_nodes import PaintedImages
+from .nodes.instances import Variation, vary
+from .pixels import images, reading, strokes
+from .pixels.encode_job import EncodeJob, Piece
+from .pixels.kept import Kept
 from .preferences import service, service_settings
 from .progress import Progress
+from .recipe import masks
+from .recipe.effects import in_words
+from .surface import digests, timing
+from .surface.capture import Capture, CapturedObject, CaptureSettings, output_size
+from .surface.channels import used_images
 
 T = TypeVar("T")
 _painting = timing.Rate(12.0)  # seconds for a million texels of one layer; two cores

@@ -41,7 +41,7 @@ def set_stage(bpy: ModuleType, asset: str) -> list:
 def set_age(things: list, age: float) -> None:
     """Moves the age sockets that the painting left in the materials; nothing is painted anew."""
     for thing in things:
-        applied = addon("on_object").weathered(thing)
+        applied = addon("nodes.on_object").weathered(thing)
         for layer in applied.layers if applied else ():
             layer["Age"].default_value = age
 

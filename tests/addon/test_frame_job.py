@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from sabi.addon import frame_job
-from sabi.addon.frame_job import FrameJob
+from sabi.addon.frames import frame_job
+from sabi.addon.frames.frame_job import FrameJob
 from sabi.addon.jobs import State
 from sabi.backend.protocol.errors import BackendGone, BackendNotInstalled, BadFile, Cancelled, DiskFull
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe

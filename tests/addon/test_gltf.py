@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from sabi.addon import gltf
+from sabi.addon.exports import gltf
 from sabi.backend.protocol.errors import BadFile
 
 DATA = {

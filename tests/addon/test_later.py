@@ -24,7 +24,7 @@ class Held:
 
 @pytest.fixture
 def held(monkeypatch):
-    name = "sabi.addon.timing"
+    name = "sabi.addon.surface.timing"
     monkeypatch.delitem(sys.modules, name, raising=False)
     held = Held(name)
     monkeypatch.setattr(sys, "meta_path", [held, *sys.meta_path])
@@ -33,7 +33,7 @@ def held(monkeypatch):
 
 
 def test_asking_does_not_wait(held):
-    later = Later("timing")
+    later = Later("surface.timing")
     assert later.get() is None
     assert later.get() is None
     held.go.set()
@@ -46,4 +46,4 @@ def test_asking_does_not_wait(held):
 
 def test_who_waits_gets_it(held):
     held.go.set()
-    assert Later("timing").get(wait=True) is sys.modules[held.name]
+    assert Later("surface.timing").get(wait=True) is sys.modules[held.name]

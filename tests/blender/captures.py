@@ -3,8 +3,8 @@
 
 import bpy
 import numpy as np
-from bl_ext.user_default.sabi.addon import bake, capture
-from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
+from bl_ext.user_default.sabi.addon.surface import bake, capture
+from bl_ext.user_default.sabi.addon.surface.capture import Capture, CaptureSettings
 from blender import trees
 
 SIZE = 64

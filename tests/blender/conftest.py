@@ -57,5 +57,5 @@ def pytest_unconfigure() -> None:
 def clean_scene() -> bpy.types.Scene:
     """An empty scene with factory settings and nothing captured; the extension stays enabled (preferences are kept)."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    importlib.import_module(f"{EXTENSION}.addon.capture").forget()
+    importlib.import_module(f"{EXTENSION}.addon.surface.capture").forget()
     return bpy.context.scene

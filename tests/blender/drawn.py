@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import bpy
-from bl_ext.user_default.sabi.addon import panels
+from bl_ext.user_default.sabi.addon.interface import panels
 
 ICONS = {item.identifier for item in bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items}
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import numpy as np
 from bl_ext.user_default.sabi.addon import preview, weathering
-from bl_ext.user_default.sabi.addon.capture import CapturedObject
 from bl_ext.user_default.sabi.addon.service import Service
+from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.files.packing import encoded
 from bl_ext.user_default.sabi.backend.protocol import client
 from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled

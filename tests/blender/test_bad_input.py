@@ -18,18 +18,13 @@ import bpy
 import numpy as np
 import psutil
 import pytest
-from bl_ext.user_default.sabi.addon import (
-    capture,
-    flatten,
-    frame_weathering,
-    images,
-    jobs,
-    material,
-    on_object,
-    weathering,
-    work,
-)
+from bl_ext.user_default.sabi.addon import jobs, weathering, work
+from bl_ext.user_default.sabi.addon.exports import flatten
+from bl_ext.user_default.sabi.addon.frames import frame_weathering
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
+from bl_ext.user_default.sabi.addon.surface import capture
 from bl_ext.user_default.sabi.backend.protocol import whole
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

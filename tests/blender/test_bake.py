@@ -3,7 +3,7 @@
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import bake
+from bl_ext.user_default.sabi.addon.surface import bake
 from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import on_object
+from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.versions import enable_nodes
 
 RULES = """

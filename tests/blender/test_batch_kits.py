@@ -7,7 +7,8 @@ import json
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import kit_choice, on_object
+from bl_ext.user_default.sabi.addon import kit_choice
+from bl_ext.user_default.sabi.addon.nodes import on_object
 from blender.emission import plane
 from blender.test_batch import sabi
 from blender.test_kits import TEXELS, bricks, images, wall

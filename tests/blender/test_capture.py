@@ -5,8 +5,8 @@ import bmesh
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture
-from bl_ext.user_default.sabi.addon.capture import CaptureSettings
+from bl_ext.user_default.sabi.addon.surface import capture
+from bl_ext.user_default.sabi.addon.surface.capture import CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
 from blender import trees

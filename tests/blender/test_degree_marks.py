@@ -5,8 +5,9 @@ import bpy
 import mixtures
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import images, work
-from bl_ext.user_default.sabi.addon.degree_marks import OF, marks_of, marks_on
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.photographs.degree_marks import OF, marks_of, marks_on
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.backend.protocol.errors import BadFile
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 

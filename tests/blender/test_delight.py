@@ -5,7 +5,8 @@ import bpy
 import numpy as np
 import pytest
 import shadings
-from bl_ext.user_default.sabi.addon import images, work
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.backend.protocol.spawn import start
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 

@@ -4,7 +4,8 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import channels, directx, problems
+from bl_ext.user_default.sabi.addon.interface import problems
+from bl_ext.user_default.sabi.addon.surface import channels, directx
 from blender import trees
 from blender.captures import captured, inside, plane
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import ending, operators, work
+from bl_ext.user_default.sabi.addon import ending, work
+from bl_ext.user_default.sabi.addon.interface import operators
 from bl_ext.user_default.sabi.addon.progress import Progress
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone
 

@@ -7,9 +7,10 @@ import json
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import images, on_object
-from bl_ext.user_default.sabi.addon.degree_marks import marks_of
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.photographs.degree_marks import marks_of
+from bl_ext.user_default.sabi.addon.pixels import images
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.exemplar import MOST_BYTES, image_bytes
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map

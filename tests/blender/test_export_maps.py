@@ -7,8 +7,8 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import work
-from bl_ext.user_default.sabi.addon.images import encode_srgb
-from bl_ext.user_default.sabi.addon.on_object import INPUT, RECIPE, group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.nodes.on_object import INPUT, RECIPE, group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.pixels.images import encode_srgb
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.emission import inside_blocks, plane
 from blender.painted_images import synthetic_layer, weathered_values

@@ -6,11 +6,13 @@ import json
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object, shown, upstream, work
-from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
-from bl_ext.user_default.sabi.addon.images import encode_srgb
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
+from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.pixels.images import encode_srgb
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
+from bl_ext.user_default.sabi.addon.surface import shown, upstream
 from blender.emission import inside_blocks, plane
 from blender.painted_images import covering_layer, images_of, synthetic_layer, weathered_values
 from blender.trees import TREES

@@ -5,7 +5,8 @@ import bpy
 import numpy as np
 import OpenImageIO
 import pytest
-from bl_ext.user_default.sabi.addon import frame, versions
+from bl_ext.user_default.sabi.addon import versions
+from bl_ext.user_default.sabi.addon.frames import frame
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from blender import trees
 from blender.scene_state import state

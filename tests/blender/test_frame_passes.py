@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import frame
+from bl_ext.user_default.sabi.addon.frames import frame
 from bl_ext.user_default.sabi.backend.files import read_frame
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 from bl_ext.user_default.sabi.backend.weathering import passes, shading

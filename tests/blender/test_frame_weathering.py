@@ -4,7 +4,8 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import frame_weathering, work
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.frames import frame_weathering
 from bl_ext.user_default.sabi.addon.preferences import service
 
 SIDE = 64

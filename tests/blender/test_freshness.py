@@ -8,8 +8,9 @@ from zlib import crc32
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import digests, freshness, looks, on_object
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.nodes import freshness, on_object
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.surface import digests, looks
 from blender.drawn import draw
 from blender.emission import plane
 from blender.played import played

@@ -3,7 +3,8 @@
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import on_object, weathering, work
+from bl_ext.user_default.sabi.addon import weathering, work
+from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, BadFile
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.emission import plane

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = {"sabi_recipe": 1, "layers": [{"effect": "rust", "age": 0.8, "feature_size": 0.1}]}

@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import OpenImageIO
 import pytest
-from bl_ext.user_default.sabi.addon import images
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.backend.protocol.errors import BadFile
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 

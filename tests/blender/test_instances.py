@@ -4,8 +4,9 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import freshness, instances, material, on_object, problems
-from bl_ext.user_default.sabi.addon.instances import AGE, OFFSET, Variation
+from bl_ext.user_default.sabi.addon.interface import problems
+from bl_ext.user_default.sabi.addon.nodes import freshness, instances, material, on_object
+from bl_ext.user_default.sabi.addon.nodes.instances import AGE, OFFSET, Variation
 from bl_ext.user_default.sabi.backend.protocol.recipe import load_preset
 from blender.emission import bake_socket, plane
 from blender.painted_images import images_of, synthetic_layer

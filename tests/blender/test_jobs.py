@@ -7,10 +7,13 @@ import bpy
 import numpy as np
 import psutil
 import pytest
-from bl_ext.user_default.sabi.addon import frame_job, jobs, material, on_object, problems, weathering, work
-from bl_ext.user_default.sabi.addon.capture import CapturedObject
+from bl_ext.user_default.sabi.addon import jobs, weathering, work
+from bl_ext.user_default.sabi.addon.frames import frame_job
+from bl_ext.user_default.sabi.addon.interface import problems
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
-from bl_ext.user_default.sabi.addon.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
 from blender.emission import plane

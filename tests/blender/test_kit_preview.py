@@ -6,20 +6,11 @@ import threading
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import (
-    bake,
-    exchange,
-    freshness,
-    kits,
-    material,
-    on_object,
-    preview,
-    preview_capture,
-    tile,
-    work,
-)
+from bl_ext.user_default.sabi.addon import kits, preview, work
+from bl_ext.user_default.sabi.addon.nodes import exchange, freshness, material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
-from bl_ext.user_default.sabi.addon.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.surface import bake, preview_capture, tile
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.test_kits import TEXELS, bricks, exposures, images, kit, select, tree_of, wall
 from blender.test_operators import state

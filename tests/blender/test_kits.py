@@ -4,21 +4,12 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import (
-    freshness,
-    growth_nodes,
-    jobs,
-    kits,
-    material,
-    on_object,
-    problems,
-    tile,
-    uvs,
-    weathering,
-    work,
-)
-from bl_ext.user_default.sabi.addon.kit_capture import SIDE
+from bl_ext.user_default.sabi.addon import jobs, kits, weathering, work
+from bl_ext.user_default.sabi.addon.interface import problems
+from bl_ext.user_default.sabi.addon.nodes import freshness, growth_nodes, material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
+from bl_ext.user_default.sabi.addon.surface import tile, uvs
+from bl_ext.user_default.sabi.addon.surface.kit_capture import SIDE
 from bl_ext.user_default.sabi.backend.protocol import growth
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Frame, Layer, Recipe, load_preset

@@ -7,8 +7,9 @@ from itertools import pairwise
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import lapse, on_object
-from bl_ext.user_default.sabi.addon.joins import keyed
+from bl_ext.user_default.sabi.addon.frames import lapse
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.joins import keyed
 from bl_ext.user_default.sabi.backend.protocol.age_curve import AgeCurve, Ease
 from blender.emission import plane
 from blender.played import played

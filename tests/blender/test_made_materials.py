@@ -4,8 +4,9 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, weathering
-from bl_ext.user_default.sabi.addon.on_object import group_node
+from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
+from bl_ext.user_default.sabi.addon.surface import capture
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError
 from blender import trees
 from blender.captures import captured, inside, plane

@@ -4,10 +4,13 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import channels, geometry_maps, mask_kinds, on_object, weathering, work
-from bl_ext.user_default.sabi.addon.capture import CapturedObject
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon import weathering, work
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.recipe import mask_kinds
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.surface import channels, geometry_maps
+from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.emission import bake_socket, plane
 from blender.played import PlayedCapture, played

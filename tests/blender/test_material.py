@@ -4,9 +4,10 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object, upstream
-from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
+from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.surface import upstream
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender.emission import bake_socket, inside_blocks, plane, render
 from blender.painted_images import covering_layer, images_of, linear, synthetic_layer, weathered_values

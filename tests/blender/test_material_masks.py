@@ -5,9 +5,11 @@ import bpy
 import numpy as np
 import pytest
 import segmenters
-from bl_ext.user_default.sabi.addon import effects, images, on_object
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe import effects
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Mask
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.captures import plane, textured

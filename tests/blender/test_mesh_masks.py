@@ -6,10 +6,12 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, on_object, weathering
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.preferences import preferences
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.surface import capture
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface

@@ -82,7 +82,7 @@ def test_a_gltf_differs_only_in_images_textures_and_materials(tmp_path, yard):
 
 
 def test_a_glb_grows_at_the_end_of_its_buffer(tmp_path, yard):
-    gltf = importlib.import_module("bl_ext.user_default.sabi.addon.gltf")
+    gltf = importlib.import_module("bl_ext.user_default.sabi.addon.exports.gltf")
     model = yard / "yard.glb"
     bpy.ops.export_scene.gltf(filepath=str(model))
     status, _, answer = headless(tmp_path, model, "--texels", "64", "--object", "Post")

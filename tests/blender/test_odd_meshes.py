@@ -8,8 +8,9 @@ import bmesh
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, weathering
-from bl_ext.user_default.sabi.addon.on_object import group_node
+from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
+from bl_ext.user_default.sabi.addon.surface import capture
 from blender.captures import cube, inside, plane
 from blender.played import played
 from blender.scene_state import state

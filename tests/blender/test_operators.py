@@ -6,10 +6,12 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import diagnostics, images, material, on_object, reading, weathering, work
-from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon import diagnostics, weathering, work
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
+from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
-from bl_ext.user_default.sabi.addon.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
+from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, BadFile, SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import (
     Effect,

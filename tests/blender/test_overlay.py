@@ -4,8 +4,8 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import freshness, on_object, overlay
-from bl_ext.user_default.sabi.addon.on_object import group_node, layer_inputs
+from bl_ext.user_default.sabi.addon.nodes import freshness, on_object, overlay
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.backend.protocol import growth
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Mask
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import panels, problems, translations, work
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.interface import panels, problems, translations
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, preferences, service
-from bl_ext.user_default.sabi.addon.properties import begin, fill
+from bl_ext.user_default.sabi.addon.recipe.properties import begin, fill
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendNotInstalled, BadRecipe, DeviceError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.drawn import context, draw
@@ -250,7 +251,7 @@ def test_no_property_has_a_getter():
     """A view that calls a getter while a bake ends in another thread leaves Blender refusing all changes."""
     calls = [
         (path.name, node)
-        for path in Path(panels.__file__).parent.glob("*.py")
+        for path in Path(panels.__file__).parents[1].rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Property")
     ]

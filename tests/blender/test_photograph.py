@@ -4,8 +4,9 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import images, work
-from bl_ext.user_default.sabi.addon.properties import DOWNS
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.pixels import images
+from bl_ext.user_default.sabi.addon.recipe.properties import DOWNS
 from bl_ext.user_default.sabi.backend.protocol.still import WIDTH, Down
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 
@@ -86,7 +87,7 @@ def test_what_cannot_be_done_is_said():
 
 
 def test_cancelled_it_leaves_nothing():
-    from bl_ext.user_default.sabi.addon.photograph import weather_photograph
+    from bl_ext.user_default.sabi.addon.photographs.photograph import weather_photograph
     from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
     from bl_ext.user_default.sabi.backend.protocol.still import Still
 

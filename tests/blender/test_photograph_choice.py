@@ -5,10 +5,11 @@ import bpy
 import numpy as np
 import pytest
 import segmenters
-from bl_ext.user_default.sabi.addon import effects, images
-from bl_ext.user_default.sabi.addon.photograph_operators import texel_at
+from bl_ext.user_default.sabi.addon.interface.photograph_operators import texel_at
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.properties import NOWHERE
+from bl_ext.user_default.sabi.addon.recipe import effects
+from bl_ext.user_default.sabi.addon.recipe.properties import NOWHERE
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 from blender.drawn import draw
 

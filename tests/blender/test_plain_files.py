@@ -10,9 +10,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import material, on_object, stage, weathering, work
+from bl_ext.user_default.sabi.addon import weathering, work
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.surface import stage
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe, load_preset
 from blender.emission import plane
 from blender.played import played

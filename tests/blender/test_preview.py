@@ -6,19 +6,12 @@ import time
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import (
-    bake,
-    capture,
-    joins,
-    live,
-    material,
-    on_object,
-    preview,
-    preview_capture,
-    work,
-)
-from bl_ext.user_default.sabi.addon.capture_settings import CaptureSettings
-from bl_ext.user_default.sabi.addon.properties import fill
+from bl_ext.user_default.sabi.addon import preview, work
+from bl_ext.user_default.sabi.addon.interface import live
+from bl_ext.user_default.sabi.addon.nodes import joins, material, on_object
+from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.surface import bake, capture, preview_capture
+from bl_ext.user_default.sabi.addon.surface.capture_settings import CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.emission import plane
 from blender.played import played

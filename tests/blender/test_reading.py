@@ -6,7 +6,7 @@ import os
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import images, reading
+from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace
 from blender.test_images import load, save
 

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import asset_operators, presets, recipe_assets, work
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.interface import asset_operators
+from bl_ext.user_default.sabi.addon.recipe import presets, recipe_assets
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, load_preset, preset_names
 from blender.drawn import draw
 from blender.emission import plane
@@ -79,7 +81,7 @@ def test_a_file_is_replaced_only_when_told(clean_scene, tmp_path):
 
 
 def test_the_file_browser_offers_a_name_that_is_free(tmp_path):
-    from bl_ext.user_default.sabi.addon.recipe_files import free
+    from bl_ext.user_default.sabi.addon.recipe.recipe_files import free
 
     assert free(tmp_path / "rust.json") == tmp_path / "rust.json"
     (tmp_path / "rust.json").touch()

@@ -5,8 +5,9 @@ import json
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import on_object, work
-from bl_ext.user_default.sabi.addon.fingerprint import fingerprint
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
 from blender.emission import plane
 from blender.played import played
 from blender.trees import TREES

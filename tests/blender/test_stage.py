@@ -3,7 +3,7 @@
 
 import bpy
 import pytest
-from bl_ext.user_default.sabi.addon import bake, stage
+from bl_ext.user_default.sabi.addon.surface import bake, stage
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError, SceneError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
 from blender import trees

@@ -60,9 +60,20 @@ def test_enabling_imports_nothing_heavy(reports):
 
 
 def test_enabling_leaves_the_work_for_later(reports):
-    work = {f"addon.{name}" for name in ("weathering", "capture", "images", "material", "jobs", "flatten", "frame")}
+    work = {
+        f"addon.{name}"
+        for name in (
+            "weathering",
+            "surface.capture",
+            "pixels.images",
+            "nodes.material",
+            "jobs",
+            "exports.flatten",
+            "frames.frame",
+        )
+    }
     assert not work & set(reports[0]["own"])
-    assert "addon.panels" in reports[0]["own"]
+    assert "addon.interface.panels" in reports[0]["own"]
 
 
 def test_drawing_imports_nothing_more(reports):

@@ -4,8 +4,10 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import on_object, strokes, work
-from bl_ext.user_default.sabi.addon.on_object import group_node
+from bl_ext.user_default.sabi.addon import work
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
+from bl_ext.user_default.sabi.addon.pixels import strokes
 from bl_ext.user_default.sabi.addon.preferences import preferences
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Mask
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

@@ -6,15 +6,10 @@ from pathlib import Path
 
 import bpy
 from bl_ext.user_default.sabi import addon
-from bl_ext.user_default.sabi.addon import (
-    effects,
-    export_settings,
-    mask_kinds,
-    preferences,
-    presets,
-    properties,
-    translations,
-)
+from bl_ext.user_default.sabi.addon import preferences
+from bl_ext.user_default.sabi.addon.exports import export_settings
+from bl_ext.user_default.sabi.addon.interface import translations
+from bl_ext.user_default.sabi.addon.recipe import effects, mask_kinds, presets, properties
 
 FOLDER = Path(addon.__file__).parent
 PROPER = {
@@ -102,7 +97,7 @@ def written(source: str) -> set[str]:
 
 
 def shown() -> set[str]:
-    files = [path for path in FOLDER.glob("*.py") if path.name not in ("translations.py",)]
+    files = [path for path in FOLDER.rglob("*.py") if path.name != "translations.py" and path.parent.name != "demo"]
     texts = registered().union(*(written(path.read_text(encoding="utf-8")) for path in files))
     return {text for text in texts if text.strip()} - PROPER
 

@@ -5,8 +5,9 @@ import bpy
 import numpy as np
 import OpenImageIO
 import pytest
-from bl_ext.user_default.sabi.addon import atlas, capture, material, on_object, uvs
+from bl_ext.user_default.sabi.addon.nodes import material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
+from bl_ext.user_default.sabi.addon.surface import atlas, capture, uvs
 from bl_ext.user_default.sabi.backend.protocol.errors import BadFile
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import MAX_TEXELS
@@ -129,7 +130,7 @@ def test_faces_on_one_another_get_a_second_uv_map(tmp_path):
 
 def test_the_size_holds_as_many_texels_as_all_tiles(tmp_path, monkeypatch):
     obj = spread(tiled(tmp_path))
-    monkeypatch.setattr("bl_ext.user_default.sabi.addon.sizes.SMALLEST", 16)
+    monkeypatch.setattr("bl_ext.user_default.sabi.addon.surface.sizes.SMALLEST", 16)
     assert capture.output_size(obj) == (256, 256)  # 64 x 64 + 128 x 128 + 32 x 32 texels
 
 

@@ -4,8 +4,10 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import capture, strokes, weathering, work
+from bl_ext.user_default.sabi.addon import weathering, work
+from bl_ext.user_default.sabi.addon.pixels import strokes
 from bl_ext.user_default.sabi.addon.preferences import preferences
+from bl_ext.user_default.sabi.addon.surface import capture
 from blender.played import played
 from blender.test_udim import SIDES, painted, spread, tiled, weather
 

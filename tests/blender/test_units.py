@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import frame_weathering, on_object, preview, units, weathering
-from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
+from bl_ext.user_default.sabi.addon import preview, units, weathering
+from bl_ext.user_default.sabi.addon.frames import frame_weathering
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes.provenance import provenance
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.properties import fill, recipe_of
-from bl_ext.user_default.sabi.addon.provenance import provenance
-from bl_ext.user_default.sabi.addon.shown import ShownCapture, painted_on
-from bl_ext.user_default.sabi.addon.sizes import output_size
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.surface.capture import Capture, CaptureSettings
+from bl_ext.user_default.sabi.addon.surface.shown import ShownCapture, painted_on
+from bl_ext.user_default.sabi.addon.surface.sizes import output_size
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Exposure, Frame, FrameMode, Layer, Recipe
 from blender import trees
 from blender.captures import captured, cube, plane

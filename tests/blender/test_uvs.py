@@ -4,8 +4,8 @@
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.sabi.addon import rest, uvs
-from bl_ext.user_default.sabi.addon.capture import Capture, CaptureSettings
+from bl_ext.user_default.sabi.addon.surface import rest, uvs
+from bl_ext.user_default.sabi.addon.surface.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from blender import trees
 from blender.scene_state import state

@@ -27,7 +27,7 @@ def assets() -> Steps:
     shot(screen(), "assets")
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=pane):
         asset = getattr(bpy.context, "asset", None)
-        text = addon("asset_operators").chosen(bpy.context)
+        text = addon("interface.asset_operators").chosen(bpy.context)
         bpy.context.scene.sabi.layers.clear()
         if text:
             bpy.ops.sabi.recipe_from_asset(recipe_json=text)

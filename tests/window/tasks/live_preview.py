@@ -13,7 +13,7 @@ def live_preview() -> Steps:
     settings, thing = bpy.context.scene.sabi, bpy.data.objects[report["object"]]
     bpy.ops.sabi.preset_load(preset="scrapyard_rust")
     settings.size, settings.live_preview = str(min(REQUEST["size"], 1024)), True
-    on_object, work = addon("on_object"), addon("work")
+    on_object, work = addon("nodes.on_object"), addon("work")
 
     def images() -> list[bpy.types.Image]:
         tree = on_object.group_node(thing.data.materials[0]).node_tree

@@ -43,7 +43,7 @@ def weather_tiled() -> Steps:
         bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="old_painted_steel")
     yield from wait_for_work()
     work = addon("work").current()
-    on_object = addon("on_object")
+    on_object = addon("nodes.on_object")
     painted = on_object.painted_nodes(on_object.group_node(material).node_tree) if work.outcome else {}
     report["tiled"] = {
         "said": work.outcome.message if work.outcome else str(work.error.for_artist),

@@ -63,7 +63,7 @@ def undo_and_redo() -> Steps:
 
     def groups() -> int:
         thing = bpy.data.objects[report["object"]]
-        return 0 if addon("on_object").weathered(thing) is None else 1
+        return 0 if addon("nodes.on_object").weathered(thing) is None else 1
 
     counts = [groups()]
     for operator in (bpy.ops.ed.undo, bpy.ops.ed.redo):

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Image Editor's image without the light on it, as a new image; the artist's stays as it is."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...backend.protocol.errors import BadFile
+from ...backend.protocol.surface import ColorSpace, Map
+from .. import work
+from ..jobs import Job
+from ..pixels import images
+from ..preferences import service, service_settings
+from ..progress import Progress
+from .degree_marks import show
+
+
+class DelightJob(Job[Map]):
+    """A picture on its way through the backend; gives it back without its light."""
+
+    def __init__(self, picture: Map, amount: float) -> None:
+        self._asked = picture, amount
+        settings = service_settings()
+        super().__init__(lambda: service.connect(settings))
+
+    def _work(self) -> Map:
+        client = self._connect()
+        self._check_stop()
+        self._tell(Progress("Taking the light off", 0.3))
+        picture, amount = self._asked
+        return Map(client.delight(picture, amount), picture.color_space)
+
+    def _abandon(self) -> None:
+        """It takes seconds: the backend may finish what nobody waits for."""
+
+
+def delight(picture: bpy.types.Image, amount: float) -> work.Steps:
+    """Steps that end with a new image, shown where the picture was."""
+    yield Progress("Reading the image")
+    name = picture.name
+    given = images.read(picture, (0, 1, 2, 3) if picture.channels == 4 else (0, 1, 2))
+    if given.color_space is ColorSpace.DATA:
+        raise BadFile(
+            f"The image '{name}' holds data, not colours.",
+            "Light lies on colours: open the albedo, or give the image the colour space of colours.",
+        )
+    made = yield from DelightJob(given, amount).steps(service.doubt)
+    result = images.write(made, f"{name} delit")
+    show(result, {picture})
+    work.undo_step("Take Light Off")
+    return work.Outcome(f"Made the image '{result.name}'")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an object is, in digests: its mesh at rest, its UVs, and the materials beneath Sabi's layers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator
+from contextlib import suppress
+
+import bpy
+
+from ...backend.protocol.errors import SabiError
+from ..nodes import on_object
+from ..pixels import reading
+from . import looks, rest
+
+
+def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, dict[str, str]]:
+    """{"mesh", "uvs", "base"}: a hexadecimal digest each, one piece of work a step. Changes nothing.
+
+    With `aside` what is numpy alone runs in a thread, and each step looks whether it is done.
+    """
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    mesh = rest.digest(obj, depsgraph, rest.Part.SHAPE)
+    yield
+    uvs = rest.digest(obj, depsgraph, rest.Part.UVS)
+    yield
+    total = hashlib.blake2b(digest_size=16)
+    for material in [made for made in on_object.materials(obj) if made.node_tree is not None]:
+        steps, result = looks.digest(material), None
+        with suppress(SabiError):  # an image that is missing now has a digest of its own: none
+            while True:
+                try:
+                    step: Callable[[], object] = steps.send(result)
+                except StopIteration as stop:
+                    total.update(stop.value.encode())
+                    break
+                yield
+                result = (yield from reading.aside(step, None)) if aside else step()
+        total.update(b"|")
+    return {"mesh": mesh, "uvs": uvs, "base": total.hexdigest()}

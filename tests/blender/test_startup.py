@@ -26,7 +26,8 @@ for action in ("enable", "drawn"):
         import addon_utils
         addon_utils.enable(name, default_set=True)
     else:
-        from bl_ext.user_default.sabi.addon import on_object, problems
+        from bl_ext.user_default.sabi.addon.interface import problems
+        from bl_ext.user_default.sabi.addon.nodes import on_object
         list(problems.problems(bpy.context)), on_object.weathered(bpy.context.object)
     print("REPORT", json.dumps({
         "enabled": name in bpy.context.preferences.addons,

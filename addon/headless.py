@@ -206,7 +206,7 @@ def picture(bpy: ModuleType, given: argparse.Namespace, planned: Sequence[Part])
 
 
 def _select(bpy: ModuleType, objects: Sequence) -> None:
-    for obj in bpy.context.view_layer.objects:
+    for obj in list(bpy.context.view_layer.objects):
         obj.select_set(obj in objects)
 
 

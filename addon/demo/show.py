@@ -59,7 +59,7 @@ def perform(bpy: ModuleType, request: dict) -> None:
 
     bpy.context.preferences.filepaths.save_version = 0
     bpy.context.preferences.addons[EXTENSION].preferences.storage = "FILES"
-    for thing in bpy.context.view_layer.objects:
+    for thing in list(bpy.context.view_layer.objects):
         thing.select_set(thing in things)
     bpy.context.view_layer.objects.active = things[0]
     addon("work").listen(lambda progress: report(progress.stage, 0.11 + 0.2 * progress.fraction))

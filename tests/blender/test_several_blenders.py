@@ -43,9 +43,8 @@ def weathered_at_once(user: Path, count: int) -> list[dict[str, str]]:
     """Names and digests of the images that each of `count` Blenders made; all begin when the last is ready."""
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(user), "SABI_THREADS": "1"}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    runs = [
-        subprocess.Popen([sys.executable, "-c", WEATHER], text=True, env=environment, **pipes) for _ in range(count)
-    ]
+    program = [sys.executable, "-X", "faulthandler", "-c", WEATHER]
+    runs = [subprocess.Popen(program, text=True, env=environment, **pipes) for _ in range(count)]
     try:
         for run in runs:
             assert any(line == "READY\n" for line in run.stdout), run.communicate()[1]

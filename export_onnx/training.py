@@ -76,7 +76,8 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     Outputs that a layer has more begin as those of a new painter, inputs that it has more with zeros: together they change
     nothing at first. Inputs that came last and are there no more are left out.
 
-    Effects that were added to it (adding.py) are left out, and what they have of a code's numbers.
+    Effects that were added to it (adding.py) are left out, and what they have of a code's numbers. A new style of an effect that
+    it had begins midway between those it had.
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
     """
     check_start(path)
@@ -94,10 +95,13 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     known = card_of(path).styles
     styles = []
     for i, (effect, photograph) in enumerate(effects.styles()):
-        code = known.get(effect, {}).get(photograph.style)
+        had_styles = known.get(effect, {})
+        code = had_styles.get(photograph.style)
         if code is not None:
             model.codes.weight.data[i] = torch.tensor(code[:STYLE])
             styles.append(i)
+        elif had_styles:
+            model.codes.weight.data[i] = torch.tensor([c[:STYLE] for c in had_styles.values()]).mean(0)
     return styles
 
 

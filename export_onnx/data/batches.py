@@ -69,6 +69,14 @@ class Plates:
         photograph, area, degree, base, down = (torch.stack(part) for part in zip(*crops, strict=True))
         return Batch(style, self.styles[style][1].full, photograph, area, degree, base, down)
 
+    def bases(self, style: int) -> list[str]:
+        """The clean textures a style is laid on: those it names, else all but soils. Raises ValueError where there is none."""
+        named = self.styles[style][1].bases
+        found = [n for n in self.clean if (n.startswith(named) if named else not n.startswith(effects.SOIL))]
+        if not found:
+            raise ValueError(f"none of the clean textures {sorted(self.clean)} begins as {named} say")
+        return found
+
     def _crop(self, style: int, size: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
         which = rng.integers(len(self.stacks[style]))
         plate = self.plates[style][which]
@@ -78,7 +86,7 @@ class Plates:
         degree = stack[13 + rng.integers(len(stack) - 13)][None]
         kind = rng.random()
         if not plate.over_own_base or kind < 0.35:
-            names = [n for n in self.clean if n.startswith(self.styles[style][1].bases or "")]
+            names = self.bases(style)
             clean = turned(self.clean[names[rng.integers(len(names))]], random_turn(rng), size, rng)
             base = repainted(clean, rng) if rng.random() < 0.5 else clean
             photograph = over(base, photograph, area, plate.look)

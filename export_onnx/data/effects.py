@@ -37,6 +37,8 @@ class Look:
 
 
 PLAIN = Look()
+SOIL = ("dirt_ground", "sand_gravel")
+MOSSY = ("concrete", "stone", "brick", "plaster", "wood", "painted", *SOIL)  # what moss grows on, by names' beginnings
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Photograph:
     and its gain: of the height map where `height_map`, else of the albedo's luminance, which is all there is to go by. `widths`:
     texels by which the area is smoothed into a degree. `runs`: the texture shows which way is down. `full`: share of the surface
     that is covered at degree 1: cracks never cover all of it. `bases`: beginnings of the clean textures' names that it is laid
-    on; empty: all. `lines`: of a style that is lines, by how many texels each of the painter's veins starts later.
+    on; empty: all but soils. `lines`: of a style that is lines, by how many texels each of the painter's veins starts later.
     """
 
     style: str
@@ -109,6 +111,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             roughness=0.92,
             height=(0.18, 0.6),
             widths=(18, 32, 52),
+            bases=MOSSY,
         ),
         Photograph(
             "tufts",
@@ -118,6 +121,17 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((150, 160, 75), (122, 136, 52), (105, 118, 45)),
             roughness=0.92,
             height=(0.18, 0.6),
+            bases=MOSSY,
+        ),
+        Photograph(
+            "cushions",
+            "moss/aerial_rocks_04",
+            Area.MARKS,
+            clean=((142, 124, 108), (118, 97, 88), (168, 154, 132), (96, 78, 70), (60, 48, 40)),
+            weathered=((84, 82, 14), (108, 100, 34), (62, 60, 12), (96, 86, 24)),
+            roughness=0.92,
+            height=(0.18, 0.6),
+            bases=MOSSY,
         ),
     ),
     "dirt": (
@@ -295,6 +309,7 @@ CLEAN = (
     "concrete_clean/brushed_concrete", "stone_clean/marble_0008", "stone_clean/stone_floor", "brick_clean/brick_wall_02",
     "plaster_wallpaper/beige_wall_001", "painted_metal_clean/box_profile_metal_sheet",
     "wood_clean/wood27", "wood_clean/wood34", "wood_clean/rosewood_veneer1",
+    "dirt_ground/ground04", "dirt_ground/ground05", "dirt_ground/ground08",
 )  # fmt: skip
 HELD_CLEAN: dict[str, tuple[str, ...]] = {
     "rust": ("metal_clean/metal006", "metal_clean/metal"),

@@ -110,7 +110,7 @@ def test_camera_sees_all_of_the_model(machine):
 
 
 def run_demo(out: Path, *arguments: str) -> None:
-    program = [sys.executable, "-m", "sabi.addon.demo", "--out", str(out), "--samples", "1", "--size", "512"]
+    program = [sys.executable, "-m", "sabi.backend", "demo", "--out", str(out), "--samples", "1", "--size", "512"]
     run = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=900, cwd=ROOT / "tests")
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -59,6 +59,18 @@ def test_the_oblique_surface_sees_its_part_of_the_stretch():
     assert float(shortened[0, 0]) == 1
 
 
+def test_a_style_is_laid_on_the_bases_it_names_and_on_no_soil_else():
+    clean = dict.fromkeys(("metal_clean/a", "stone_clean/b", "dirt_ground/c"), np.zeros((6, 8, 8), np.float32))
+    photographs = [
+        effects.Photograph("s", "f", effects.Area.MARKS, bases=bases) for bases in ((), ("dirt", "stone"), ("x",))
+    ]
+    plates = batches.Plates([("moss", p) for p in photographs], [[], [], []], clean)
+    assert plates.bases(0) == ["metal_clean/a", "stone_clean/b"]
+    assert plates.bases(1) == ["stone_clean/b", "dirt_ground/c"]
+    with pytest.raises(ValueError, match="begins"):
+        plates.bases(2)
+
+
 def test_new_paint_keeps_the_weathered_part():
     base, photograph = torch.full((6, 8, 8), 0.2), torch.full((6, 8, 8), 0.9)
     area = torch.zeros(1, 8, 8)

@@ -97,6 +97,16 @@ def test_training_goes_on_from_an_exported_painter(run, folder, tmp_path):
     assert {image["image"] for image in made["images"]} >= {"rust_on_steel/metal022", effects.CLEAN[0]}
 
 
+def test_a_new_style_begins_midway_between_those_its_effect_had(tmp_path, monkeypatch):
+    photographs = [effects.Photograph(style, "f", effects.Area.MARKS) for style in ("carpet", "cushions", "tufts")]
+    monkeypatch.setattr(effects, "TRAINING", {"moss": tuple(photographs)})
+    codes = {"moss": {"carpet": [1.0] * 16, "tufts": [-0.5] * 16}}
+    export.export_painter(Painter(), export.painter_card(codes, {}, {}), tmp_path / "painter.onnx")
+    model = training.Trainee(3)
+    assert training.begin_from(model, tmp_path / "painter.onnx") == [0, 2]
+    torch.testing.assert_close(model.codes.weight[1], torch.full((16,), 0.25))
+
+
 def test_training_logs_saves_and_goes_on(run, folder):
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert all(name in lines[0] for name in ("feature", "patch", "shape", "layer", "calibration", "turning"))

@@ -29,6 +29,7 @@ from ..backend.protocol.tiles import Tile
 from . import units, work
 from .jobs import PaintedFiles, PaintJob
 from .nodes import freshness, mask_wiring, material, on_object
+from .nodes.groups import Groups
 from .nodes.growth_nodes import PaintedImages
 from .nodes.instances import Variation, vary
 from .pixels import images, reading, strokes
@@ -126,6 +127,7 @@ def weather_objects(
     ready: list[Ready] = []
     failed: list[SabiError] = []
     keeping: list[Kept] = []
+    groups = Groups()
     try:
         for index, (target, *others) in enumerate(targets):
             begin, span = index / len(targets), 1 / len(targets)
@@ -143,10 +145,12 @@ def weather_objects(
             keeping.append(Kept())
             yield from load(result, keeping[-1])
             yield from load_masks(result, keeping[-1])
+        for result, kept in zip(ready, keeping, strict=True):
+            yield from _prepare(result, kept.blocks, groups)
         applied, stays = [], list[str]()
         for result, kept in zip(ready, keeping, strict=True):
             try:
-                stays += _apply(result, kept.blocks)
+                stays += _apply(result, kept.blocks, groups)
                 applied.append(result)
                 kept.stays()
             except SabiError as error:
@@ -156,6 +160,7 @@ def weather_objects(
         work.undo_step("Weather")
         return outcome(applied, failed, stays)
     finally:
+        groups.discard()
         for kept in keeping:
             kept.discard()
         shutil.rmtree(folder, ignore_errors=True)
@@ -343,27 +348,36 @@ def image_names(ready: Ready) -> list[str]:
     return painted + [f"{ready.target.name} {_MASKS.format(number + 1)}" for number in range(count)]
 
 
-def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
-    """Wires one object's layers, with these images, and the artist's strokes on them; returns what is to be said of those.
+def _prepare(ready: Ready, blocks: Sequence[int], groups: Groups) -> Generator[Progress, None, None]:
+    """Builds the object's node groups, one a step. What cannot be weathered is left for `_apply` to say."""
+    slots = ready.captured.slots
+    with suppress(SceneError):
+        slots = slots or material.used_slots(ready.target.find())
+    for index in slots:
+        with suppress(SceneError):
+            obj = ready.target.find()
+            made, own = _found(ready, blocks)
+            material.prepare(obj, _painting_of(ready, obj, made, own), index, groups)
+        yield Progress("Loading the images", 1.0)
 
-    Raises SceneError, with nothing changed, where the object is not what it was.
-    """
-    obj, captured = ready.target.find(), ready.captured
-    if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
-        raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
-    there = {uid: loaded(uid, obj.name) for uid in blocks}
-    shown = ready.painted.recipe.shown.layers
-    count = len(CHANNELS) * len(shown)
-    made, own = list(there.values())[:count], list(there.values())[count:]
-    effects = [in_words(layer.effect.value) for layer in shown]
-    material.surface_materials(obj)  # raises before anything is changed
-    chosen = strokes.carry_all(obj, effects, made)
-    found = iter(chosen)
+
+def _found(ready: Ready, blocks: Sequence[int]) -> tuple[list[bpy.types.Image], list[bpy.types.Image]]:
+    """The painted images of an object's layers, and those of its masks. Raises SceneError when one is gone."""
+    there = [loaded(uid, ready.target.name) for uid in blocks]
+    count = len(CHANNELS) * len(ready.painted.recipe.shown.layers)
+    return there[:count], there[count:]
+
+
+def _painting_of(
+    ready: Ready, obj: bpy.types.Object, painted: Sequence[bpy.types.Image], own: Sequence[bpy.types.Image]
+) -> material.Painting:
+    """What an object's materials are to show, of images of its layers and of its masks."""
+    captured, found = ready.captured, iter(painted)
     packed = {name: (own[n // masks.PACKED], n % masks.PACKED) for n, name in enumerate(packed_masks(ready))}
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
-            effect,
+            in_words(layer.effect.value),
             layer.age,
             layer.opacity,
             layer.relief,
@@ -372,14 +386,28 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
             layer.curve,
             units.of_object(obj),
         )
-        for effect, layer in zip(effects, shown, strict=True)
+        for layer in ready.painted.recipe.shown.layers
     ]
-    worn_slots = captured.slots or material.used_slots(obj)
-    slots = material.named_slots(obj, worn_slots, ready.target.materials)
+    slots = material.named_slots(obj, captured.slots or material.used_slots(obj), ready.target.materials)
     variation = Variation.of(obj) if ready.varied else None
-    painting = material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap), variation=variation)
+    return material.Painting(slots, layers, captured.uv_map, any(captured.surface.wrap), variation=variation)
+
+
+def _apply(ready: Ready, blocks: Sequence[int], groups: Groups) -> list[str]:
+    """Wires one object's layers, with these images, and the artist's strokes on them; returns what is to be said of those.
+
+    Raises SceneError, with nothing changed, where the object is not what it was.
+    """
+    obj, captured = ready.target.find(), ready.captured
+    if captured.second_uv is None and captured.uv_map not in obj.data.uv_layers:
+        raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
+    made, own = _found(ready, blocks)
+    material.surface_materials(obj)  # raises before anything is changed
+    effects = [in_words(layer.effect.value) for layer in ready.painted.recipe.shown.layers]
+    chosen = strokes.carry_all(obj, effects, made)
+    painting = _painting_of(ready, obj, chosen, own)
     others = [target.find() for target, _ in ready.duplicates]
-    material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv, others)
+    material.apply(obj, [painting], ready.painted.recipe.to_json(indent=None), captured.second_uv, others, groups)
     if others:
         vary([obj, *others])
     for other, (_, state) in zip(others, ready.duplicates, strict=True):
@@ -390,7 +418,7 @@ def _apply(ready: Ready, blocks: Sequence[int]) -> list[str]:
     bpy.data.batch_remove([image for image in made if image not in chosen])
     for image, name in zip((*chosen, *own), image_names(ready), strict=True):
         image.name = name  # free now that what it replaces is gone
-    return [STAYS.format(image.name) for image in chosen if image.session_uid not in there]
+    return [STAYS.format(image.name) for image in chosen if image.session_uid not in blocks]
 
 
 STAYS = "'{}' was painted on and saved over what Sabi wrote: it stays as it is. Remove it from the file for a new one."

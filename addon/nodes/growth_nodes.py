@@ -83,17 +83,21 @@ class Module:
     uv_map: str
 
 
-def build(
-    name: str,
-    layers: Sequence[PaintedImages],
-    uv_map: str,
-    blend: Blend,
-    fades: Iterable[str] = (),
-    wrap: bool = False,
-    module: Module | None = None,
-    variation: Variation | None = None,
-) -> bpy.types.NodeTree:
-    """A new node group. `fades` names the inputs of COVERED that shall pass through it.
+@dataclass(frozen=True)
+class Plan:
+    """What a group is made of. `fades` names the inputs of COVERED that shall pass through it."""
+
+    layers: tuple[PaintedImages, ...]
+    uv_map: str
+    blend: Blend
+    fades: tuple[str, ...] = ()
+    wrap: bool = False
+    module: Module | None = None
+    variation: Variation | None = None
+
+
+def build(name: str, plan: Plan) -> bpy.types.NodeTree:
+    """A new node group.
 
     Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
     (to each side of flush, in Blender's units), Mask (a further one, for whatever the artist plugs in) and the opacity of each
@@ -102,8 +106,8 @@ def build(
     tree = bpy.data.node_groups.new(name, "ShaderNodeTree")
     tree[GROUP_KEY] = True
     try:
-        _declare(tree, layers, blend, fades)
-        _Wiring(tree, module, variation).lay(layers, uv_map, blend, list(fades), wrap)
+        _declare(tree, plan.layers, plan.blend, plan.fades)
+        _Wiring(tree, plan.module, plan.variation).lay(plan.layers, plan.uv_map, plan.blend, plan.fades, plan.wrap)
     except BaseException:
         bpy.data.node_groups.remove(tree)
         raise
@@ -123,10 +127,14 @@ def rewire(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages]) -> None:
     noise = next((node for node in tree.nodes if node.bl_idname == "ShaderNodeTexNoise"), None)
     variation = Variation(noise.inputs["Scale"].default_value) if noise is not None else None
     tree.nodes.clear()
+    blend, fades = made_for(inputs, outputs)
+    _Wiring(tree, Module(tuple(shown), own) if shown else None, variation).lay(layers, uv_map, blend, fades, wrap)
+
+
+def made_for(inputs: Iterable[str], outputs: Iterable[str]) -> tuple[Blend, tuple[str, ...]]:
+    """How a group with these sockets blends, and which inputs of COVERED pass through it."""
     blend = Blend.INPUTS if "Base Color" in inputs else Blend.SHADER
-    _Wiring(tree, Module(tuple(shown), own) if shown else None, variation).lay(
-        layers, uv_map, blend, [name for name in outputs if name in COVERED], wrap
-    )
+    return blend, tuple(name for name in outputs if name in COVERED)
 
 
 def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: Blend, fades: Iterable[str]) -> None:
@@ -178,7 +186,7 @@ class _Wiring:
         self.marked: list[bpy.types.Node] = []
         self.masks: dict[tuple[object, bool], bpy.types.Node] = {}  # an image that several layers use takes one sampler
 
-    def lay(self, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: list[str], wrap: bool) -> None:
+    def lay(self, layers: Sequence[PaintedImages], uv_map: str, blend: Blend, fades: Sequence[str], wrap: bool) -> None:
         entry, leave = self.node("NodeGroupInput"), self.node("NodeGroupOutput")
         uv = self.node("ShaderNodeUVMap")
         uv.uv_map = uv_map

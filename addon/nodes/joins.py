@@ -17,7 +17,8 @@ import bpy
 from ...backend.protocol.errors import SceneError
 from ..surface.transparency import alpha_of
 from ..versions import has_nodes
-from .growth_nodes import COVERED, Blend, Module, PaintedImages, build
+from .groups import Groups
+from .growth_nodes import COVERED, Blend, Module, PaintedImages, Plan, made_for
 from .instances import Variation
 from .on_object import GROUP_KEY, find, group_node
 
@@ -77,25 +78,35 @@ def feeding(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
     return None
 
 
-def join(
+def plan(
     material: bpy.types.Material,
     layers: Sequence[PaintedImages],
     uv_map: str,
     wrap: bool = False,
     module: Module | None = None,
     variation: Variation | None = None,
-) -> bpy.types.Node:
+) -> Plan:
+    """What the group is made of that these layers need in a material, with or without Sabi's nodes. Raises SceneError."""
+    node = group_node(material)
+    if node is not None:
+        blend, fades = made_for(node.inputs.keys(), node.outputs.keys())
+    else:
+        lone = find_site(material).principled
+        blend = Blend.INPUTS if lone else Blend.SHADER
+        fades = tuple(name for name in COVERED if lone and _matters(lone.inputs.get(name), COVERED[name]))
+    return Plan(tuple(layers), uv_map, blend, fades, wrap, module, variation)
+
+
+def join(material: bpy.types.Material, planned: Plan, groups: Groups) -> bpy.types.Node:
     """Adds the layers to a material without Sabi's nodes; returns the group node. Raises SceneError before any change."""
     site = find_site(material)
     tree = material.node_tree
-    blend = Blend.INPUTS if site.principled else Blend.SHADER
     alpha = 1.0 if site.principled else alpha_of(site.source, material)
-    fades = [name for name in COVERED if site.principled and _matters(site.principled.inputs.get(name), COVERED[name])]
     group = _add(tree, "ShaderNodeGroup", "group")
-    group.node_tree = build(f"Sabi {material.name}", layers, uv_map, blend, fades, wrap, module, variation)
+    group.node_tree = groups.take(f"Sabi {material.name}", planned)
     group.label, group.width = "Sabi", 240
     if site.principled:
-        _stand_before(tree, group, site.principled, [*ALWAYS, *fades])
+        _stand_before(tree, group, site.principled, [*ALWAYS, *planned.fades])
     else:
         _lay_over(tree, group, site, alpha)
     return group

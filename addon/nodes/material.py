@@ -19,9 +19,10 @@ from ..pixels import strokes
 from ..surface import uvs
 from . import freshness
 from .fingerprint import fingerprint
-from .growth_nodes import Module, PaintedImages
+from .groups import Groups
+from .growth_nodes import Module, PaintedImages, Plan
 from .instances import Variation, forget
-from .joins import drop_keyframes, find_site, join, part
+from .joins import drop_keyframes, find_site, join, part, plan
 from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
 
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
@@ -43,6 +44,18 @@ class Painting:
     wrap: bool = False
     module: Module | None = None
     variation: Variation | None = None
+
+    def plan(self, material: bpy.types.Material) -> Plan:
+        """Of the group that a material of the object needs. Raises SceneError."""
+        return plan(material, self.layers, self.uv_map, self.wrap, self.module, self.variation)
+
+
+def prepare(obj: bpy.types.Object, painting: Painting, index: int, groups: Groups) -> None:
+    """Builds the group that `apply` will wire into a slot's material. Raises SceneError where it cannot be weathered."""
+    found = obj.material_slots[index].material if index < len(obj.material_slots) else None
+    earlier = [obj.material_slots[slot].material for slot in painting.slots if slot < index]
+    if found is not None and index in painting.slots and found not in earlier:
+        groups.prepare(f"Sabi {found.name}", painting.plan(found))
 
 
 def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
@@ -88,12 +101,13 @@ def apply(
     recipe_json: str,
     second_uv: np.ndarray | None = None,
     duplicates: Sequence[bpy.types.Object] = (),
+    groups: Groups | None = None,
 ) -> None:
     """Wires painted layers into the object's materials, in place of what Sabi had put there.
 
     `second_uv` are the corners' UVs for uvs.SECOND_UV, where the images need a UV map of their own. `duplicates`
-    are objects over the same mesh, which get the same materials. Raises SceneError before
-    any change where a material cannot be weathered or the object is no longer what was captured.
+    are objects over the same mesh, which get the same materials. `groups` are those that `prepare` has built. Raises SceneError
+    before any change where a material cannot be weathered or the object is no longer what was captured.
     """
     surface_materials(obj)
     for made in {
@@ -120,7 +134,7 @@ def apply(
             else:
                 own = material
             stale.append(part(own))
-            node = join(own, painting.layers, painting.uv_map, painting.wrap, painting.module, painting.variation)
+            node = join(own, painting.plan(own), groups or Groups())
             node.node_tree[RECIPE] = recipe_json
             if done:
                 _drive(node, group_node(done[0]))

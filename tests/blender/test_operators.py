@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import diagnostics, weathering, work
-from bl_ext.user_default.sabi.addon.nodes import material, on_object
+from bl_ext.user_default.sabi.addon.nodes import groups, growth_nodes, material, on_object
 from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
@@ -200,6 +200,53 @@ def test_cancel_changes_nothing(backend):
     assert backend.cancelled.wait(5), "the backend was not told"
     assert state() == before
     assert not bpy.ops.sabi.cancel.poll()
+
+
+def build_group(backend, now):
+    """Steps until the node group is built, one before it is wired; gives its session's number."""
+    backend.go.set()
+    while not bpy.data.node_groups and not now.ended:
+        now.step()
+    return bpy.data.node_groups[0].session_uid
+
+
+def test_a_group_is_built_a_step_before_it_is_wired(backend, monkeypatch):
+    """Each takes a good part of what a frame may take; weathering again builds once, too."""
+    obj, built = painted_plane(), []
+    monkeypatch.setattr(groups, "build", lambda *given: built.append(growth_nodes.build(*given)) or built[-1])
+    made = build_group(backend, now := start_held(backend))
+    assert on_object.weathered(obj) is None
+    finish(backend, now)
+    for count in (1, 2):
+        (worn,) = on_object.weathered(obj).materials
+        assert on_object.group_node(worn).node_tree.session_uid == made
+        assert len(bpy.data.node_groups) == 1
+        assert len(built) == count
+        bpy.ops.sabi.weather(effect="rust")
+        made = built[-1].session_uid
+
+
+def test_cancel_removes_a_group_that_was_built(backend):
+    painted_plane()
+    before = state()
+    build_group(backend, start_held(backend))
+    assert bpy.ops.sabi.cancel() == {"FINISHED"}
+    assert state() == before
+
+
+def test_a_material_that_changes_behind_its_group_gets_another(backend):
+    obj = plane(tree_material(next(tree for tree in TREES if tree.name == "no textures")))
+    made = build_group(backend, now := start_held(backend))
+    tree = obj.active_material.node_tree
+    diffuse = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    tree.links.new(diffuse.outputs["BSDF"], tree.get_output_node("ALL").inputs["Surface"])
+    finish(backend, now)
+    assert now.error is None
+    (group,) = bpy.data.node_groups
+    assert group.session_uid != made
+    assert "Base Color" not in [
+        item.name for item in group.interface.items_tree if getattr(item, "in_out", "") == "INPUT"
+    ]
 
 
 def test_loading_another_file_drops_the_job(backend, tmp_path):

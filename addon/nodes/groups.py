@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Node groups built ahead of the step that wires them: building and wiring are each a good part of what a frame may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bpy
+
+from .growth_nodes import Plan, build
+
+
+@dataclass
+class Groups:
+    """Groups that no material has yet. `discard` removes those that were not taken.
+
+    They are known by their session's number: an undo between steps would leave dangling references.
+    """
+
+    ready: list[tuple[Plan, int]] = field(default_factory=list)
+
+    def prepare(self, name: str, plan: Plan) -> None:
+        self.ready.append((plan, build(name, plan).session_uid))
+
+    def take(self, name: str, plan: Plan) -> bpy.types.NodeTree:
+        """The group that was prepared for this plan, named anew; built now where there is none."""
+        for entry in self.ready:
+            if entry[0] == plan and (tree := _find(entry[1])) is not None:
+                self.ready.remove(entry)
+                tree.name = name
+                return tree
+        return build(name, plan)
+
+    def discard(self) -> None:
+        for tree in filter(None, [_find(uid) for _, uid in self.ready]):
+            bpy.data.node_groups.remove(tree)
+        self.ready.clear()
+
+
+def _find(session_uid: int) -> bpy.types.NodeTree | None:
+    return next((tree for tree in bpy.data.node_groups if tree.session_uid == session_uid), None)

@@ -82,8 +82,9 @@ def over_effects(figures: dict[str, dict]) -> dict:
 
 
 def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[Made]:
-    """`count` composites, styles in turn, on held bases, at ages that reach the degree asked for."""
-    at, photographs = folder / "textures", effects.TRAINING[effect]
+    """`count` composites, the styles that the painter has in turn, on held bases, at ages that reach the degree asked for."""
+    at, known = folder / "textures", brush.card.styles[effect]
+    photographs = [photograph for photograph in effects.TRAINING[effect] if photograph.style in known]
     held = [torch.from_numpy(textures.surface_of(at / name)) for name in effects.HELD_CLEAN[effect]]
     rng = np.random.default_rng(0)
     for i in range(count):

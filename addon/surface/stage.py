@@ -123,8 +123,6 @@ def stage(
         for child in layer.layer_collection.children:
             if child.collection != collection:
                 show_like(child, neighbours and neighbours.layer_collection.children.get(child.name))
-        for obj in list(layer.objects):  # selecting lays their list anew, and Blender crashes in the old one
-            obj.select_set(False, view_layer=layer)
         if neighbours is not None and hidden is not None:
             saved.set(hidden, "hide_render", True)
         yield Stage(scene, layer, collection)

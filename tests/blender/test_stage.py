@@ -2,12 +2,13 @@
 """Whatever becomes of a capture, the scene is as it was; a stage that was left behind is swept away."""
 
 import bpy
+import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon.surface import bake, stage
 from bl_ext.user_default.sabi.backend.protocol.errors import SabiError, SceneError
 from bl_ext.user_default.sabi.backend.protocol.recipe import FrameMode
 from blender import trees
-from blender.captures import SIZE, captured, plane, textured
+from blender.captures import SIZE, bytes_of, captured, plane, textured
 from blender.scene_state import state
 
 
@@ -32,6 +33,26 @@ def test_a_capture_leaves_the_scene_as_it_was():
     assert state() == before
     captured(obj, mode=FrameMode.SCENE)
     assert state() == before
+
+
+def test_what_else_is_selected_is_not_baked(monkeypatch):
+    """All that is selected in the scene is so on the stage, and a bake would write over the active images of all of it."""
+    image = trees.checks(32)
+    other, obj = plane(textured(image, Base_Color="Color")), plane()
+    texture = next(node for node in other.active_material.node_tree.nodes if node.type == "TEX_IMAGE")
+    other.active_material.node_tree.nodes.active = texture
+    before, seen, run = bytes_of(image), [], bake.Bake.run
+
+    def looks(self):
+        seen.append(other.select_get(view_layer=self.stage.layer))
+        run(self)
+
+    monkeypatch.setattr(bake.Bake, "run", looks)
+    for each in (other, obj):
+        each.select_set(True)
+    captured(obj, mode=FrameMode.SCENE)
+    assert any(seen), "nothing else was selected: this test shows nothing"
+    assert np.array_equal(bytes_of(image), before)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])

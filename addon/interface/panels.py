@@ -423,9 +423,9 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     column = layout.column()
     column.scale_y = 1.5
     column.operator(operator, icon="SHADERFX")
-    named = layout.column()
-    named.use_property_split, named.use_property_decorate = True, False
-    named.prop(context.scene.sabi, "size")
+    layout.use_property_split, layout.use_property_decorate = True, False
+    layout.prop(context.scene.sabi, "size")
+    layout.use_property_split = False
     layout.prop(context.scene.sabi, "live_preview")
     if operator == "sabi.weather" and (
         context.scene.sabi.shared_tiles or problems.repeats(context) or problems.unwrapped(context)

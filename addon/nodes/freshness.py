@@ -95,6 +95,7 @@ def _tick() -> float | None:
     try:
         next(_steps[1])
     except StopIteration as stop:
+        _steps = None  # it may be wanted again before the next tick
         _wanted.pop(uid)
         _note(obj, stop.value)
         _redraw()

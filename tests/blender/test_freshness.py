@@ -177,6 +177,11 @@ def test_in_a_window_it_is_found_out_in_steps_when_nothing_changes(obj, monkeypa
         ticks += 1
     assert ticks > 3
     assert freshness.reasons(obj) == ("mesh",)
+    paint_the_texture(obj)
+    freshness._wanted[uid] = None  # before another tick, as where age is animated
+    while freshness._wanted:
+        freshness._tick()
+    assert freshness.reasons(obj) == ("mesh", "base")
     assert freshness._tick() is None
 
 

@@ -114,7 +114,6 @@ def _redraw() -> None:
 @persistent
 def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     """Something was changed: what was found of weathered objects may no longer hold. Called often."""
-    global _changed_at
     for update in depsgraph.updates:
         kind = type(update.id)
         if kind is bpy.types.Object:
@@ -122,10 +121,16 @@ def _updated(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
                 continue
         elif kind not in _KINDS:
             continue
-        _changed_at = time.monotonic()
+        _begin_anew()
         if _found:
             _ask_again()
         return
+
+
+def _begin_anew() -> None:
+    """What was digested until now may have changed, however long Blender takes until the next tick."""
+    global _changed_at, _steps
+    _changed_at, _steps = time.monotonic(), None
 
 
 def _ask_again() -> None:
@@ -139,8 +144,7 @@ def _ask_again() -> None:
 
 @persistent
 def _went_back(*_: object) -> None:
-    global _changed_at
-    _changed_at = time.monotonic()
+    _begin_anew()
     _ask_again()
 
 

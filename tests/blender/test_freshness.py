@@ -185,6 +185,21 @@ def test_in_a_window_it_is_found_out_in_steps_when_nothing_changes(obj, monkeypa
     assert freshness._tick() is None
 
 
+def test_a_change_is_found_where_the_view_takes_long_to_draw(obj, monkeypatch):
+    """The next tick comes when all has rested again: what was digested before the change is no use."""
+    monkeypatch.setattr(freshness, "_wanted", {obj.session_uid: None})
+    monkeypatch.setattr(freshness, "_found", {})
+    monkeypatch.setattr(freshness, "_changed_at", 0.0)
+    freshness._digests.get(wait=True)
+    freshness._tick()
+    move_a_vertex(obj)
+    bpy.context.view_layer.update()
+    freshness._changed_at = 0.0
+    while freshness._wanted:
+        freshness._tick()
+    assert freshness.reasons(obj) == ("mesh",)
+
+
 def test_sums_of_pixels_are_taken_beside_the_main_thread(obj, monkeypatch):
     threads = []
     paint_the_texture(obj)

@@ -20,7 +20,8 @@ from typing import Any, Generic, TypeVar
 
 from ..backend.protocol.client import Client, JobResult
 from ..backend.protocol.errors import BackendGone, BadFile, BadMessage, Cancelled, DiskFull, SabiError, is_disk_full
-from ..backend.protocol.mask_names import MATERIAL
+from ..backend.protocol.mask_names import MATERIAL, MERGED
+from ..backend.protocol.merging import wired
 from ..backend.protocol.painted import CHANNELS, PACKED_EXPOSURES
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import Map, Surface
@@ -40,12 +41,12 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class PaintedFiles:
-    """The backend's answer: per layer its images by name (thin, thick, growth) as PNG files in the job's folder."""
+    """The backend's answer: per layer of merging.wired its images by name (thin, thick, growth) as PNG files."""
 
     layers: tuple[dict[str, Path], ...]
     recipe: Recipe  # with the networks it was made with
     warnings: tuple[str, ...]
-    masks: Mapping[str, Map] = field(default_factory=dict)  # of materials, as the backend found them
+    masks: Mapping[str, Map] = field(default_factory=dict)  # of materials and merged layers, as the backend found them
 
 
 class Job(Generic[Answer]):
@@ -200,14 +201,18 @@ class _SurfaceJob(Job[Answer]):
 
 
 class PaintJob(_SurfaceJob[PaintedFiles]):
-    """Paints a surface: three images a layer. With `tiles` each is a set of files, and its path has <UDIM> for their numbers."""
+    """Paints a surface: three images for each layer of merging.wired. With `tiles` each is a set of files, and its path has <UDIM>
+    for their numbers.
+    """
 
-    part = "layers"
+    part = "wired"
 
     def _kept(self, result: JobResult) -> PaintedFiles:
-        layers = tuple(self._keep(index, result.pngs) for index in range(len(self._recipe.layers)))
+        layers = tuple(self._keep(index, result.pngs) for index in range(len(wired(self._recipe).layers)))
         maps = result.surface.maps.items()  # views of the whole message, which shall not stay
-        found = {name: replace(map_, array=map_.array.copy()) for name, map_ in maps if name.startswith(MATERIAL)}
+        found = {
+            name: replace(map_, array=map_.array.copy()) for name, map_ in maps if name.startswith((MATERIAL, MERGED))
+        }
         return PaintedFiles(layers, replace(self._recipe, networks=result.networks), result.warnings, found)
 
     def _keep(self, index: int, pngs: Mapping[str, memoryview]) -> dict[str, Path]:

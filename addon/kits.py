@@ -29,7 +29,7 @@ from .pixels import images, reading, strokes
 from .pixels.kept import Kept
 from .preferences import service, service_settings
 from .progress import Progress
-from .recipe import masks
+from .recipe import masks, merged
 from .recipe.effects import in_words
 from .surface import tile, uvs
 from .surface.capture_settings import CaptureSettings
@@ -93,6 +93,7 @@ def weather_kit(
     yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
     masks.packed(recipe)
+    merged.refuse(recipe, "Shared tiles")
     if masks.seen(recipe):
         raise SceneError(
             "Shared tiles have no masks of materials.", "Weather without Shared Tiles, or choose other masks."

@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 import bpy
 
 from ..backend.protocol.errors import Cancelled, SabiError, SceneError
+from ..backend.protocol.merging import merged_count
 from ..backend.protocol.recipe import Recipe
 from . import work
 from .kit_preview import KitPreview
@@ -179,9 +180,11 @@ class _ObjectPreview:
             raise SceneError(f"The UV map that '{target.name}' is rendered with is another now.", "Weather it again.")
 
     def small(self, recipe: Recipe, folder: Path) -> Generator[Progress, None, Made]:
-        live = masks.without(recipe, ["IMAGE"])  # their nodes are live
+        many = merged_count(recipe.shown) > 0
+        live = recipe if many else masks.without(recipe, ["IMAGE"])  # their nodes are live, but those of merged layers
         found = (yield from paint(self._target, self._small, live, folder)).painted
-        return Made(replace(recipe, networks=found.recipe.networks), small_images(self._target.name, found.layers))
+        shown = small_images(self._target.name, found.layers, many)
+        return Made(replace(recipe, networks=found.recipe.networks), shown)
 
     def capture_whole(self, scene: bpy.types.Scene, recipe: Recipe) -> Generator[Progress, None, None]:
         capture = Capture(bpy.context, self._target.find(), capture_settings(scene, recipe))

@@ -22,6 +22,7 @@ import bpy
 
 from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
 from ..backend.protocol.map_files import MapExport
+from ..backend.protocol.merging import MERGED_IS_DATA, merged_count, wired
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace, Map
@@ -37,7 +38,7 @@ from .pixels.encode_job import EncodeJob, Piece
 from .pixels.kept import Kept
 from .preferences import service, service_settings
 from .progress import Progress
-from .recipe import masks
+from .recipe import masks, merged
 from .recipe.effects import in_words
 from .surface import digests, timing
 from .surface.capture import Capture, CapturedObject, CaptureSettings, output_size
@@ -121,6 +122,8 @@ def weather_objects(
     yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
     masks.packed(recipe)
+    if instances:
+        merged.refuse(recipe, "Instances that differ")
     alike = _duplicates(objects) if instances else [[obj] for obj in objects]
     targets = [[Target.of(obj, materials) for obj in same] for same in alike]
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
@@ -158,7 +161,7 @@ def weather_objects(
         if not applied:
             raise failed[0]
         work.undo_step("Weather")
-        return outcome(applied, failed, stays)
+        return outcome(applied, failed, [*stays, *merged.told(recipe)])
     finally:
         groups.discard()
         for kept in keeping:
@@ -212,6 +215,8 @@ def paint(target: Target, captured: CapturedObject, recipe: Recipe, folder: Path
         captured.second_uv is None and not captured.tiles
     ):  # else they lie in another UV map, and only the nodes know them
         more, sent = (yield from masks.read(recipe, captured.surface.size)), recipe
+    else:
+        masks.check_merged(recipe)
     chosen, sent = service_settings(), sent.shown
     job = PaintJob(lambda: service.connect(chosen), captured.surface, sent, folder, more, captured.tiles)
     began = time.monotonic()
@@ -270,9 +275,11 @@ def capturing(capture: Capture) -> Generator[Progress, None, CapturedObject]:
 def load(ready: Ready, kept: Kept) -> Generator[Progress, None, None]:
     """Loads an object's images, one a step, and reads each in a step of its own: both are on the main thread."""
     names, said = iter(image_names(ready)), Progress("Loading the images", 1.0)
-    for files in ready.painted.layers:
+    lowest = MERGED_IS_DATA if merged_count(ready.painted.recipe.shown) else IS_DATA
+    for number, files in enumerate(ready.painted.layers):
+        is_data = IS_DATA if number else lowest
         for name in CHANNELS:
-            space = ColorSpace.DATA if IS_DATA[name] else ColorSpace.SRGB
+            space = ColorSpace.DATA if is_data[name] else ColorSpace.SRGB
             written = yield from reading.in_steps(strokes.written(files[name]), said)
             image = images.open_file(files[name], next(names), space)
             kept.image(image)
@@ -338,7 +345,7 @@ def loaded(session_uid: int, owner: str) -> bpy.types.Image:
 
 def image_names(ready: Ready) -> list[str]:
     """`Door 1 Rust thin` and so on, in the order in which images are loaded."""
-    layers = enumerate(ready.painted.recipe.shown.layers, start=1)
+    layers = enumerate(wired(ready.painted.recipe).layers, start=1)
     painted = [
         f"{ready.target.name} {number} {in_words(layer.effect.value)} {name}"
         for number, layer in layers
@@ -364,7 +371,7 @@ def _prepare(ready: Ready, blocks: Sequence[int], groups: Groups) -> Generator[P
 def _found(ready: Ready, blocks: Sequence[int]) -> tuple[list[bpy.types.Image], list[bpy.types.Image]]:
     """The painted images of an object's layers, and those of its masks. Raises SceneError when one is gone."""
     there = [loaded(uid, ready.target.name) for uid in blocks]
-    count = len(CHANNELS) * len(ready.painted.recipe.shown.layers)
+    count = len(CHANNELS) * len(wired(ready.painted.recipe).layers)
     return there[:count], there[count:]
 
 
@@ -374,6 +381,7 @@ def _painting_of(
     """What an object's materials are to show, of images of its layers and of its masks."""
     captured, found = ready.captured, iter(painted)
     packed = {name: (own[n // masks.PACKED], n % masks.PACKED) for n, name in enumerate(packed_masks(ready))}
+    many = merged_count(ready.painted.recipe.shown) > 0
     layers = [
         PaintedImages(
             *(next(found) for _ in CHANNELS),
@@ -385,8 +393,9 @@ def _painting_of(
             layer.channels,
             layer.curve,
             units.of_object(obj),
+            merged=many and number == 0,
         )
-        for layer in ready.painted.recipe.shown.layers
+        for number, layer in enumerate(wired(ready.painted.recipe).layers)
     ]
     slots = material.named_slots(obj, captured.slots or material.used_slots(obj), ready.target.materials)
     variation = Variation.of(obj) if ready.varied else None
@@ -403,7 +412,7 @@ def _apply(ready: Ready, blocks: Sequence[int], groups: Groups) -> list[str]:
         raise SceneError(f"The UV map '{captured.uv_map}' of '{obj.name}' is gone.", "Weather it again.")
     made, own = _found(ready, blocks)
     material.surface_materials(obj)  # raises before anything is changed
-    effects = [in_words(layer.effect.value) for layer in ready.painted.recipe.shown.layers]
+    effects = [in_words(layer.effect.value) for layer in wired(ready.painted.recipe).layers]
     chosen = strokes.carry_all(obj, effects, made)
     painting = _painting_of(ready, obj, chosen, own)
     others = [target.find() for target, _ in ready.duplicates]

@@ -56,6 +56,11 @@ def film_objects(
     if film is not None:
         check(scene)
         _check_video(film)
+    if any("Age" not in layer for obj in objects for layer in _layers(obj)):
+        raise SceneError(
+            "A selected object shows layers merged into one, which have no age to animate.",
+            "Hide layers until four are left, and weather it again.",
+        )
     sockets = [layer["Age"] for obj in objects for layer in _layers(obj) if "Age" in layer]
     if not sockets:
         raise SceneError("None of the selected objects has a layer with an age.", "Weather them first.")

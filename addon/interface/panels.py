@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import suppress
 
 import bpy
 from bpy.app.translations import pgettext_iface as said
 
+from ...backend.protocol.errors import SabiError
+from ...backend.protocol.merging import LIVE
 from ...backend.protocol.recipe import Exposure
 from .. import units, work
 from ..later import Later
@@ -15,9 +18,9 @@ from ..nodes import freshness, on_object
 from ..nodes.on_object import CHANNEL_SOCKETS
 from ..preferences import service
 from ..progress import Progress, in_words
-from ..recipe import effects, styles
+from ..recipe import effects, merged, styles
 from ..recipe.mask_kinds import COMBINE, KINDS, OF_LAYERS
-from ..recipe.properties import begin, untouched
+from ..recipe.properties import begin, recipe_of, untouched
 from ..recipe.styles import CUSTOM, NONE, chosen
 from ..surface.capture_settings import CaptureSettings
 from . import problems
@@ -121,12 +124,22 @@ class _Recipe(_Tab):
         column.separator()
         column.operator("sabi.layer_move", text="", icon="TRIA_UP").by = -1
         column.operator("sabi.layer_move", text="", icon="TRIA_DOWN").by = 1
+        for sentence in _merged(settings):
+            draw_text(layout.box(), sentence, "INFO", context.region.width if context.region else 300)
         layout.use_property_split = True
         layout.use_property_decorate = False
         if settings.active_layer < len(settings.layers):
             _draw_layer(layout.column(), context, settings.layers[settings.active_layer])
         else:
             layout.label(text="Add a layer or load a preset", icon="INFO")
+
+
+def _merged(settings) -> list[str]:  # type: ignore[no-untyped-def]
+    """What is to be said of layers that will be merged; the recipe is only put together where there may be some."""
+    if len(settings.layers) > LIVE:
+        with suppress(SabiError):
+            return merged.told(recipe_of(settings))
+    return []
 
 
 def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -> None:  # type: ignore[no-untyped-def]
@@ -300,11 +313,13 @@ class _Object(_Tab):
             draw_text(layout.box(), freshness.REASONS[reason], "ERROR", context.region.width if context.region else 300)
         if on_object.UV_MAP in context.object and not on_object.is_module(context.object):
             draw_text(layout.box(), OWN_UVS, "UV", context.region.width if context.region else 300)
+        for sentence in merged.told_of(applied.recipe_json, bpy.app.translations.locale):
+            draw_text(layout.box(), sentence, "INFO", context.region.width if context.region else 300)
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)
             column.label(text=label, translate=False)
-            for name in ("Age", "Opacity", "Height"):
+            for name in (name for name in ("Age", "Opacity", "Height") if name in sockets):
                 column.prop(sockets[name], "default_value", text=name, slider=name != "Height")
         if on_object.OVERLAY in context.object:
             layout.operator("sabi.overlay_hide", icon="HIDE_ON")

@@ -164,7 +164,7 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
         applied = on_object.weathered(context.object)
         recipe = Recipe.from_json(applied.recipe_json)
         fill(context.scene.sabi, recipe)
-        for place, sockets in zip(recipe.painted, applied.layers, strict=True):
+        for place, sockets in on_object.live_layers(recipe, applied):
             layer = context.scene.sabi.layers[place]
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
             layer.relief = plain(sockets["Height"].default_value * units.of_object(context.object))

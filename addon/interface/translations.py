@@ -129,6 +129,7 @@ JAPANESE = {
     "Take the chosen mask off the layer; the image or the group stays": "選んだマスクをレイヤーから外します。画像やグループは残ります",
     "Move Mask": "マスクを移動",
     "Move the chosen mask; masks are combined from the first to the last": "選んだマスクを移動します。先頭から順に合成されます",
+    "A material shows four layers: {} are merged into one. A change of theirs needs Weather.": "マテリアルに表示できるレイヤーは四枚です。{} は一枚に統合されます。これらの変更には「風化」が必要です",
     "A layer has at most {} masks": "レイヤーのマスクは最大 {} 個です",
     "As a recipe names it, such as group:Top or degree:1; the panel's choice when left out": "レシピでの名前 (group:Top、degree:1 など)。省略時はパネルの選択",
     "Combine": "合成",

@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 
 from ...backend.protocol.errors import SabiError, SceneError
+from ...backend.protocol.merging import MERGED_IS_DATA, merged_count, wired
 from ...backend.protocol.opacity import EVEN, OPAQUE
 from ...backend.protocol.painted import CHANNELS, IS_DATA
 from ...backend.protocol.recipe import Layer, Recipe
@@ -55,7 +56,8 @@ class Shown:
                 if own:
                     exposures[one.session_uid] = own
         try:
-            return Shown(Recipe.from_json(applied.recipe_json), found, exposures)
+            recipe = Recipe.from_json(applied.recipe_json)
+            return Shown(recipe, found, exposures) if len(wired(recipe).layers) == len(applied.layers) else None
         except SabiError:
             return None
 
@@ -82,12 +84,15 @@ class Made:
 
 
 def can_follow(shown: Shown | None, recipe: Recipe) -> bool:
-    """Whether the object's layers are those of the recipe: the same effects, in the same order."""
+    """Whether the object's layers are those of the recipe: the same effects, in the same order, and merged ones unchanged."""
 
-    def effects(of: Recipe) -> list[object]:
-        return [layer.effect for layer in of.shown.layers]
+    def look(of: Recipe) -> list[object]:
+        layers = of.shown.layers
+        count = merged_count(of.shown)
+        fixed = [of.frame, *layers[:count]] if count else []  # masks by merged layers stay as they are
+        return [*fixed, *(layer.effect for layer in layers[count:])]
 
-    return shown is not None and effects(shown.recipe) == effects(recipe)
+    return shown is not None and look(shown.recipe) == look(recipe)
 
 
 def can_show(obj: bpy.types.Object, recipe: Recipe) -> bool:
@@ -143,7 +148,7 @@ def take_over(obj: bpy.types.Object, recipe: Recipe) -> None:
     if _wiring(shown) != _wiring(recipe) or (any(map(_exposed, trees(obj))) and _means(shown) != _means(recipe)):
         mask_wiring.show(obj, recipe)
     unit = units.of_object(obj)
-    for old, new, sockets in zip(shown.shown.layers, recipe.shown.layers, applied.layers, strict=True):
+    for old, new, sockets in zip(wired(shown).layers, wired(recipe).layers, applied.layers, strict=True):
         before = on_object.live_values(old, unit)
         for name, value in on_object.live_values(new, unit).items():
             if value != before[name] and name in sockets:
@@ -158,15 +163,17 @@ def painting(recipe: Recipe) -> tuple[object, ...]:
     def still(layer: Layer) -> Layer:
         return replace(layer, age=0.5, opacity=1.0, relief=0.0, channels=OPAQUE, curve=EVEN).with_masks(())
 
-    return recipe.frame, tuple(map(still, recipe.shown.layers))
+    layers, count = recipe.shown.layers, merged_count(recipe.shown)
+    return recipe.frame, layers[:count], tuple(map(still, layers[count:]))
 
 
-def small_images(name: str, layers: tuple[dict[str, Path], ...]) -> dict[str, bpy.types.Image]:
-    """Loaded and packed at once: they are small."""
+def small_images(name: str, layers: tuple[dict[str, Path], ...], merged: bool = False) -> dict[str, bpy.types.Image]:
+    """Loaded and packed at once: they are small. Where layers are `merged` the lowest is what they came to."""
     made: dict[str, bpy.types.Image] = {}
     try:
         for mark, (channel, path) in zip(marks(layers), ((c, f[c]) for f in layers for c in CHANNELS), strict=True):
-            made[mark] = small_image(f"{name} preview {mark}", path, IS_DATA[channel])
+            is_data = MERGED_IS_DATA if merged and mark.startswith("1 ") else IS_DATA
+            made[mark] = small_image(f"{name} preview {mark}", path, is_data[channel])
     except BaseException:
         remove(image.session_uid for image in made.values())
         raise
@@ -214,9 +221,9 @@ def _exposed(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
 
 def _wiring(recipe: Recipe) -> list[tuple[object, ...]]:
     """What of a recipe is nodes inside the groups."""
-    return [(layer.stack, layer.curve) for layer in recipe.shown.layers]
+    return [(layer.stack, layer.curve) for layer in wired(recipe).layers]
 
 
 def _means(recipe: Recipe) -> list[float]:
     """What is nodes besides in the groups of modules."""
-    return [layer.exposure.mean for layer in recipe.shown.layers]
+    return [layer.exposure.mean for layer in wired(recipe).layers]

@@ -73,6 +73,7 @@ class PaintedImages:
     curve: Curve = EVEN
     unit: float = 1.0  # metres of one of Blender's units, which sockets have
     mean: float = 0.0  # of the layer's exposure, by its settings: what a kit's module goes by
+    merged: bool = False  # its images are those of merging.MERGED_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def build(name: str, plan: Plan) -> bpy.types.NodeTree:
     Where no layer covers, every output is its input, the normal too. Per layer, in a panel of its own: Age, Opacity, Height
     (to each side of flush, in Blender's units), Mask (a further one, for whatever the artist plugs in) and the opacity of each
     channel. With `Blend.SHADER` that of albedo counts for roughness and metallic too: beneath lies a shader, not channels.
+    A layer of merged ones has but the Mask.
     """
     tree = bpy.data.node_groups.new(name, "ShaderNodeTree")
     tree[GROUP_KEY] = True
@@ -155,6 +157,9 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
     fraction = {"min_value": 0.0, "max_value": 1.0, "subtype": "FACTOR"}
     for number, layer in enumerate(layers, start=1):
         panel = tree.interface.new_panel(f"{number} {layer.label}")
+        if layer.merged:
+            socket("Mask", "Float", "INPUT", panel, default_value=1.0, **fraction)
+            continue
         socket("Age", "Float", "INPUT", panel, default_value=layer.age, **fraction)
         socket("Opacity", "Float", "INPUT", panel, default_value=layer.opacity, **fraction)
         socket(
@@ -171,6 +176,16 @@ def _declare(tree: bpy.types.NodeTree, layers: Sequence[PaintedImages], blend: B
         for name, label in CHANNEL_SOCKETS.items():
             if blend is Blend.INPUTS or name in ("albedo", "height"):
                 socket(label, "Float", "INPUT", panel, default_value=getattr(layer.channels, name), **fraction)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a layer shows where it covers."""
+
+    colour: bpy.types.NodeSocket
+    roughness: bpy.types.NodeSocket
+    metallic: bpy.types.NodeSocket
+    height: bpy.types.NodeSocket
 
 
 class _Wiring:
@@ -209,35 +224,35 @@ class _Wiring:
             thin, thick, grown = (self.image(image, uv, wrap) for image in (layer.thin, layer.thick, layer.growth))
             for name, node in zip(CHANNELS, (thin, thick, grown), strict=True):
                 node[PAINTED] = f"{number} {name}"
-            inside = self.inside(layer.masks, below, own_uv, wrap)
-            shared = (exposures[number - 1], layer.mean) if exposures else None
-            coverage, position, degree = self.coverage(grown, controls, inside, layer.curve, shared)
-            below["coverage"].append(coverage)
-            below["degree"].append(degree)
-            self.mark(coverage.node, "coverage")
-            self.mark(degree.node, "degree")
-            for node in self.marked:
-                node[VALUE] = f"{number} {node[VALUE]}"
-            self.marked.clear()
-            self.column += 1
-            raised = self.math(
-                "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
-            )
-            share = {
-                name: self.math("MULTIPLY", coverage, controls[label])
-                for name, label in CHANNEL_SOCKETS.items()
-                if label in controls
-            }
+            if layer.merged:
+                coverage, share, look = self.merged(layer, (thin, thick, grown), controls, over_base)
+                below["coverage"].append(coverage)
+                below["degree"].append(coverage)  # no mask is by it: those by merged layers are images
+                self.number_marks(number)
+            else:
+                inside = self.inside(layer.masks, below, own_uv, wrap)
+                shared = (exposures[number - 1], layer.mean) if exposures else None
+                coverage, position, degree = self.coverage(grown, controls, inside, layer.curve, shared)
+                below["coverage"].append(coverage)
+                below["degree"].append(degree)
+                self.mark(coverage.node, "coverage")
+                self.mark(degree.node, "degree")
+                self.number_marks(number)
+                raised = self.math(
+                    "MULTIPLY", self.math("MULTIPLY_ADD", grown.outputs["Alpha"], 2.0, -1.0), controls["Height"]
+                )
+                share = {
+                    name: self.math("MULTIPLY", coverage, controls[label])
+                    for name, label in CHANNEL_SOCKETS.items()
+                    if label in controls
+                }
+                tint = self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA")
+                look = _Look(tint, thin.outputs["Alpha"], thick.outputs["Alpha"], raised)
             own = share.get("roughness", share["albedo"]), share.get("metallic", share["albedo"])
-            colour = self.mix(
-                share["albedo"],
-                colour,
-                self.mix(position, thin.outputs["Color"], thick.outputs["Color"], "RGBA"),
-                "RGBA",
-            )
-            roughness = self.mix(own[0], roughness, thin.outputs["Alpha"])
-            metallic = self.mix(own[1], metallic, thick.outputs["Alpha"])
-            height, bent = self.mix(share["height"], height, raised), self.mix(share["height"], bent, 1.0)
+            colour = self.mix(share["albedo"], colour, look.colour, "RGBA")
+            roughness = self.mix(own[0], roughness, look.roughness)
+            metallic = self.mix(own[1], metallic, look.metallic)
+            height, bent = self.mix(share["height"], height, look.height), self.mix(share["height"], bent, 1.0)
             covered = self.mix(coverage if over_base else share["albedo"], covered, 1.0)
         self.column += 1
         if not over_base:
@@ -259,6 +274,37 @@ class _Wiring:
         for name, source in results.items():
             self.connect(source, leave.inputs[name])
         leave.location.x = (self.column + 1) * 220
+
+    def merged(
+        self, layer: PaintedImages, images: Sequence[bpy.types.Node], controls: dict, over_base: bool
+    ) -> tuple[bpy.types.NodeSocket, dict[str, bpy.types.NodeSocket], _Look]:
+        """Coverage, what each channel covers, and the look of merged layers, as merging.MERGED_CHANNELS packs them."""
+        thin, thick, grown = images
+        (metallic, high, low), covers = (self.parts(node) for node in (thick, grown))
+
+        def masked(value: object) -> bpy.types.NodeSocket:
+            return self.math("MULTIPLY", value, controls["Mask"], clamp=True)
+
+        coverage = masked(thick.outputs["Alpha"])
+        self.mark(coverage.node, "coverage")
+        found = dict(zip(CHANNEL_SOCKETS, (*covers, grown.outputs["Alpha"]), strict=True))
+        share = {n: masked(value) for n, value in found.items() if over_base or n in ("albedo", "height")}
+        level = self.math("MULTIPLY_ADD", high, 65280 / 65535, self.math("MULTIPLY", low, 255 / 65535))
+        raised = self.math("MULTIPLY", self.math("MULTIPLY_ADD", level, 2.0, -1.0), layer.relief / layer.unit)
+        return coverage, share, _Look(thin.outputs["Color"], thin.outputs["Alpha"], metallic, raised)
+
+    def parts(self, node: bpy.types.Node) -> tuple[bpy.types.NodeSocket, ...]:
+        """Red, green and blue of an image."""
+        parts = self.node("ShaderNodeSeparateColor")
+        self.connect(node.outputs["Color"], parts.inputs[0])
+        return tuple(parts.outputs)
+
+    def number_marks(self, number: int) -> None:
+        """Ends the present layer: what was marked is this layer's."""
+        for node in self.marked:
+            node[VALUE] = f"{number} {node[VALUE]}"
+        self.marked.clear()
+        self.column += 1
 
     def inside(
         self,

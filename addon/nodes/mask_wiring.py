@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import bpy
 
 from ...backend.protocol.errors import SabiError
+from ...backend.protocol.merging import merged_count, wired
 from ...backend.protocol.painted import CHANNELS
 from ...backend.protocol.recipe import Layer, Recipe
+from .. import units
 from ..recipe import masks
 from ..recipe.effects import in_words
 from . import growth_nodes, on_object
@@ -23,8 +25,8 @@ def can_show(obj: bpy.types.Object, recipe: Recipe) -> bool:
     """Whether an object's groups could show the recipe's masks: as many layers, and masks that they have or that are images."""
     try:
         masks.check(recipe)
-        layers = recipe.shown.layers
-        return all(_layers(tree, layers) is not None for tree in _trees(obj))
+        unit = units.of_object(obj)
+        return all(_layers(tree, recipe, unit) is not None for tree in _trees(obj))
     except SabiError:
         return False
 
@@ -32,7 +34,7 @@ def can_show(obj: bpy.types.Object, recipe: Recipe) -> bool:
 def show(obj: bpy.types.Object, recipe: Recipe) -> None:
     """Has an object's groups show the recipe's masks and curves, where `can_show` said so. Live sockets stay as they are."""
     for tree in list(_trees(obj)):
-        layers = _layers(tree, recipe.shown.layers)
+        layers = _layers(tree, recipe, units.of_object(obj))
         if layers is not None:
             growth_nodes.rewire(tree, layers)
 
@@ -50,8 +52,9 @@ def placed(layer: Layer, held: Mapping[str, tuple[bpy.types.Image, int]]) -> tup
     )
 
 
-def _layers(tree: bpy.types.NodeTree, layers: Sequence[Layer]) -> list[PaintedImages] | None:
+def _layers(tree: bpy.types.NodeTree, recipe: Recipe, unit: float) -> list[PaintedImages] | None:
     """The layers with the images that a group shows already; None where some are missing, or too many."""
+    layers, many = wired(recipe).layers, merged_count(recipe.shown) > 0
     nodes = on_object.painted_nodes(tree)
     if len(nodes) != len(CHANNELS) * len(layers) or any(node.image is None for node in nodes.values()):
         return None
@@ -72,7 +75,9 @@ def _layers(tree: bpy.types.NodeTree, layers: Sequence[Layer]) -> list[PaintedIm
             placed(layer, held),
             layer.channels,
             layer.curve,
-            mean=layer.exposure.mean,
+            unit,
+            layer.exposure.mean,
+            merged=many and number == 1,
         )
         for number, layer in enumerate(layers, start=1)
     ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import bpy
 
-from ...backend.protocol.recipe import Layer
+from ...backend.protocol.merging import LIVE
+from ...backend.protocol.recipe import Layer, Recipe
 
 GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
 CHANNEL_SOCKETS = {name: f"{name.capitalize()} Opacity" for name in ("albedo", "roughness", "metallic", "height")}
@@ -42,6 +43,14 @@ def weathered(obj: bpy.types.Object | None) -> Applied | None:
         return None
     node = group_node(found[0])
     return Applied(found, tuple(layer_labels(node)), tuple(layer_inputs(node)), node.node_tree.get(RECIPE, ""))
+
+
+def live_layers(recipe: Recipe, applied: Applied) -> list[tuple[int, dict[str, bpy.types.NodeSocket]]]:
+    """The places in the recipe of what is on an object that have sockets of their own, with those: all but merged layers."""
+    places, layers = recipe.painted, applied.layers
+    if len(places) > LIVE == len(layers):
+        places, layers = places[1 - LIVE :], layers[1:]
+    return list(zip(places, layers, strict=True)) if len(places) == len(layers) else []
 
 
 def live_values(layer: Layer, unit: float) -> dict[str, float]:

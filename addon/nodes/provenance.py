@@ -55,11 +55,11 @@ def _recipe(text: str) -> Recipe | None:
 
 def _present(recipe: Recipe | None, applied: on_object.Applied, unit: float) -> Recipe | None:
     """The recipe with age, opacity and height as they are in the nodes, whose lengths are in units of `unit` metres."""
-    if recipe is None or len(recipe.painted) != len(applied.layers):
+    if recipe is None:
         return recipe
     layers = list(recipe.layers)
     with suppress(BadRecipe):
-        for place, sockets in zip(recipe.painted, applied.layers, strict=True):
+        for place, sockets in on_object.live_layers(recipe, applied):
             age, opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
             relief = plain(sockets["Height"].default_value * unit)
             layers[place] = replace(layers[place], age=age, opacity=opacity, relief=relief)

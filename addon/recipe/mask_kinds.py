@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ...backend.protocol.mask_names import ATTRIBUTE, DEGREE, GROUP, LAYER, MASK, MATERIAL
+from ...backend.protocol.mask_names import ATTRIBUTE, DEGREE, GROUP, LAYER, MASK, MATERIAL, MERGED
 from ...backend.protocol.materials import Material
 
 KINDS = [
@@ -50,6 +50,7 @@ PREFIXES = {
     "LAYER": LAYER,
     "DEGREE": DEGREE,
     "MATERIAL": MATERIAL,
+    "MERGED": MERGED,  # of a recipe as a material wires it alone
 }
 OF_LAYERS = ("LAYER", "DEGREE")
 

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 
 from ...backend.protocol.errors import BadFile, SceneError
+from ...backend.protocol.merging import merged_places, wired
 from ...backend.protocol.recipe import Recipe
 from ...backend.protocol.surface import ColorSpace, Map
 from ..pixels import images, reading
@@ -74,13 +75,14 @@ def seen(recipe: Recipe) -> tuple[str, ...]:
 
 
 def packed(recipe: Recipe, readable: bool = True) -> tuple[str, ...]:
-    """The masks that nodes find in images of Sabi's own, PACKED in each: those of the mesh and of materials, and images
-    where they are too many.
+    """The masks that nodes find in images of Sabi's own, PACKED in each: those of the mesh, of materials and by merged layers,
+    and images where they are too many.
 
     Together with the artist's images that stay live they take at most IMAGES samplers; where images are not `readable` in the UV
     map of the painted images, all of them stay live. Raises SceneError where there are too many masks even so.
     """
-    own, theirs = captured(recipe) + seen(recipe), of_kinds(recipe, "IMAGE")
+    recipe = wired(recipe)
+    own, theirs = captured(recipe) + seen(recipe) + of_kinds(recipe, "MERGED"), of_kinds(recipe, "IMAGE")
     for live in range(len(theirs), -1, -1):
         if not readable or live + math.ceil((len(own) + len(theirs) - live) / PACKED) <= IMAGES:
             return own + theirs[live:]
@@ -88,6 +90,18 @@ def packed(recipe: Recipe, readable: bool = True) -> tuple[str, ...]:
         f"The layers have {len(own) + len(theirs)} different masks, and a material shows {PACKED * IMAGES}.",
         "Use fewer, or the same in several layers.",
     )
+
+
+def check_merged(recipe: Recipe) -> None:
+    """Where images lie in another UV map than the painted ones. Raises SceneError where one masks a layer that is merged."""
+    for place in merged_places(recipe):
+        for mask in recipe.layers[place].stack:
+            kind, name = parts(mask.mask)
+            if kind == "IMAGE":
+                raise SceneError(
+                    f"Layer {place + 1} is merged with others, and its mask '{name}' lies in another UV map than Sabi's images.",
+                    "Move the layer among the three on top, hide layers until four are left, or mask it by a vertex group.",
+                )
 
 
 def read(

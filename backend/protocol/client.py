@@ -91,7 +91,8 @@ class Client:
     ) -> str:
         """Start a job and return its id. Only maps that the backend lacks are sent; `sent` gets the fraction of them.
 
-        `encoding` "png" asks for PNG files, `part` for "layers", "surface" or "exposures" alone. An `attended` job is cancelled
+        `encoding` "png" asks for PNG files, `part` for "layers", "wired" (merging.wired), "surface" or
+        "exposures" alone. An `attended` job is cancelled
         when nobody follows its events any more. `tiles` cuts painted layers, which are then PNG files such as `layer0.thin.1001`.
         `digests` spares hashing maps whose digests are known. Raises Busy when the queue is full.
         """

@@ -8,4 +8,5 @@ GROUP, ATTRIBUTE = "group:", "attribute:"  # before that of a vertex group's wei
 MATERIAL = "material:"  # before materials with + between: where the surface is of one of them, as the segmenter sees it
 LAYER, DEGREE = "layer:", "degree:"  # before the number of a recipe's layer, from 1: its coverage, its degree
 LAYERS = (LAYER, DEGREE)
-MASKS = (MASK, GROUP, ATTRIBUTE, MATERIAL, *LAYERS)
+MERGED = "merged:"  # before one of these, of a layer that a material shows only merged with others
+MASKS = (MASK, GROUP, ATTRIBUTE, MATERIAL, MERGED, *LAYERS)

@@ -8,7 +8,7 @@
                                   height,width],...] cuts painted layers, sent as PNG, into UDIM tiles: layer0.thin.1001
     GET    /v1/jobs/{id}          where it stands
     GET    /v1/jobs/{id}/events   server-sent events: progress, then done, cancelled or failed
-    GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|surface
+    GET    /v1/jobs/{id}/result   a message; ?encoding=raw|png  ?part=all|layers|wired|surface
                                   |exposures, as it was asked for when the job was posted
     DELETE /v1/jobs/{id}          cancels between tiles, forgets the result
     GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
@@ -48,6 +48,7 @@ from ..protocol.errors import BadMessage, Busy, NotFound, SabiError, TooLarge
 from ..protocol.recipe import Recipe
 from ..protocol.surface import MAX_TEXELS
 from ..protocol.tiles import from_text
+from ..weathering.merge import merge
 from ..weathering.pipeline import Weathered, exposures
 from ..weathering.pipeline import weather as pipeline_weather
 from .degree import degree_texels
@@ -262,6 +263,9 @@ class Service:
             cancelled=job.cancelled,
             allocate=self.spool.allocate,
         )
+        if job.part is Part.WIRED:
+            shown = merge(weathered.surface, job.recipe, weathered.layers, self.spool.allocate)
+            weathered = replace(weathered, surface=weathered.surface.with_maps(shown.masks), layers=shown.layers)
         result = ResultArrays.of(weathered, surface).only(job.part).cut(job.tiles)
         if job.encoding is Encoding.PNG:
             return replace(

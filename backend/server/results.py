@@ -15,7 +15,7 @@ import OpenImageIO
 
 from ..files.image import write_image
 from ..protocol import wire
-from ..protocol.mask_names import MATERIAL
+from ..protocol.mask_names import MATERIAL, MERGED
 from ..protocol.painted import PACKED_EXPOSURES
 from ..protocol.surface import Surface
 from ..protocol.tiles import Tile
@@ -36,6 +36,7 @@ class Part(Enum):
 
     ALL = "all"
     LAYERS = "layers"
+    WIRED = "wired"  # the layers as a material shows them: where they are many, the lowest are merged into one
     SURFACE = "surface"
     EXPOSURES = "exposures"  # how readily the surface weathers under each layer; nothing is painted for it
 
@@ -82,10 +83,11 @@ class ResultArrays:
         return ResultArrays(arrays, metadata)
 
     def only(self, part: Part) -> ResultArrays:
-        """The result with this part of its arrays; the metadata stay whole. With layers go the masks of materials they lie in."""
+        """The result with this part of its arrays; the metadata stay whole. With layers go their masks."""
         starts: dict[Part, tuple[str, ...]] = {
             Part.ALL: ("",),
             Part.LAYERS: ("layer", f"surface.{MATERIAL}"),
+            Part.WIRED: ("layer", f"surface.{MATERIAL}", f"surface.{MERGED}"),
             Part.SURFACE: ("surface.",),
             Part.EXPOSURES: ("exposures",),
         }
@@ -114,8 +116,8 @@ class ResultArrays:
         return {**chosen.arrays, **pngs}, {**self.metadata, "png": json.dumps(sorted(pngs))}
 
     def encoded(self, progress: Callable[[float], None] = lambda done: None) -> dict[str, np.ndarray]:
-        """The maps of 8 and 16 bits as PNGs, but for masks of materials: they are numbers to their reader."""
-        masks = f"surface.{MATERIAL}"
+        """The maps of 8 and 16 bits as PNGs, but for masks of materials and of layers: they are numbers to their reader."""
+        masks = (f"surface.{MATERIAL}", f"surface.{MERGED}")
         whole = {n: array for n, array in self.arrays.items() if array.dtype.kind == "u" and not n.startswith(masks)}
         pngs: dict[str, np.ndarray] = {}
         for name, array in whole.items():

@@ -16,17 +16,18 @@ from ..networks.card import Card
 from ..networks.registry import Networks
 from ..networks.tiling import TILE
 from ..protocol.errors import BadSurface, Cancelled
-from ..protocol.mask_names import DEGREE, LAYER, LAYERS
+from ..protocol.mask_names import LAYERS
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
 from . import geometry, photograph, shading
-from .composite import MATERIAL, Density, completed, composite, coverage_map, stored_coverage, stored_degree, strips
+from .composite import MATERIAL, Density, completed, composite, coverage_map, strips
 from .exemplar import Look, look_of
 from .exposure import ExposureField, survey
 from .grid import Grid, reduced
 from .gutters import Allocate, Band, band, dilate, is_constant, rim
+from .layer_masks import with_layer_masks
 from .material_masks import with_material_masks
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code
@@ -174,7 +175,7 @@ class Ageing:
         recipe, result, bare = recipe.shown, self._bare, self._bare.maps.get("height")
         for index, (layer, painted) in enumerate(zip(recipe.layers, self._layers, strict=True)):
             result = composite(result, layer, painted, bare=bare, density=self._density, allocate=self._allocate)
-            result = _with_masks(result, recipe, index, painted, self._allocate)
+            result = with_layer_masks(result, recipe, index, painted, self._allocate)
         if self._edges is not None:
             edge, margin = self._edges.result()
             names = [name for name in MATERIAL if name in result]
@@ -224,7 +225,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
             ground.looks[index],
         )
         result = composite(result, layer, painted, bare=bare, density=ground.density, allocate=run.allocate)
-        result = _with_masks(result, recipe, index, painted, run.allocate)
+        result = with_layer_masks(result, recipe, index, painted, run.allocate)
         layers.append(painted)
     names = [name for name in MATERIAL if name in result]
     seams = ground.seams
@@ -245,24 +246,13 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     )
 
 
-def _with_masks(surface: Surface, recipe: Recipe, index: int, painted: PaintedLayer, allocate: Allocate) -> Surface:
-    """`surface` with the coverage and the degree of a layer as maps, where they are masks of later ones."""
-    wanted = {mask.mask for later in recipe.layers[index + 1 :] for mask in later.stack if mask.layer == index + 1}
-    layer, maps = recipe.layers[index], {}
-    if f"{LAYER}{index + 1}" in wanted:
-        maps[f"{LAYER}{index + 1}"] = stored_coverage(surface, layer, painted, allocate)
-    if f"{DEGREE}{index + 1}" in wanted:
-        maps[f"{DEGREE}{index + 1}"] = stored_degree(layer, painted)
-    return surface.with_maps(maps) if maps else surface
-
-
 def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer]) -> np.ndarray:
     """How much of each texel the layers cover together: float32 [H, W, 1], 0..1."""
     bare = np.ones((*surface.size, 1), np.float32)
     for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
         for rows in strips(*surface.size):
             bare[rows, :, 0] *= 1 - coverage_map(surface, layer, painted, rows)
-        surface = _with_masks(surface, recipe, index, painted, np.empty)
+        surface = with_layer_masks(surface, recipe, index, painted, np.empty)
     return np.subtract(1, bare, out=bare)
 
 

@@ -14,7 +14,9 @@ from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.files.packing import encoded
 from bl_ext.user_default.sabi.backend.protocol import client
 from bl_ext.user_default.sabi.backend.protocol.errors import Cancelled
+from bl_ext.user_default.sabi.backend.protocol.merging import merged_count
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface
+from bl_ext.user_default.sabi.backend.weathering.merge import merge
 
 from .painted_images import covering_layer, synthetic_layer
 
@@ -31,7 +33,7 @@ class PlayedBackend:
         self.tiles: tuple = ()
         self.surfaces: list = []
         self.files: list[memoryview] = []  # that it has encoded
-        self.starts = 0
+        self.starts, self.wired = 0, False
 
     def __call__(self, *_asked: object, **_options: object) -> PlayedBackend:
         self.starts, self.alive = self.starts + 1, True
@@ -43,8 +45,9 @@ class PlayedBackend:
     def stop(self) -> None:
         self.alive = False
 
-    def submit(self, surface, recipe, *, tiles=(), **_how):
+    def submit(self, surface, recipe, *, tiles=(), **how):
         self.recipes.append(recipe)
+        self.wired = how.get("part") == "wired"
         self.tiles = tiles
         self.surfaces.append(surface)
         self.cancelled.clear()
@@ -60,16 +63,21 @@ class PlayedBackend:
         yield client.Progress("done", 1.0, 2, None, "done")
 
     def result(self, job, surface, **_how):
-        layers = [synthetic_layer(index, 16).images() for index in range(len(self.recipes[-1].layers))]
-        if self.tiles:
-            layers = [covering_layer(16).images() for _ in layers]
+        count = len(self.recipes[-1].layers)
+        made = [covering_layer(16) if self.tiles else synthetic_layer(index, 16) for index in range(count)]
+        maps = {}
+        if self.wired and merged_count(self.recipes[-1]):
+            grey = Surface({"albedo": Map(np.zeros((16, 16, 3), np.uint8), ColorSpace.SRGB)})
+            shown = merge(surface if surface.size == grey.size else grey, self.recipes[-1], made)
+            made, maps = shown.layers, shown.masks
+        layers = [layer.images() for layer in made]
         pngs = {
             f"layer{i}.{name}{ending}": memoryview(png(array if tile is None else of_tile(array, tile)))
             for i, layer in enumerate(layers)
             for name, array in layer.items()
             for ending, tile in ({f".{tile.number}": tile for tile in self.tiles} or {"": None}).items()
         }
-        return client.JobResult(surface, (), ("played",), {"painter": "0" * 64}, pngs)
+        return client.JobResult(surface.with_maps(maps), (), ("played",), {"painter": "0" * 64}, pngs)
 
     def encoded(self, maps, file, export):
         self.files.append(encoded(maps, next(found for found in export.files(maps) if found.name == file), export).data)

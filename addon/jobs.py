@@ -201,8 +201,9 @@ class _SurfaceJob(Job[Answer]):
 
 
 class PaintJob(_SurfaceJob[PaintedFiles]):
-    """Paints a surface: three images for each layer of merging.wired. With `tiles` each is a set of files, and its path has <UDIM>
-    for their numbers.
+    """Paints a surface: three images for each layer of merging.wired.
+
+    With `tiles` each is a set of files, and its path has <UDIM> for their numbers.
     """
 
     part = "wired"

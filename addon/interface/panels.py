@@ -10,7 +10,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ...backend.protocol.errors import SabiError
-from ...backend.protocol.merging import LIVE
+from ...backend.protocol.merging import LIVE, lowest
 from ...backend.protocol.recipe import Exposure
 from .. import units, work
 from ..later import Later
@@ -20,7 +20,7 @@ from ..preferences import service
 from ..progress import Progress, in_words
 from ..recipe import effects, merged, styles
 from ..recipe.mask_kinds import COMBINE, KINDS, OF_LAYERS
-from ..recipe.properties import begin, recipe_of, untouched
+from ..recipe.properties import begin, painted_layers, untouched
 from ..recipe.styles import CUSTOM, NONE, chosen
 from ..surface.capture_settings import CaptureSettings
 from . import problems
@@ -135,10 +135,11 @@ class _Recipe(_Tab):
 
 
 def _merged(settings) -> list[str]:  # type: ignore[no-untyped-def]
-    """What is to be said of layers that will be merged; the recipe is only put together where there may be some."""
+    """What is to be said of layers that will be merged; it is only looked at where there may be some."""
     if len(settings.layers) > LIVE:
         with suppress(SabiError):
-            return merged.told(recipe_of(settings))
+            places = lowest(painted_layers(settings))
+            return merged.in_a_sentence({place: settings.layers[place].effect for place in places})
     return []
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from bpy.app.translations import pgettext_iface as said
@@ -15,10 +16,14 @@ from .effects import in_words
 
 def told(recipe: Recipe) -> list[str]:
     """A sentence for the artist where layers are merged; none where all are wired as they are."""
-    places = merged_places(recipe)
-    if not places:
+    return in_a_sentence({place: recipe.layers[place].effect.value for place in merged_places(recipe)})
+
+
+def in_a_sentence(effects: Mapping[int, str]) -> list[str]:
+    """As `told`, of merged layers' places and effects."""
+    if not effects:
         return []
-    names = ", ".join(f"{place + 1} {said(in_words(recipe.layers[place].effect.value))}" for place in places)
+    names = ", ".join(f"{place + 1} {said(in_words(effect))}" for place, effect in effects.items())
     return [
         said("A material shows four layers: {} are merged into one. A change of theirs needs Weather.").format(names)
     ]

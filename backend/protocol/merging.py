@@ -32,8 +32,12 @@ def merged_count(recipe: Recipe) -> int:
 
 def merged_places(recipe: Recipe) -> tuple[int, ...]:
     """The places, from 0, in a recipe of the layers that are merged."""
-    painted = recipe.painted
-    return painted[: len(painted) - (LIVE - 1)] if len(painted) > LIVE else ()
+    return lowest(recipe.painted)
+
+
+def lowest(painted: tuple[int, ...]) -> tuple[int, ...]:
+    """Of the places of the layers that are painted those that are merged."""
+    return painted[: 1 - LIVE] if len(painted) > LIVE else ()
 
 
 def wired(recipe: Recipe) -> Recipe:

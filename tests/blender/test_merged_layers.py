@@ -11,7 +11,7 @@ from bl_ext.user_default.sabi.addon.interface import panels, translations
 from bl_ext.user_default.sabi.addon.nodes import exchange, on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
 from bl_ext.user_default.sabi.addon.recipe import masks, merged
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import fill, painted_layers, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Combine, Mask
 from bl_ext.user_default.sabi.backend.protocol.opacity import ChannelOpacity, Curve
@@ -132,7 +132,9 @@ def test_heights_are_as_fine_as_the_layers_own(backend, obj):
     _, surface = computed(backend, of)
     expected = surface["height"].array[..., 0]
     assert np.abs(inside_blocks(expected)).max() > 0.001
-    assert np.abs(inside_blocks(heights(obj) - expected)).max() < 0.0004  # the cover has 8 bits: 1 / 510 of 50 mm and below
+    assert (
+        np.abs(inside_blocks(heights(obj) - expected)).max() < 0.0004
+    )  # the cover has 8 bits: 1 / 510 of 50 mm and below
 
 
 def test_up_to_four_layers_stay_live(backend, obj):
@@ -175,10 +177,23 @@ def test_the_panels_say_it_in_both_languages(backend, obj):
     fill(bpy.context.scene.sabi, of)
     weather(of)
     (told,) = merged.told(of)
+    kinds = {cls.__name__: cls for cls in panels._CLASSES}
     for panel in ("SABI_PT_recipe", "SABI_PT_object"):
-        assert told in " ".join(draw(getattr(panels, panel)).labels), panel
+        assert told in " ".join(draw(kinds[panel]).labels), panel
     sentence = "A material shows four layers: {} are merged into one. A change of theirs needs Weather."
     assert "{}" in translations.JAPANESE[sentence]
+
+
+def test_the_panel_counts_as_the_recipe_does(backend, obj):
+    """Also where a hidden layer has those that it masks paint nothing."""
+    settings = bpy.context.scene.sabi
+    fill(settings, recipe(8))
+    for change in (None, "hidden", "solo"):
+        for layer in settings.layers if change else ():
+            setattr(layer, change, not getattr(layer, change))
+            assert painted_layers(settings) == recipe_of(settings).painted
+            setattr(layer, change, False)
+        assert painted_layers(settings) == recipe_of(settings).painted
 
 
 def test_a_change_of_merged_layers_waits_for_weather(backend, obj):
@@ -251,7 +266,9 @@ def test_what_goes_by_all_ages_is_refused_in_words(backend, obj, how):
 
 def test_an_image_in_another_uv_map_cannot_mask_a_merged_layer():
     of = recipe(5)
-    with pytest.raises(SceneError, match=r"Layer 2 is merged with others, and its mask 'Dots' lies in another UV map") as met:
+    with pytest.raises(
+        SceneError, match=r"Layer 2 is merged with others, and its mask 'Dots' lies in another UV map"
+    ) as met:
         masks.check_merged(of)
     assert (met.value.code, met.value.hint[:4]) == ("scene", "Move")
     masks.check_merged(masks.without(of, ["IMAGE"]))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An object over UDIM tiles is one surface for all of them, and weathers into tiled images of the same tiles and UVs."""
 
+import json
+
 import bpy
 import numpy as np
 import OpenImageIO
@@ -245,6 +247,50 @@ def test_a_real_backend_cuts_what_it_painted(tmp_path):
     assert grown.packed_files
     rusty = [np.abs(seen - COLOURS[number]).max() for number, seen in looks(obj).items()]
     assert max(rusty) > 20, "nothing has weathered"
+
+
+def test_merged_layers_and_masks_by_them_lie_in_tiles(tmp_path):
+    """Five layers, painted and merged by a real backend: the first is within the vertex group, and masks the last."""
+    obj = spread(tiled(tmp_path))
+    obj.vertex_groups.new(name="Left").add([0, 1, 4, 5], 1.0, "REPLACE")  # the face on the first tile
+    bottom = [Layer(Effect.RUST, 1.0, seed, mask="group:Left", feature_size=0.3) for seed in range(2)]
+    hidden = [Layer(Effect.RUST, 0.0, seed) for seed in (2, 3)]
+    top = Layer(Effect.RUST, 1.0, 4, mask="layer:1", feature_size=0.3)
+    bpy.context.view_layer.objects.active = obj
+    obj.select_set(True)
+    try:
+        assert bpy.ops.sabi.weather(recipe_json=Recipe((*bottom, *hidden, top)).to_json(), size=128) == {"FINISHED"}
+    finally:
+        service.stop()
+    assert len(painted(obj)) == 12
+    for node in painted(obj).values():
+        assert {tile.number: tuple(tile.size) for tile in node.image.tiles} == {n: (s, s) for n, s in SIDES.items()}
+    masks = [image for image in bpy.data.images if "sabi_masks" in image]
+    assert [json.loads(image["sabi_masks"]) for image in masks] == [["merged:layer:1"]]
+    assert {tile.number for tile in masks[0].tiles} == set(SIDES)
+    seen = looks(obj)
+    assert np.abs(seen[1001] - COLOURS[1001]).max() > 20, "nothing has weathered"
+    assert seen[1012] == pytest.approx(COLOURS[1012], abs=2)
+    assert bpy.ops.sabi.revert() == {"FINISHED"}
+    for number, now in looks(obj).items():
+        assert now == pytest.approx(COLOURS[number], abs=2)
+
+
+def test_an_image_over_tiles_cannot_mask_a_merged_layer(tmp_path, monkeypatch):
+    obj = spread(tiled(tmp_path))
+    bpy.data.images.new("Dots", 16, 16)
+    layers = [Layer(Effect.RUST, 1.0, seed, mask="" if seed else "mask:Dots") for seed in range(5)]
+    real = capture.Capture
+    with played(monkeypatch) as backend:
+        monkeypatch.setattr("bl_ext.user_default.sabi.addon.weathering.Capture", real)
+        bpy.context.view_layer.objects.active = obj
+        obj.select_set(True)
+        with pytest.raises(
+            RuntimeError, match=r"Layer 1 is merged with others, and its mask 'Dots' lies in another UV map"
+        ):
+            bpy.ops.sabi.weather(recipe_json=Recipe(tuple(layers)).to_json(), size=128)
+        assert not backend.recipes
+    assert on_object.weathered(obj) is None
 
 
 def test_a_vertex_group_masks_in_tiles(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 
 import json
 import time
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
@@ -12,8 +13,10 @@ import safetensors.numpy
 from serving import RECIPE, assert_refused, describe, events, serving_app, submit, surface
 
 from sabi.backend.protocol import wire
+from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.tiles import Tile, to_text
 from sabi.backend.weathering import pipeline
+from sabi.backend.weathering.merge import merge
 
 
 def test_health(server, networks):
@@ -58,6 +61,29 @@ def test_the_real_pipeline_answers_the_same_from_here_and_over_the_wire(backend,
     assert here.warnings == there.warnings
     assert here.surface.height_scale == there.surface.height_scale
     assert here.recipe.networks == there.networks
+
+
+def test_layers_as_a_material_shows_them(backend, networks):
+    layers = [Layer(Effect.RUST, age=0.9, seed=seed, feature_size=0.2) for seed in range(5)]
+    recipe = Recipe((*layers, replace(layers[0], mask="degree:2", seed=5)))
+    given = surface(128)
+    here, there = (
+        pipeline.weather(given, recipe, networks=networks),
+        backend.client.weather(given, recipe, part="wired"),
+    )
+    shown = merge(here.surface, recipe, here.layers)
+    assert len(there.layers) == len(shown.layers) == 4
+    for one, other in zip(there.layers, shown.layers, strict=True):
+        assert all(np.array_equal(image, other.images()[name]) for name, image in one.images().items())
+    assert np.array_equal(there.surface["merged:degree:2"].array, shown.masks["merged:degree:2"].array)
+    assert set(there.surface.maps) == {*given.maps, "merged:degree:2"}
+    few = Recipe(recipe.layers[:4])
+    plain, wired = (backend.client.weather(given, few, part=part) for part in ("layers", "wired"))
+    for one, other in zip(plain.layers, wired.layers, strict=True):
+        assert all(np.array_equal(image, other.images()[name]) for name, image in one.images().items())
+    assert backend.client.weather(given, recipe, part="layers").layers[5].size == (128, 128), (
+        "all, for whoever asks for all"
+    )
 
 
 def test_the_safetensors_library_may_send_maps(server):

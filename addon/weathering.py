@@ -22,7 +22,7 @@ import bpy
 
 from ..backend.protocol.errors import BackendError, Cancelled, SabiError, SceneError
 from ..backend.protocol.map_files import MapExport
-from ..backend.protocol.merging import MERGED_IS_DATA, merged_count, wired
+from ..backend.protocol.merging import MERGED_IS_DATA, merged_count, uneven, wired
 from ..backend.protocol.painted import CHANNELS, IS_DATA
 from ..backend.protocol.recipe import Recipe
 from ..backend.protocol.surface import ColorSpace, Map
@@ -394,6 +394,7 @@ def _painting_of(
             layer.curve,
             units.of_object(obj),
             merged=many and number == 0,
+            uneven=number == 0 and uneven(ready.painted.recipe),
         )
         for number, layer in enumerate(wired(ready.painted.recipe).layers)
     ]

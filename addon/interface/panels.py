@@ -314,8 +314,9 @@ class _Object(_Tab):
             draw_text(layout.box(), freshness.REASONS[reason], "ERROR", context.region.width if context.region else 300)
         if on_object.UV_MAP in context.object and not on_object.is_module(context.object):
             draw_text(layout.box(), OWN_UVS, "UV", context.region.width if context.region else 300)
-        for sentence in merged.told_of(applied.recipe_json, bpy.app.translations.locale):
-            draw_text(layout.box(), sentence, "INFO", context.region.width if context.region else 300)
+        if "Age" not in applied.layers[0]:
+            for sentence in merged.told_of(applied.recipe_json, bpy.app.translations.locale):
+                draw_text(layout.box(), sentence, "INFO", context.region.width if context.region else 300)
         layout.use_property_split = True
         for label, sockets in zip(applied.labels, applied.layers, strict=True):
             column = layout.column(align=True)

@@ -74,6 +74,7 @@ class PaintedImages:
     unit: float = 1.0  # metres of one of Blender's units, which sockets have
     mean: float = 0.0  # of the layer's exposure, by its settings: what a kit's module goes by
     merged: bool = False  # its images are those of merging.MERGED_CHANNELS
+    uneven: bool = False  # merged of layers whose channels do not cover alike
 
 
 @dataclass(frozen=True)

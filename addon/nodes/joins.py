@@ -94,6 +94,11 @@ def plan(
         lone = find_site(material).principled
         blend = Blend.INPUTS if lone else Blend.SHADER
         fades = tuple(name for name in COVERED if lone and _matters(lone.inputs.get(name), COVERED[name]))
+    if blend is Blend.SHADER and any(layer.uneven for layer in layers):
+        raise SceneError(
+            f"'{material.name}' is no single Principled BSDF, and merged layers keep unlike shares by channel.",
+            "Give those layers even opacities, hide layers until four are left, or use a Principled BSDF.",
+        )
     return Plan(tuple(layers), uv_map, blend, fades, wrap, module, variation)
 
 

@@ -40,6 +40,12 @@ def lowest(painted: tuple[int, ...]) -> tuple[int, ...]:
     return painted[: 1 - LIVE] if len(painted) > LIVE else ()
 
 
+def uneven(recipe: Recipe) -> bool:
+    """Whether a merged layer keeps another share of roughness or metallic than of albedo."""
+    found = (recipe.layers[place].channels for place in merged_places(recipe))
+    return any(one.albedo != other for one in found for other in (one.roughness, one.metallic))
+
+
 def wired(recipe: Recipe) -> Recipe:
     """`recipe.shown` as a material wires it: itself, or its layers on top over one that stands for those that are merged.
 

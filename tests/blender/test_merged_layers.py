@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import preview, weathering, work
 from bl_ext.user_default.sabi.addon.interface import panels, translations
-from bl_ext.user_default.sabi.addon.nodes import exchange, on_object
+from bl_ext.user_default.sabi.addon.nodes import exchange, material, on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
 from bl_ext.user_default.sabi.addon.recipe import masks, merged
 from bl_ext.user_default.sabi.addon.recipe.properties import fill, painted_layers, recipe_of
@@ -21,7 +21,7 @@ from bl_ext.user_default.sabi.backend.weathering.composite import composite, cov
 from bl_ext.user_default.sabi.backend.weathering.layer_masks import with_layer_masks
 from blender.drawn import draw
 from blender.emission import bake_socket, inside_blocks, plane
-from blender.painted_images import synthetic_layer
+from blender.painted_images import images_of, synthetic_layer
 from blender.played import played
 from blender.test_material import mixed_material
 
@@ -214,6 +214,49 @@ def test_a_change_of_merged_layers_waits_for_weather(backend, obj):
     agree(obj, backend, older)
 
 
+def test_a_preview_of_a_live_layer_keeps_the_merged_one(backend, obj):
+    of = recipe(5)
+    weather(of)
+    reseeded = replace(of, layers=(*of.layers[:4], replace(of.layers[4], seed=99)))
+    fill(bpy.context.scene.sabi, reseeded)
+    small = []
+
+    def followed():
+        steps = preview.follow(weathering.Target.of(obj), bpy.context.scene.session_uid)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            if progress.stage == "Previewed" and not small:
+                small.append([image.name for image in images(obj)])
+                agree(obj, backend, reseeded)
+            yield progress
+
+    work.run("Preview", followed())
+    assert any("preview" in name for name in small[0])
+    assert not any("preview" in image.name for image in images(obj))
+    assert on_object.painted_nodes(group_node(obj.data.materials[0]).node_tree)[
+        "1 thick"
+    ].image.colorspace_settings.is_data
+    agree(obj, backend, reseeded)
+
+
+def test_what_an_older_sabi_wired_without_merging_stays(backend, obj):
+    of = Recipe(tuple(Layer(EFFECTS[n % 4], age=0.5, seed=n) for n in range(5)))
+    layers = [images_of(synthetic_layer(n, SIZE), age=0.5) for n in range(5)]
+    material.apply(obj, [material.Painting((0,), layers, "UVMap")], of.to_json())
+    applied = on_object.weathered(obj)
+    applied.layers[0]["Age"].default_value = 0.75
+    for cls in (cls for cls in panels._CLASSES if cls.__name__ == "SABI_PT_object"):
+        assert not [said for said in draw(cls).labels if "merged" in said]
+    assert not preview.settle(obj, of.at_age(0.9))
+    bpy.ops.sabi.recipe_from_object()
+    assert [layer.age for layer in recipe_of(bpy.context.scene.sabi).layers] == [0.75, 0.5, 0.5, 0.5, 0.5]
+    weather(of)
+    agree(obj, backend, of)
+
+
 def test_the_wiring_of_masks_made_anew_keeps_the_merged_layer(backend, obj):
     of = recipe(6)
     weather(of)
@@ -255,6 +298,22 @@ def test_over_other_shaders(backend, clean_scene):
     mixed = bake_socket(obj, group_node(made).outputs["Roughness"], SIZE)[..., :1] * cover + ROUGHNESS * (1 - cover)
     assert np.abs(inside_blocks(cover[..., 0] - coverage)).max() <= TOLERANCE
     assert np.abs(inside_blocks(mixed - surface["roughness"].array)).max() <= TOLERANCE
+
+
+def test_over_other_shaders_unlike_channels_are_refused_in_words(backend, clean_scene):
+    """There albedo's cover counts for roughness and metallic: of merged layers only the channels' own is known."""
+    made = mixed_material()
+    obj = plane(made)
+    nodes = len(made.node_tree.nodes)
+    layers = [Layer(EFFECTS[n % 4], seed=n) for n in range(5)]
+    layers[1] = replace(layers[1], channels=ChannelOpacity(roughness=0.5))
+    with pytest.raises(RuntimeError, match=r"'Two' is no single Principled BSDF, and merged layers keep unlike shares"):
+        weather(Recipe(tuple(layers)))
+    assert on_object.weathered(obj) is None
+    assert (len(made.node_tree.nodes), list(bpy.data.images), list(bpy.data.node_groups)) == (nodes, [], [])
+    layers[1], layers[4] = layers[4], layers[1]
+    weather(Recipe(tuple(layers)))
+    assert len(on_object.weathered(obj).layers) == 4
 
 
 @pytest.mark.parametrize("how", [{"instances": True}, {"shared_tiles": True}], ids=["instances", "tiles"])

@@ -79,7 +79,7 @@ def test_a_job_tells_its_progress_and_keeps_the_images(tmp_path):
     assert painted.recipe.layers == RECIPE.layers
     assert [sorted(layer) for layer in painted.layers] == [["growth", "thick", "thin"]] * 2
     assert painted.layers[1]["thick"].read_bytes() == b"1thick"
-    assert (backend.asked["encoding"], backend.asked["part"]) == ("png", "layers")
+    assert (backend.asked["encoding"], backend.asked["part"]) == ("png", "wired")
     assert backend.cancelled.is_set(), "the result is still kept on the server"
 
 

@@ -204,6 +204,7 @@ def test_a_change_of_merged_layers_waits_for_weather(backend, obj):
     older = replace(of, layers=(replace(of.layers[0], age=0.95), *of.layers[1:]))
     assert not preview.settle(obj, older)
     assert not exchange.can_follow(before, older)
+    assert exchange.painting(of) != exchange.painting(older), "a preview in the midst of it ends"
     newer = replace(of, layers=(*of.layers[:4], replace(of.layers[4], age=0.7)))
     assert exchange.can_follow(before, newer)
     assert preview.settle(obj, newer)

@@ -3,10 +3,12 @@
 
 import time
 
+from tasks.age import animate_age
 from tasks.assets import assets
 from tasks.bare_frames import frames_without_sabi
 from tasks.cancel import cancel_by_button
 from tasks.escape import escape_while_baking, escape_while_painting
+from tasks.four_layers import four_layers
 from tasks.frame import weather_frame
 from tasks.install import install
 from tasks.instances import instances
@@ -32,6 +34,7 @@ PARTS = (
     weather,
     undo_and_redo,
     overlays,
+    animate_age,
     live_preview,
     paint_mask,
     overlays_again,
@@ -39,6 +42,7 @@ PARTS = (
     weather_textured,
     weather_tiled,
     instances,
+    four_layers,
     weather_frame,
     undo_recipe_operators,
 )

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an artist does with mouse and keys: age animated, many layers."""
+
+import numpy as np
+import pytest
+from window.pictures import changed, pink
+
+pytestmark = pytest.mark.window
+
+
+def test_age_is_dragged_and_keyed(report):
+    """I over the slider, at both ends; going there again shows what was keyed."""
+    age = report["age"]
+    young, old = age["dragged"]
+    assert young < age["before"] - 0.1
+    assert old > young + 0.3
+    assert age["frames"] == [1, 250]
+    assert np.allclose(age["shown"], age["dragged"], atol=1e-3)
+
+
+def test_age_shows_at_its_frames(photograph, report):
+    first, last = photograph("age first", report["box"]), photograph("age last", report["box"])
+    assert pink(first) < 0.001
+    assert pink(last) < 0.001
+    where = changed(first, last)
+    assert where.mean() > 0.05, "hardly anything differs"
+    red, _, blue = (last - first)[where].mean(axis=0)
+    assert red - blue > 0.02, "the change is not towards rust"
+
+
+def test_four_layers_are_within_samplers(photograph, report):
+    four = report["four layers"]
+    assert four["said"] == "Weathered Four"
+    assert four["images"] >= 20
+    seen = photograph("four layers", four["view"])
+    assert pink(seen) < 0.001
+    thing = seen[np.abs(seen - seen[-3, 3]).max(axis=2) > 0.03]
+    assert len(thing) > 0.05 * seen[..., 0].size
+    assert np.ptp(thing, axis=1).mean() > 0.05, "it is grey: its shader was not there yet"

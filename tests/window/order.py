@@ -17,9 +17,10 @@ from tasks.open_model import open_model
 from tasks.open_panel import open_panel
 from tasks.overlays import overlays, overlays_again
 from tasks.paint_mask import paint_mask
+from tasks.revert import revert
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
-from tasks.undo import undo_recipe_operators
+from tasks.undo import undo_object_operators, undo_recipe_operators
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -38,6 +39,7 @@ PARTS = (
     live_preview,
     paint_mask,
     overlays_again,
+    revert,
     assets,
     weather_textured,
     weather_tiled,
@@ -45,6 +47,7 @@ PARTS = (
     four_layers,
     weather_frame,
     undo_recipe_operators,
+    undo_object_operators,
 )
 
 

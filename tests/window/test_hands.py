@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist does with mouse and keys: age animated, many layers."""
+"""What an artist does with mouse and keys: Revert, age animated, many layers."""
 
 import numpy as np
 import pytest
@@ -26,6 +26,18 @@ def test_age_shows_at_its_frames(photograph, report):
     assert where.mean() > 0.05, "hardly anything differs"
     red, _, blue = (last - first)[where].mean(axis=0)
     assert red - blue > 0.02, "the change is not towards rust"
+
+
+def test_revert_gives_back_what_was_there(photograph, report):
+    assert not report["revert"]["left"]
+    assert changed(photograph("clean", report["box"]), photograph("reverted", report["box"])).mean() < 0.002
+    assert changed(photograph("clean", report["box"]), photograph("weathered", report["box"])).mean() > 0.05
+
+
+def test_revert_is_undone_by_a_key(report):
+    assert report["revert"]["steps"] == ["Revert"]
+    assert report["revert"]["again"]
+    assert report["revert"]["undone"] == []
 
 
 def test_four_layers_are_within_samplers(photograph, report):

@@ -8,7 +8,6 @@ from tasks.assets import assets
 from tasks.bare_frames import frames_without_sabi
 from tasks.cancel import cancel_by_button
 from tasks.escape import escape_while_baking, escape_while_painting
-from tasks.four_layers import four_layers
 from tasks.frame import weather_frame
 from tasks.install import install
 from tasks.instances import instances
@@ -20,7 +19,7 @@ from tasks.paint_mask import paint_mask
 from tasks.revert import revert
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
-from tasks.undo import undo_object_operators, undo_recipe_operators
+from tasks.undo import undo_recipe_operators
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -44,10 +43,8 @@ PARTS = (
     weather_textured,
     weather_tiled,
     instances,
-    four_layers,
     weather_frame,
     undo_recipe_operators,
-    undo_object_operators,
 )
 
 

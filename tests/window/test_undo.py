@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Undo and redo around the operators on recipes, remedies and objects, by Ctrl Z and Ctrl Shift Z."""
+"""Undo and redo around the operators on recipes and remedies, by Ctrl Z and Ctrl Shift Z."""
 
 import pytest
 
 pytestmark = pytest.mark.window
-NOTHING = {"export_maps", "recipe_save"}  # write files alone
+NOTHING = {"recipe_save"}  # write files alone
 ONCE = {
     "show_in_renders",
     "material_add",
@@ -29,13 +29,6 @@ ONCE = {
     "exemplar_open",
     "recipe_load",
     "recipe_from_asset",
-    "weather",
-    "recipe_from_object",
-    "newest_networks",
-    "instances_vary",
-    "timelapse",
-    "flatten",
-    "revert",
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operators that change the file, undone and redone with the keys: one step each, and all is as it was."""
+"""Every operator that changes the file, undone and redone with the keys: one step each, and all is as it was."""
 
 from collections.abc import Callable
 
@@ -51,22 +51,6 @@ def undo_recipe_operators() -> Steps:
     yield from _deed("recipe_load", ops.recipe_load, filepath=str(OUT / "recipe.json"))
     text = '{"sabi_recipe": 1, "layers": [{"effect": "moss"}]}'
     yield from _deed("recipe_from_asset", ops.recipe_from_asset, recipe_json=text)
-
-
-def undo_object_operators() -> Steps:
-    """What weathers an object, and what is done with one that is weathered."""
-    _begin()
-    ops = bpy.ops.sabi
-    alone(bpy.data.objects[THING])
-    yield from _deed("weather", ops.weather, effect="rust", age=0.6, size=128)
-    yield from _deed("recipe_from_object", ops.recipe_from_object)
-    yield from _deed("newest_networks", ops.newest_networks)
-    yield from _deed("instances_vary", ops.instances_vary)
-    yield from _deed("timelapse", ops.timelapse, curve="1:0,24:1")
-    yield from _deed("export_maps", ops.export_maps, directory=str(OUT / "maps"))
-    yield from _deed("flatten", ops.flatten, size=128)
-    yield from _deed("revert", ops.revert)
-    bpy.data.objects.remove(bpy.data.objects[THING])
 
 
 def _begin() -> None:

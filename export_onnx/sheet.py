@@ -32,7 +32,7 @@ def draw(brush: Brush, folder: Path, path: Path, size: int = textures.SIZE, cell
         "photograph",
     ]
     for effect, photographs in effects.TRAINING.items():
-        for photograph in photographs:
+        for photograph in (p for p in photographs if p.style in brush.card.styles[effect]):
             rows.append((f"{effect} / {photograph.style}", row(brush, at, effect, photograph, size)))
     image = Image.new("RGB", (cell * len(titles), (cell + LABEL) * len(rows)))
     pen = ImageDraw.Draw(image)

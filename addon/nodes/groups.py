@@ -12,15 +12,20 @@ from .growth_nodes import Plan, build
 
 @dataclass
 class Groups:
-    """Groups that no material has yet. `discard` removes those that were not taken.
+    """Groups that no material has yet, without their images: a file saved meanwhile would keep those that anything uses.
 
-    They are known by their session's number: an undo between steps would leave dangling references.
+    `discard` removes those that were not taken. They are known by their session's number: an undo between steps would leave
+    dangling references.
     """
 
-    ready: list[tuple[Plan, int]] = field(default_factory=list)
+    ready: list[tuple[Plan, int, dict[str, bpy.types.Image]]] = field(default_factory=list)
 
     def prepare(self, name: str, plan: Plan) -> None:
-        self.ready.append((plan, build(name, plan).session_uid))
+        tree = build(name, plan)
+        shown = {node.name: node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"}
+        for node in shown:
+            tree.nodes[node].image = None
+        self.ready.append((plan, tree.session_uid, shown))
 
     def take(self, name: str, plan: Plan) -> bpy.types.NodeTree:
         """The group that was prepared for this plan, named anew; built now where there is none."""
@@ -28,11 +33,13 @@ class Groups:
             if entry[0] == plan and (tree := _find(entry[1])) is not None:
                 self.ready.remove(entry)
                 tree.name = name
+                for node, image in entry[2].items():
+                    tree.nodes[node].image = image
                 return tree
         return build(name, plan)
 
     def discard(self) -> None:
-        for tree in filter(None, [_find(uid) for _, uid in self.ready]):
+        for tree in filter(None, [_find(uid) for _, uid, _ in self.ready]):
             bpy.data.node_groups.remove(tree)
         self.ready.clear()
 

@@ -125,6 +125,20 @@ def test_the_picture_is_what_all_layers_come_to(backend, obj, count):
     assert len(on_object.weathered(obj).layers) == 4
 
 
+def test_the_socket_mask_takes_the_merged_layer_away(backend, obj):
+    """All of it: with the live layers shown by nothing, every channel is the base's."""
+    weather(recipe(6))
+    merged, *live = on_object.weathered(obj).layers
+    for sockets in live:
+        sockets["Opacity"].default_value = 0.0
+    assert np.abs(shown(obj, "Base Color") - COLOUR).max() > 0.1
+    merged["Mask"].default_value = 0.0
+    assert shown(obj, "Coverage")[..., 0].max() <= TOLERANCE
+    for name, value in (("Base Color", COLOUR), ("Roughness", ROUGHNESS), ("Metallic", METALLIC)):
+        assert np.abs(shown(obj, name) - value).max() <= TOLERANCE, name
+    assert np.abs(heights(obj)).max() <= TOLERANCE
+
+
 def test_heights_are_as_fine_as_the_layers_own(backend, obj):
     """Fifty millimetres below, one above: in 8 bits the millimetre would be three steps."""
     of = recipe(6)

@@ -53,7 +53,7 @@ class KitPreview:
         with work.holding():
             yield from self._shape(self._target, settings)
         for tree in exchange.trees(self._target.find()):
-            shown = {node.uv_map for node in tree.nodes if node.bl_idname == "ShaderNodeUVMap"}
+            shown = {node.uv_map for node in on_object.every_node(tree) if node.bl_idname == "ShaderNodeUVMap"}
             if shown != {self._small.uv_map, self._shapes[self._target.session_uid].uv_map}:
                 raise SceneError(
                     f"The UV map that '{self._target.name}' is rendered with is another now.", "Weather it again."

@@ -24,7 +24,8 @@ from . import units, work
 from .jobs import ExposureJob, PaintedFiles
 from .kit_choice import worn_tiles
 from .nodes import freshness, mask_wiring, material, on_object
-from .nodes.growth_nodes import Module, PaintedImages
+from .nodes.growth_nodes import Module
+from .nodes.layer_nodes import PaintedImages
 from .pixels import images, reading, strokes
 from .pixels.kept import Kept
 from .preferences import service, service_settings

@@ -175,7 +175,7 @@ class _ObjectPreview:
         capture = PreviewCapture(bpy.context, target.find(), capture_settings(scene, recipe))
         self._small = yield from capturing(capture)
         self.whole = capture.whole
-        nodes = [node for tree in trees(target.find()) for node in tree.nodes]
+        nodes = [node for tree in trees(target.find()) for node in on_object.every_node(tree)]
         if {node.uv_map for node in nodes if node.bl_idname == "ShaderNodeUVMap"} != {self._small.uv_map}:
             raise SceneError(f"The UV map that '{target.name}' is rendered with is another now.", "Weather it again.")
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,8 +32,8 @@ from . import units, work
 from .jobs import PaintedFiles, PaintJob
 from .nodes import freshness, mask_wiring, material, on_object
 from .nodes.groups import Groups
-from .nodes.growth_nodes import PaintedImages
 from .nodes.instances import Variation, vary
+from .nodes.layer_nodes import PaintedImages
 from .pixels import images, reading, strokes
 from .pixels.encode_job import EncodeJob, Piece
 from .pixels.kept import Kept
@@ -356,15 +357,15 @@ def image_names(ready: Ready) -> list[str]:
 
 
 def _prepare(ready: Ready, blocks: Sequence[int], groups: Groups) -> Generator[Progress, None, None]:
-    """Builds the object's node groups, one a step. What cannot be weathered is left for `_apply` to say."""
+    """Builds the groups of the object's layers, one a step. What cannot be weathered is left for `_apply` to say."""
     slots = ready.captured.slots
     with suppress(SceneError):
         slots = slots or material.used_slots(ready.target.find())
-    for index in slots:
+    for index, number in product(slots, range(len(wired(ready.painted.recipe).layers))):
         with suppress(SceneError):
             obj = ready.target.find()
             made, own = _found(ready, blocks)
-            material.prepare(obj, _painting_of(ready, obj, made, own), index, groups)
+            material.prepare(obj, _painting_of(ready, obj, made, own), index, number, groups)
         yield Progress("Loading the images", 1.0)
 
 

@@ -18,8 +18,9 @@ from ...backend.protocol.errors import SceneError
 from ..surface.transparency import alpha_of
 from ..versions import has_nodes
 from .groups import Groups
-from .growth_nodes import COVERED, Blend, Module, PaintedImages, Plan, made_for
+from .growth_nodes import COVERED, Blend, Module, Plan, build, made_for
 from .instances import Variation
+from .layer_nodes import PaintedImages
 from .on_object import GROUP_KEY, find, group_node
 
 ALWAYS = ("Base Color", "Roughness", "Metallic", "Normal")
@@ -108,7 +109,7 @@ def join(material: bpy.types.Material, planned: Plan, groups: Groups) -> bpy.typ
     tree = material.node_tree
     alpha = 1.0 if site.principled else alpha_of(site.source, material)
     group = _add(tree, "ShaderNodeGroup", "group")
-    group.node_tree = groups.take(f"Sabi {material.name}", planned)
+    group.node_tree = build(f"Sabi {material.name}", planned, groups.take)
     group.label, group.width = "Sabi", 240
     if site.principled:
         _stand_before(tree, group, site.principled, [*ALWAYS, *planned.fades])

@@ -16,7 +16,7 @@ from .. import units
 from ..recipe import masks
 from ..recipe.effects import in_words
 from . import growth_nodes, on_object
-from .growth_nodes import PaintedImages, PlacedMask
+from .layer_nodes import PaintedImages, PlacedMask
 
 NAMES = "sabi_masks"  # on images that hold masks: JSON, the masks' names channel by channel
 
@@ -58,7 +58,7 @@ def _layers(tree: bpy.types.NodeTree, recipe: Recipe, unit: float) -> list[Paint
     nodes = on_object.painted_nodes(tree)
     if len(nodes) != len(CHANNELS) * len(layers) or any(node.image is None for node in nodes.values()):
         return None
-    found = [node.image for node in tree.nodes if getattr(node, "image", None) is not None]
+    found = [node.image for node in on_object.every_node(tree) if getattr(node, "image", None)]
     held = {
         name: (image, channel)
         for image in found

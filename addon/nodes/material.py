@@ -20,10 +20,23 @@ from ..surface import uvs
 from . import freshness
 from .fingerprint import fingerprint
 from .groups import Groups
-from .growth_nodes import Module, PaintedImages, Plan
+from .growth_nodes import Module, Plan
+from .growth_nodes import remove as remove_group
 from .instances import Variation, forget
 from .joins import drop_keyframes, find_site, join, part, plan
-from .on_object import BARE, LAYER_SOCKETS, RECIPE, SLOTS, UV_MAP, group_node, layer_inputs, materials, touched
+from .layer_nodes import PaintedImages
+from .on_object import (
+    BARE,
+    LAYER_SOCKETS,
+    RECIPE,
+    SLOTS,
+    UV_MAP,
+    every_node,
+    group_node,
+    layer_inputs,
+    materials,
+    touched,
+)
 
 COPY = "sabi_copy"  # on a material that Sabi made: fingerprint when it was made
 ORIGINAL = "sabi_original"  # on a copy: the material that it was made of
@@ -50,12 +63,12 @@ class Painting:
         return plan(material, self.layers, self.uv_map, self.wrap, self.module, self.variation)
 
 
-def prepare(obj: bpy.types.Object, painting: Painting, index: int, groups: Groups) -> None:
-    """Builds the group that `apply` will wire into a slot's material. Raises SceneError where it cannot be weathered."""
+def prepare(obj: bpy.types.Object, painting: Painting, index: int, number: int, groups: Groups) -> None:
+    """Builds the group of one layer (counted from 0) that `apply` will wire into a slot's material. Raises SceneError."""
     found = obj.material_slots[index].material if index < len(obj.material_slots) else None
     earlier = [obj.material_slots[slot].material for slot in painting.slots if slot < index]
     if found is not None and index in painting.slots and found not in earlier:
-        groups.prepare(f"Sabi {found.name}", painting.plan(found))
+        groups.prepare(painting.plan(found).of_layers[number])
 
 
 def used_slots(obj: bpy.types.Object) -> tuple[int, ...]:
@@ -265,10 +278,8 @@ def _discard(groups: Sequence[bpy.types.NodeTree | None]) -> None:
     users = bpy.data.user_map(subset=found) if found else {}  # 4.2 miscounts users of groups in copied materials
     for group in found:
         if not users[group]:
-            images |= {
-                node.image: None for node in group.nodes if node.bl_idname == "ShaderNodeTexImage" and node.image
-            }
-            bpy.data.node_groups.remove(group)
+            images |= {node.image: None for node in every_node(group) if getattr(node, "image", None)}
+            remove_group(group)
     for image in images:
         if IMAGE in image and image.users == 0 and not strokes.release(image):
             bare = image.get(BARE)

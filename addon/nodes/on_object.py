@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -21,7 +22,7 @@ WRITTEN = "sabi_written"  # on a painted image: length and digest of the file th
 BARE = "sabi_bare"  # on a painted image that the artist has painted on: the image as Sabi wrote it
 PAINT = "sabi_paint"  # on an image of the artist's to paint on, which Sabi made: it is saved with the file
 MODULE = "sabi_module"  # on a group's nodes: that they show the exposure of a kit's module, or the UV map of that
-VALUE = "sabi_value"  # on a group's nodes: which value of a layer comes out of them first, as `1 coverage`
+LAYER = "sabi_layer"  # on the nodes of a group that are its layers' groups: the layer's number
 OVERLAY = "sabi_overlay"  # on an object that shows such a value: what its slots had
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
@@ -99,7 +100,19 @@ def layer_labels(node: bpy.types.Node) -> list[str]:
 
 def painted_nodes(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
     """The nodes of a group that show painted images, by `1 thin` and so on; empty for groups of older versions."""
-    return {node[PAINTED]: node for node in tree.nodes if PAINTED in node}
+    return {node[PAINTED]: node for node in every_node(tree) if PAINTED in node}
+
+
+def layer_nodes_of(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    """The nodes of a group that are its layers' groups, bottom layer first."""
+    return sorted((node for node in tree.nodes if LAYER in node and whole(node)), key=lambda node: node[LAYER])
+
+
+def every_node(tree: bpy.types.NodeTree) -> Iterator[bpy.types.Node]:
+    """The nodes of a group and those of its layers."""
+    yield from tree.nodes
+    for layer in layer_nodes_of(tree):
+        yield from layer.node_tree.nodes
 
 
 def find(tree: bpy.types.NodeTree, role: str) -> bpy.types.Node | None:

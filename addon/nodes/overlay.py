@@ -12,9 +12,10 @@ import bpy
 
 from ...backend.protocol.errors import SceneError
 from ..versions import enable_nodes
-from . import on_object
+from . import growth_nodes, on_object
+from .layer_nodes import BELOW
 from .material import drive
-from .on_object import OVERLAY, VALUE
+from .on_object import LAYER, OVERLAY
 
 NAME = ".sabi overlay"
 _shading: dict[int, str] = {}  # of the 3D Views that were turned to show materials
@@ -61,7 +62,9 @@ def hide(obj: bpy.types.Object) -> bool:
         if made is not None and made.name.startswith(NAME) and made.users == 0:
             trees = [node.node_tree for node in made.node_tree.nodes if node.bl_idname == "ShaderNodeGroup"]
             bpy.data.materials.remove(made)
-            bpy.data.batch_remove([tree for tree in trees if tree is not None and tree.users == 0])
+            for tree in trees:
+                if tree is not None and tree.users == 0:
+                    growth_nodes.remove(tree)
     if not any(OVERLAY in other for other in bpy.data.objects):
         _look_back()
     return True
@@ -73,12 +76,11 @@ def values(obj: bpy.types.Object) -> list[tuple[str, str, str]]:
     if applied is None:
         return []
     tree = on_object.group_node(applied.materials[0]).node_tree
-    marks = {node[VALUE] for node in tree.nodes if VALUE in node}
-    found = []
-    for place, label in enumerate(applied.labels, start=1):
-        own = sorted(mark for mark in marks if mark.partition(" ")[0] == str(place))
-        found += [(mark, label, mark.partition(" ")[2].capitalize()) for mark in own]
-    return found
+    return [
+        (f"{layer[LAYER]} {name.lower()}", label, name)
+        for layer, label in zip(on_object.layer_nodes_of(tree), applied.labels, strict=False)
+        for name in sorted(layer.outputs.keys() - BELOW.keys())
+    ]
 
 
 def _material(node: bpy.types.Node, what: str) -> bpy.types.Material:
@@ -106,7 +108,9 @@ def _material(node: bpy.types.Node, what: str) -> bpy.types.Material:
 
 
 def _socket(tree: bpy.types.NodeTree, what: str) -> bpy.types.NodeSocket | None:
-    return next((node.outputs[0] for node in tree.nodes if node.get(VALUE) == what), None)
+    number, _, name = what.partition(" ")
+    layers = [node for node in on_object.layer_nodes_of(tree) if str(node[LAYER]) == number]
+    return layers[0].outputs.get(name.capitalize()) if layers and name.capitalize() not in BELOW else None
 
 
 def _look() -> None:

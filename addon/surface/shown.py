@@ -88,8 +88,9 @@ def painted_on(obj: bpy.types.Object, size: int = 0) -> PaintedOn:
     modules = [
         node for node in tree.nodes if on_object.MODULE in node
     ]  # then the painted images are a tile, shared by many
-    found = [node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage" and node not in modules]
-    uv_map = next((node.uv_map for node in modules or tree.nodes if node.bl_idname == "ShaderNodeUVMap"), "")
+    nodes = [node for node in on_object.every_node(tree) if node not in modules]
+    found = [node.image for node in nodes if node.bl_idname == "ShaderNodeTexImage"]
+    uv_map = next((node.uv_map for node in modules or nodes if node.bl_idname == "ShaderNodeUVMap"), "")
     if not any(found) or (on_object.RECIPE in tree and None in found):
         raise SceneError(f"Painted images of '{obj.name}' were removed.", "Weather it again.")
     if uv_map not in obj.data.uv_layers:

@@ -65,7 +65,7 @@ class Faces:
 def check(material: bpy.types.Material, uv_map: str) -> None:
     """Raises SceneError, with the reason, where a material does not repeat with `uv_map`, the UV map that renders use."""
     for node in shown(material):
-        if on_object.RECIPE in node.id_data:
+        if on_object.GROUP_KEY in node.id_data:
             continue
         if why := _trouble(node, uv_map):
             raise SceneError(
@@ -118,7 +118,7 @@ def size_of(material: bpy.types.Material, longest: int = 0) -> tuple[int, int]:
     repeats = [
         tuple(abs(round(axis)) for axis in tuple(node.inputs["Scale"].default_value)[:2])
         for node in shown(material)
-        if node.bl_idname == "ShaderNodeMapping" and on_object.RECIPE not in node.id_data
+        if node.bl_idname == "ShaderNodeMapping" and on_object.GROUP_KEY not in node.id_data
     ]
     width *= max((across for across, _ in repeats), default=1)
     height *= max((up for _, up in repeats), default=1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import bpy
 
 from ...backend.protocol.errors import SceneError
-from ..nodes.on_object import RECIPE
+from ..nodes.on_object import GROUP_KEY
 from .flows import Place, Socket, links_of, surface_output
 
 TEXTURES = ("ShaderNodeTexImage", "ShaderNodeTexEnvironment")
@@ -29,7 +29,7 @@ def check_textures(material: bpy.types.Material) -> None:
     Sabi's own groups are passed over: what they showed is painted again.
     """
     for node in shown(material):
-        if node.bl_idname in TEXTURES and node.image is None and RECIPE not in node.id_data:
+        if node.bl_idname in TEXTURES and node.image is None and GROUP_KEY not in node.id_data:
             raise SceneError(
                 f"The node '{node.label or node.name}' of the material '{material.name}' has no image.",
                 "Choose one in the Shader Editor, or remove or mute the node; until then it is magenta.",

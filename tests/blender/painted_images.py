@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from bl_ext.user_default.sabi.addon.nodes.growth_nodes import PaintedImages
+from bl_ext.user_default.sabi.addon.nodes.layer_nodes import PaintedImages
 from bl_ext.user_default.sabi.addon.nodes.material import IMAGE
 from bl_ext.user_default.sabi.backend.protocol import growth
 from bl_ext.user_default.sabi.backend.protocol.painted import PaintedLayer

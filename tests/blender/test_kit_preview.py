@@ -53,7 +53,7 @@ def shows(obj):
     """What is shown, texel by texel, and the numbers in the nodes that make age of it."""
     numbers = sorted(
         round(socket.default_value, 6)
-        for node in tree_of(obj).nodes
+        for node in on_object.every_node(tree_of(obj))
         for socket in node.inputs
         if socket.type == "VALUE" and not socket.is_linked
     )
@@ -140,7 +140,9 @@ def duplicated(walls):
 
 def other_uv_map(walls):
     for obj in walls:
-        tree_of(obj).nodes["UV Map"].uv_map = "Elsewhere"
+        for node in on_object.every_node(tree_of(obj)):
+            if node.bl_idname == "ShaderNodeUVMap":
+                node.uv_map = "Elsewhere"
 
 
 def test_a_duplicate_that_shares_its_material_waits_for_weather(walls):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import jobs, kits, weathering, work
 from bl_ext.user_default.sabi.addon.interface import problems
-from bl_ext.user_default.sabi.addon.nodes import freshness, growth_nodes, material, on_object
+from bl_ext.user_default.sabi.addon.nodes import freshness, growth_nodes, layer_nodes, material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
 from bl_ext.user_default.sabi.addon.surface import tile, uvs
 from bl_ext.user_default.sabi.addon.surface.kit_capture import SIDE
@@ -256,7 +256,7 @@ def test_the_nodes_put_tile_and_module_together_as_the_formula_does(age):
     obj = plane(made)
     painted, module = synthetic_layer(3, 32), synthetic_layer(4, 32)
     mean = 0.45
-    layer = growth_nodes.PaintedImages(**{**vars(images_of(painted, age=age)), "mean": mean})
+    layer = layer_nodes.PaintedImages(**{**vars(images_of(painted, age=age)), "mean": mean})
     own = growth_nodes.Module((images_of(module).growth,), "UVMap")
     material.apply(obj, [material.Painting((0,), [layer], "UVMap", True, own)], load_preset("light_rust").to_json())
     group = on_object.group_node(obj.material_slots[0].material)

@@ -238,7 +238,7 @@ def test_over_other_shaders_the_albedos_opacity_counts_for_all(backend, clean_sc
 
 
 def image_count(obj) -> int:
-    nodes = group_node(obj.data.materials[0]).node_tree.nodes
+    nodes = on_object.every_node(group_node(obj.data.materials[0]).node_tree)
     return len({node.image for node in nodes if node.bl_idname == "ShaderNodeTexImage"})
 
 
@@ -263,7 +263,8 @@ def test_masks_take_four_samplers_at_most(backend, baked, obj):
     weather(obj, *layers)
     assert image_count(obj) == 4 * 3 + masks.IMAGES
     agree(obj, backend, *layers)
-    used = [node.image.name for node in group_node(obj.data.materials[0]).node_tree.nodes if getattr(node, "image", 0)]
+    nodes = on_object.every_node(group_node(obj.data.materials[0]).node_tree)
+    used = [node.image.name for node in nodes if getattr(node, "image", 0)]
     assert sum(name.startswith("Dots") for name in used) == 1
 
 

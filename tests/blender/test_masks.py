@@ -62,7 +62,9 @@ def test_grey_of_a_colour_image_is_what_the_nodes_make_of_it(backend, obj):
     sent = backend.surfaces[0]["mask:Where"].floats()[8, 8, 0]
     group = group_node(obj.data.materials[0])
     texture = obj.data.materials[0].node_tree.nodes.new("ShaderNodeTexImage")
-    texture.image = next(node.image for node in group.node_tree.nodes if getattr(node, "image", None) == made)
+    texture.image = next(
+        node.image for node in on_object.every_node(group.node_tree) if getattr(node, "image", None) == made
+    )
     shown = bake_socket(obj, texture.outputs["Color"])[16, 16]
     assert sent == pytest.approx(float(shown @ geometry_maps.LUMINANCE), abs=1.5 / 255)
 
@@ -91,7 +93,7 @@ def test_revert_takes_the_masks_nodes_and_leaves_the_image(backend, obj):
     where, made = image("Where"), obj.data.materials[0]
     before = sorted(node.name for node in made.node_tree.nodes)
     bpy.ops.sabi.weather(recipe_json=masked(invert=True))
-    assert where in [getattr(node, "image", None) for node in group_node(made).node_tree.nodes]
+    assert where in [getattr(node, "image", None) for node in on_object.every_node(group_node(made).node_tree)]
     bpy.ops.sabi.revert()
     assert sorted(node.name for node in made.node_tree.nodes) == before
     assert where.name in bpy.data.images
@@ -109,7 +111,7 @@ def test_in_a_second_uv_map_only_the_nodes_know_the_mask(backend, obj, monkeypat
     assert "mask:Where" not in backend.surfaces[0]
     assert backend.recipes[0].layers[0].mask == ""
     assert Recipe.from_json(on_object.weathered(obj).recipe_json).layers[0].mask == "mask:Where"
-    nodes = group_node(obj.data.materials[0]).node_tree.nodes
+    nodes = on_object.every_node(group_node(obj.data.materials[0]).node_tree)
     assert bpy.data.images["Where"] in [getattr(node, "image", None) for node in nodes]
 
 

@@ -205,7 +205,7 @@ def test_applying_again_replaces():
     apply(obj, synthetic_layer(1), synthetic_layer(2), age=0.8)
     assert len(on_object.weathered(obj).layers) == 2
     assert [n for n in made.node_tree.nodes if n.bl_idname == "ShaderNodeGroup"] == [group_node(made)]
-    assert len(bpy.data.node_groups) == 1
+    assert len(bpy.data.node_groups) == 3, "a group, and one in it for each layer"
     assert len(bpy.data.images) == 6
     assert on_object.weathered(obj).layers[0]["Age"].default_value == pytest.approx(0.8)
     material.revert(obj)

@@ -112,7 +112,7 @@ def heights(obj) -> np.ndarray:
 
 def images(obj) -> list[bpy.types.Image]:
     tree = group_node(obj.data.materials[0]).node_tree
-    return [node.image for node in tree.nodes if node.bl_idname == "ShaderNodeTexImage"]
+    return [node.image for node in on_object.every_node(tree) if node.bl_idname == "ShaderNodeTexImage"]
 
 
 @pytest.mark.parametrize("count", [5, 6, 8])

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import diagnostics, weathering, work
-from bl_ext.user_default.sabi.addon.nodes import groups, growth_nodes, material, on_object
+from bl_ext.user_default.sabi.addon.nodes import groups, layer_nodes, material, on_object
 from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
@@ -203,7 +203,7 @@ def test_cancel_changes_nothing(backend):
 
 
 def build_group(backend, now):
-    """Steps until the node group is built, one before it is wired; gives its session's number."""
+    """Steps until the layer's group is built, one before it is wired; gives its session's number."""
     backend.go.set()
     while not bpy.data.node_groups and not now.ended:
         now.step()
@@ -213,14 +213,15 @@ def build_group(backend, now):
 def test_a_group_is_built_a_step_before_it_is_wired(backend, monkeypatch):
     """Each takes a good part of what a frame may take; weathering again builds once, too."""
     obj, built = painted_plane(), []
-    monkeypatch.setattr(groups, "build", lambda *given: built.append(growth_nodes.build(*given)) or built[-1])
+    monkeypatch.setattr(groups, "build", lambda plan: built.append(layer_nodes.build(plan)) or built[-1])
     made = build_group(backend, now := start_held(backend))
     assert on_object.weathered(obj) is None
     finish(backend, now)
     for count in (1, 2):
         (worn,) = on_object.weathered(obj).materials
-        assert on_object.group_node(worn).node_tree.session_uid == made
-        assert len(bpy.data.node_groups) == 1
+        (layer,) = on_object.layer_nodes_of(on_object.group_node(worn).node_tree)
+        assert layer.node_tree.session_uid == made
+        assert len(bpy.data.node_groups) == 2
         assert len(built) == count
         bpy.ops.sabi.weather(effect="rust")
         made = built[-1].session_uid
@@ -242,8 +243,8 @@ def test_a_material_that_changes_behind_its_group_gets_another(backend):
     tree.links.new(diffuse.outputs["BSDF"], tree.get_output_node("ALL").inputs["Surface"])
     finish(backend, now)
     assert now.error is None
-    (group,) = bpy.data.node_groups
-    assert group.session_uid != made
+    group, layer = sorted(bpy.data.node_groups, key=lambda tree: on_object.RECIPE not in tree)
+    assert made not in (group.session_uid, layer.session_uid)
     assert "Base Color" not in [
         item.name for item in group.interface.items_tree if getattr(item, "in_out", "") == "INPUT"
     ]

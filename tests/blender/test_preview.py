@@ -212,7 +212,8 @@ def test_where_the_whole_would_be_baked_it_stays_small(door, backend, monkeypatc
 
 def test_another_uv_map_is_told(door, backend):
     door.data.uv_layers.active.name = "Other"
-    on_object.group_node(door.material_slots[0].material).node_tree.nodes["UV Map"].uv_map = "Other"
+    for layer in on_object.layer_nodes_of(on_object.group_node(door.material_slots[0].material).node_tree):
+        layer.node_tree.nodes["UV Map"].uv_map = "Other"
     bpy.context.scene.sabi.layers[0].seed = 7
     now = begin(door)
     step_until(now, lambda: now.ended)

@@ -18,6 +18,7 @@ _MODULES = (
     "surface.stage",
     "work",
     "handlers",
+    "nodes.drivers",
     "nodes.freshness",
     "pixels.saving",
     "ending",

@@ -17,6 +17,7 @@ import bpy
 from ...backend.protocol.errors import SceneError
 from ..surface.transparency import alpha_of
 from ..versions import has_nodes
+from .drivers import follow
 from .groups import Groups
 from .growth_nodes import COVERED, Blend, Module, Plan, build, made_for
 from .instances import Variation
@@ -171,7 +172,7 @@ def _stand_before(
         if name != "Normal":
             entry.default_value = original.default_value  # what counts too while the link's node is muted
             if not original.is_linked and _is_animated(original):
-                _follow(entry, original)
+                follow(entry, original)
         tree.links.new(group.outputs[name], original)
 
 
@@ -248,17 +249,6 @@ def curves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
 def _is_animated(socket: bpy.types.NodeSocket) -> bool:
     path = socket.path_from_id("default_value")
     return any(curve.data_path == path for curve in curves(socket.id_data))
-
-
-def _follow(entry: bpy.types.NodeSocket, original: bpy.types.NodeSocket) -> None:
-    """Drives one socket's value by another's, channel by channel."""
-    path = original.path_from_id("default_value")
-    added = entry.driver_add("default_value")
-    for index, curve in enumerate(added if isinstance(added, list) else [added]):
-        curve.driver.type = "SUM"
-        target = curve.driver.variables.new().targets[0]
-        target.id_type, target.id = "NODETREE", original.id_data
-        target.data_path = f"{path}[{index}]" if isinstance(added, list) else path
 
 
 def _drop_drivers(tree: bpy.types.NodeTree, node: bpy.types.Node) -> None:

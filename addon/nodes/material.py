@@ -18,6 +18,7 @@ from ...backend.protocol.rules import matches
 from ..pixels import strokes
 from ..surface import uvs
 from . import freshness
+from .drivers import drive
 from .fingerprint import fingerprint
 from .groups import Groups
 from .growth_nodes import Module, Plan
@@ -225,9 +226,10 @@ def _copy_for(obj: bpy.types.Object, material: bpy.types.Material, slots: Sequen
 
 
 def is_shared(material: bpy.types.Material, obj: bpy.types.Object, duplicates: Sequence[bpy.types.Object] = ()) -> bool:
-    """Whether anything but this object, these (and a mesh that is its alone) uses the material."""
+    """Whether anything but this object, these (and a mesh that is its alone) uses the material, besides drivers of materials."""
     own = {obj, *duplicates} | ({obj.data} if obj.data.users == 1 else set())
-    return bool(bpy.data.user_map(subset=[material])[material] - own)
+    others = bpy.data.user_map(subset=[material])[material] - own
+    return any(not isinstance(user, bpy.types.Material) or user.get(ORIGINAL) == material for user in others)
 
 
 def _put_back(obj: bpy.types.Object) -> None:
@@ -293,15 +295,6 @@ def _drive(node: bpy.types.Node, first: bpy.types.Node) -> None:
     for source, target in zip(layer_inputs(first), layer_inputs(node), strict=True):
         for name in [name for name in LAYER_SOCKETS if name in source and name in target]:
             drive(target[name], source[name])
-
-
-def drive(target: bpy.types.NodeSocket, source: bpy.types.NodeSocket) -> None:
-    """A socket's number follows another's."""
-    driver = target.driver_add("default_value").driver
-    driver.type = "SUM"
-    variable = driver.variables.new().targets[0]
-    variable.id_type, variable.id = "NODETREE", source.id_data
-    variable.data_path = source.path_from_id("default_value")
 
 
 def _users_of_mesh(obj: bpy.types.Object) -> Iterator[bpy.types.Object]:

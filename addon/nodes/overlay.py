@@ -13,8 +13,8 @@ import bpy
 from ...backend.protocol.errors import SceneError
 from ..versions import enable_nodes
 from . import growth_nodes, on_object
+from .drivers import drive
 from .layer_nodes import BELOW
-from .material import drive
 from .on_object import LAYER, OVERLAY
 
 NAME = ".sabi overlay"

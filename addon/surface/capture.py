@@ -217,7 +217,7 @@ class Capture:
         shape = rest.digest(self._obj, self._layer.depsgraph)
         if tiles is not None:
             shape += to_text(tiles.tiles)
-        yield lambda: None  # the mesh that modifiers make is read once more: the window draws in between
+        yield _rest  # the mesh that modifiers make is read once more
         shown = rest.shown(self._obj, self._layer.depsgraph)
         if not shown.slots and shown.foreign:
             raise SceneError(
@@ -236,6 +236,7 @@ class Capture:
         if baked is None:
             scene_mode = settings.mode is FrameMode.SCENE
             with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
+                yield _rest
                 if unwrapped is None:
                     unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj, found.tiles)
                 key = _key(shape, found.look, unwrapped)
@@ -262,7 +263,9 @@ class Capture:
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
     ) -> Generator[_Step, object, bake_cache.Baked]:
         subject = self._subject(place, unwrapped, size)
+        yield _rest
         passes = Passes(subject, worn(self._obj, subject.still))
+        yield _rest
         maps = yield from passes.maps()
         return bake_cache.Baked(maps, passes.height_scale)
 
@@ -290,6 +293,10 @@ class Capture:
         if self.settings.mode is FrameMode.SCENE:
             look.append(neighbours(self._layer))
         return look
+
+
+def _rest() -> None:
+    """Between two steps that each keep Blender long: the window draws."""
 
 
 def _key(shape: str, look: Sequence[object], unwrapped: _Unwrapped) -> str:
@@ -352,7 +359,9 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> G
         uvs.check_room(obj)
         warnings = (_SHRUNK.format(name=obj.name),) if tiles.shrunk else ()
         return _Unwrapped(uvs.SECOND_UV, tiles.corners, warnings, tiles.tiles)
-    trouble = yield from _trouble(rest.still_copy(place, obj), own)
+    still = rest.still_copy(place, obj)
+    yield _rest
+    trouble = yield from _trouble(still, own)
     if not trouble:
         return _Unwrapped(own, None, ())
     warnings: tuple[str, ...] = ()

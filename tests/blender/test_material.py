@@ -332,6 +332,28 @@ def test_one_age_for_all_materials_of_an_object():
     ]
 
 
+def test_a_material_that_reads_anothers_age_does_not_share_it():
+    obj = plane_of(painted_material("One"), painted_material("Two"))
+    for age in (0.2, 0.4):
+        apply(obj, covering_layer(), age=age)
+    assert [made.name for made in bpy.data.materials] == ["One", "Two"]
+
+
+def test_one_age_for_all_materials_after_an_undo():
+    """Blender takes from drivers what they read of trees inside materials, at any undo."""
+    apply(plane_of(painted_material("One"), painted_material("Two")), covering_layer(), age=0.2)
+    bpy.ops.ed.undo_push(message="Weather")
+    bpy.context.scene.frame_end = 7
+    bpy.ops.ed.undo_push(message="Something else")
+    for turn, age in ((bpy.ops.ed.undo, 0.9), (bpy.ops.ed.redo, 0.4)):
+        assert turn() == {"FINISHED"}
+        first, second = (group_node(bpy.data.materials[name]) for name in ("One", "Two"))
+        layer_inputs(first)[0]["Age"].default_value = age
+        bpy.context.view_layer.update()
+        bpy.context.evaluated_depsgraph_get().update()
+        assert layer_inputs(second)[0]["Age"].default_value == pytest.approx(age)
+
+
 def test_one_material_with_two_paintings():
     made = painted_material()
     obj = plane_of(made, made)
@@ -361,6 +383,24 @@ def test_an_animated_colour_goes_on():
     material.revert(obj)
     bpy.context.scene.frame_set(1)
     assert principled(made).inputs["Roughness"].default_value == pytest.approx(0.1)
+
+
+def test_an_animated_value_goes_on_after_an_undo():
+    made = painted_material("Animated")
+    socket = principled(made).inputs["Roughness"]
+    for frame, value in ((1, 0.1), (11, 0.9)):
+        socket.default_value = value
+        socket.keyframe_insert("default_value", frame=frame)
+    apply(plane(made), covering_layer(), age=0.0)
+    bpy.ops.ed.undo_push(message="Weather")
+    bpy.context.scene.frame_end = 7
+    bpy.ops.ed.undo_push(message="Something else")
+    for turn in (bpy.ops.ed.undo, bpy.ops.ed.redo):
+        assert turn() == {"FINISHED"}
+        for frame, value in ((1, 0.1), (11, 0.9)):
+            bpy.context.scene.frame_set(frame)
+            now = group_node(bpy.data.materials["Animated"]).inputs["Roughness"].default_value
+            assert now == pytest.approx(value)
 
 
 def test_see_through_parts_stay_see_through():

@@ -6,8 +6,10 @@ import time
 from tasks.age import animate_age
 from tasks.assets import assets
 from tasks.bare_frames import frames_without_sabi
+from tasks.batch import batch
 from tasks.cancel import cancel_by_button
 from tasks.escape import escape_while_baking, escape_while_painting
+from tasks.four_layers import four_layers
 from tasks.frame import weather_frame
 from tasks.install import install
 from tasks.instances import instances
@@ -16,10 +18,13 @@ from tasks.open_model import open_model
 from tasks.open_panel import open_panel
 from tasks.overlays import overlays, overlays_again
 from tasks.paint_mask import paint_mask
+from tasks.photograph_click import photograph_click
+from tasks.reload import open_autosave
 from tasks.revert import revert
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
 from tasks.undo import undo_recipe_operators
+from tasks.undo_objects import undo_image_operators, undo_object_operators
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -41,10 +46,16 @@ PARTS = (
     revert,
     assets,
     weather_textured,
+    four_layers,
     weather_tiled,
     instances,
+    batch,
     weather_frame,
+    photograph_click,
     undo_recipe_operators,
+    undo_object_operators,
+    undo_image_operators,
+    open_autosave,
 )
 
 

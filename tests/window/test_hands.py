@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist does with mouse and keys: Revert, age animated."""
+"""What an artist does with mouse and keys: age animated, Revert, several props, a click on a photograph, a file opened."""
 
 import numpy as np
 import pytest
@@ -37,3 +37,32 @@ def test_revert_is_undone_by_a_key(report):
     assert report["revert"]["steps"] == ["Revert"]
     assert report["revert"]["again"]
     assert report["revert"]["undone"] == []
+
+
+def test_several_props_at_once_are_one_step(report):
+    """Selected with A, weathered with the button, undone with Ctrl Z."""
+    batch = report["batch"]
+    assert batch["selected"] == ["Barrel", "Crate", "Pipe"]
+    assert batch["said"] == "Weathered 3 objects"
+    assert sorted(batch["weathered"]) == batch["selected"]
+    assert batch["steps"][-1] == "Weather"
+    assert batch["undone"] == []
+
+
+def test_a_place_on_a_photograph_is_chosen_by_a_click(report):
+    """A quarter of 320 texels from the left, a quarter of 200 from the top."""
+    assert np.allclose(report["clicked"], (80, 50), atol=3)
+
+
+def test_blender_saves_by_itself_while_sabi_is_at_work(report):
+    assert report["autosaved"], "no file was saved in mid-job"
+
+
+def test_a_file_opened_in_mid_job_is_whole_and_can_be_weathered(report):
+    """The very file that Blender saved in the middle of a job."""
+    reload = report["reload"]
+    assert reload["error"] == "cancelled"
+    assert reload["half done"] == []
+    assert not reload["touched"]
+    assert reload["said"].startswith("Weathered ")
+    assert reload["weathered"]

@@ -4,7 +4,7 @@
 import pytest
 
 pytestmark = pytest.mark.window
-NOTHING = {"recipe_save"}  # write files alone
+NOTHING = {"recipe_save", "export_maps"}  # write files alone
 ONCE = {
     "show_in_renders",
     "material_add",
@@ -29,6 +29,21 @@ ONCE = {
     "exemplar_open",
     "recipe_load",
     "recipe_from_asset",
+    "weather",
+    "weather again",
+    "recipe_from_object",
+    "overlay_show",
+    "overlay_hide",
+    "instances_vary",
+    "timelapse",
+    "newest_networks",
+    "mask_image_new again",
+    "mask_paint",
+    "flatten",
+    "revert",
+    "degree_marks_new",
+    "degree_from_marks",
+    "weather_photograph",
 }
 
 

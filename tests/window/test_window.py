@@ -142,6 +142,18 @@ def test_tiles_are_weathered_into_tiles_and_are_not_pink(photograph, report):
     assert (seen[..., 0] - seen[..., 2] > 0.08).mean() > 0.03, "there is hardly any rust"
 
 
+def test_four_layers_over_four_textures_are_not_pink(photograph, report):
+    """Twelve painted images, four masks and four textures: more than EEVEE's samplers would be pink."""
+    assert report["four layers"]["said"] == "Weathered Plate"
+    assert report["four layers"]["images"] == 20
+    seen = photograph("four layers", report["four layers"]["view"])
+    assert pink(seen) < 0.001
+    background = seen[-3, 3]
+    thing = np.abs(seen - background).max(axis=2) > 0.05
+    assert thing.mean() > 0.1, "nothing is seen"
+    assert np.ptp(seen[thing], axis=1).mean() > 0.03, "there is no colour"
+
+
 @pytest.mark.parametrize("when", ["Reading the textures", "Loading the images"])
 def test_escape_while_files_are_read_leaves_no_image(report, when):
     assert report[f"esc at {when}"] == {"error": "cancelled", "as before": True}

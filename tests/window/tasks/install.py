@@ -2,12 +2,14 @@
 """The zip installed."""
 
 import bpy
+from autosaves import every_minute
 from visit import EXTENSION, REQUEST, Steps, entries, report
 
 
 def install() -> Steps:
     """As Get Extensions > Install from Disk does."""
     entries.begin()
+    every_minute()
     if REQUEST["zip"]:
         bpy.ops.extensions.package_install_files(filepath=REQUEST["zip"], repo="user_default", enable_on_install=True)
     else:

@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 
 import bpy
+from autosaves import keep_one
 from buttons import find
 from frames import Frames
 from hands import click
 from screen import photograph
-from visit import REQUEST, Steps, addon, in_view, report, touched, view, wait_for_work
+from visit import REQUEST, Steps, addon, in_view, report, touched, view
 
 
 def weather() -> Steps:
@@ -28,7 +29,7 @@ def weather() -> Steps:
     yield 3.0
     start = time.monotonic()
     yield from click(*button)
-    yield from wait_for_work()
+    yield from keep_one()
     yield 3.0
     bpy.app.timers.unregister(frames)
     work = addon("work").current()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several props at once."""
+
+import bpy
+from buttons import push
+from hands import move, press
+from undoing import by_key, steps
+from visit import Steps, addon, in_view, rectangle, report, view, wait_for_work
+
+PROPS = ("Crate", "Barrel", "Pipe")
+
+
+def batch() -> Steps:
+    """Three props selected by the key A and weathered by the panel's button; one Ctrl Z takes it from all of them."""
+    _, area, region = view()
+    area.spaces.active.shading.type = "SOLID"
+    area.spaces.active.show_region_ui = True
+    for other in bpy.context.scene.objects:
+        other.hide_set(True)
+    for place, name in enumerate(PROPS):
+        bpy.ops.mesh.primitive_cube_add(size=1, location=(1.5 * place, 0, 0))
+        thing = bpy.context.object
+        thing.name = name
+        thing.data.materials.append(bpy.data.materials.new(name))
+        if not thing.data.materials[0].node_tree:
+            thing.data.materials[0].use_nodes = True
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.ops.sabi.preset_load(preset="light_rust")
+    bpy.context.scene.sabi.size = "512"
+    with in_view():
+        bpy.ops.ed.undo_push(message="Three props")  # scripts push none of their own
+    yield 1.0
+    left, top, right, bottom = rectangle(region)
+    move((left + right) // 2 - 200, (top + bottom) // 2)
+    yield 0.3
+    press("a")
+    yield 1.0
+    selected = sorted(thing.name for thing in bpy.context.selected_objects)
+    before = len(steps()[0])
+    yield from push("sabi.weather()")
+    yield from wait_for_work()
+    yield 1.0
+    work = addon("work").current()
+    noted = {"selected": selected, "said": work.outcome.message if work.outcome else str(work.error.for_artist)}
+    noted |= {"weathered": _weathered(), "steps": steps()[0][before:]}
+    yield from by_key("ctrl+z", len(steps()[0]) - 2)
+    noted["undone"] = _weathered()
+    report["batch"] = noted
+    bpy.context.scene.sabi.size = "AUTO"
+    area.spaces.active.show_region_ui = False
+    for name in PROPS:
+        bpy.data.objects.remove(bpy.data.objects[name])
+    for other in bpy.context.scene.objects:
+        other.hide_set(False)
+    yield 0.5
+
+
+def _weathered() -> list[str]:
+    weathered = addon("nodes.on_object").weathered
+    return [name for name in PROPS if weathered(bpy.data.objects[name]) is not None]

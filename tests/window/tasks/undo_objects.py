@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every operator that changes objects, materials and images, undone and redone with the keys."""
+
+import bpy
+import numpy as np
+from deeds import begin, deed
+from visit import OUT, Steps, alone
+
+
+def undo_object_operators() -> Steps:
+    thing = begin()
+    alone(thing)
+    yield 0.5
+    if not thing.data.materials[0].node_tree:
+        thing.data.materials[0].use_nodes = True
+    ops = bpy.ops.sabi
+    ops.preset_load(preset="light_rust")
+    yield from deed("weather", ops.weather, size=64)
+    yield from deed("weather again", ops.weather, effect="moss", size=64)
+    yield from deed("recipe_from_object", ops.recipe_from_object)
+    yield from deed("overlay_show", ops.overlay_show, mark="1 degree")
+    yield from deed("overlay_hide", ops.overlay_hide)
+    yield from deed("instances_vary", ops.instances_vary)
+    bpy.context.scene.frame_end = 3
+    yield from deed("timelapse", ops.timelapse)
+    bpy.context.scene.sabi.networks = '{"painter": "' + "0" * 64 + '"}'
+    yield from deed("newest_networks", ops.newest_networks)
+    yield from deed("mask_image_new again", ops.mask_image_new, size=64)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    yield from deed("mask_paint", ops.mask_paint)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    ops.mask_remove()
+    yield from deed("export_maps", ops.export_maps, directory=str(OUT / "exported"))
+    yield from deed("flatten", ops.flatten, size=64)
+    yield from deed("revert", ops.revert)
+
+
+def undo_image_operators() -> Steps:
+    """What makes images of a photograph."""
+    begin()
+    ops = bpy.ops.sabi
+    ops.preset_load(preset="light_rust")
+    yield from deed("degree_marks_new", ops.degree_marks_new, image="Photograph")
+    marks = next(
+        image for image in bpy.data.images if image.name.startswith("Photograph") and image.name != "Photograph"
+    )
+    texels = np.empty(len(marks.pixels), np.float32)
+    marks.pixels.foreach_get(texels)
+    texels.reshape(64, 64, 4)[4:8, 4:8] = (1.0, 0.0, 0.0, 1.0)
+    texels.reshape(64, 64, 4)[40:44, 40:44] = (0.0, 1.0, 0.0, 1.0)
+    marks.pixels.foreach_set(texels)
+    yield from deed("degree_from_marks", ops.degree_from_marks, image="Photograph")
+    yield from deed("weather_photograph", ops.weather_photograph, image="Photograph")

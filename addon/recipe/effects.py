@@ -15,6 +15,7 @@ from ...backend.protocol.header import CARD_KEY, read_header
 from ...backend.protocol.recipe import Effect
 
 NETWORKS = Path(__file__).parents[2] / "backend" / "networks"
+_NETWORKS = str(NETWORKS)
 _SAID = {
     "rust": "Red-brown corrosion that starts at edges and crevices and runs down",
     "peeling_paint": "Paint that lifts and flakes off from edges",
@@ -41,7 +42,7 @@ TAUGHT, UNPAINTED = "What the painter in use was taught", "The painter in use do
 KNOWN = frozenset(identifier for identifier, _, _ in EFFECTS)
 SEGMENTER = "segmenter_1"  # the network without which materials cannot be told apart
 _TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
-_shipped: dict[Path, Mapping[str, tuple[str, ...]]] = {}
+_shipped: dict[str, Mapping[str, tuple[str, ...]]] = {}
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
 
 
@@ -87,9 +88,9 @@ def _painted(health: Mapping[str, Any] | None) -> Mapping[str, Any]:
     cards = [n.get("card", {}) for n in (health or {}).get("networks", ()) if isinstance(n, Mapping)]
     if painters := [card for card in cards if _is_painter(card)]:
         return max(painters, key=_version).get("styles", {})
-    folder = Path(os.environ.get("SABI_NETWORKS") or NETWORKS)
+    folder = os.environ.get("SABI_NETWORKS") or _NETWORKS  # a text: panels ask a dozen times while they draw
     if folder not in _shipped:
-        _shipped[folder] = _read(folder)
+        _shipped[folder] = _read(Path(folder))
     return _shipped[folder]
 
 

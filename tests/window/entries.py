@@ -98,7 +98,8 @@ class Entries:
     def _own(self, handler: Callable) -> Callable:
         if not getattr(handler, "__module__", "").startswith(self.package):
             return handler
-        timed = self.timed(handler, handler.__qualname__)
+        timed = like(handler, self.timed(handler, handler.__qualname__))
+        timed.__wrapped__ = handler
         if hasattr(handler, "_bpy_persistent"):
             timed._bpy_persistent = None
         return timed

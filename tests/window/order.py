@@ -24,7 +24,7 @@ from tasks.revert import revert
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
 from tasks.undo import undo_recipe_operators
-from tasks.undo_objects import undo_image_operators, undo_object_operators
+from tasks.undo_objects import undo_image_operators, undo_mask_paint, undo_object_operators
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -54,6 +54,7 @@ PARTS = (
     photograph_click,
     undo_recipe_operators,
     undo_object_operators,
+    undo_mask_paint,
     undo_image_operators,
     open_autosave,
 )

@@ -37,7 +37,6 @@ ONCE = {
     "instances_vary",
     "timelapse",
     "newest_networks",
-    "mask_image_new again",
     "mask_paint",
     "flatten",
     "revert",

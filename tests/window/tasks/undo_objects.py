@@ -25,14 +25,26 @@ def undo_object_operators() -> Steps:
     yield from deed("timelapse", ops.timelapse)
     bpy.context.scene.sabi.networks = '{"painter": "' + "0" * 64 + '"}'
     yield from deed("newest_networks", ops.newest_networks)
-    yield from deed("mask_image_new again", ops.mask_image_new, size=64)
-    bpy.ops.object.mode_set(mode="OBJECT")
-    yield from deed("mask_paint", ops.mask_paint)
-    bpy.ops.object.mode_set(mode="OBJECT")
-    ops.mask_remove()
     yield from deed("export_maps", ops.export_maps, directory=str(OUT / "exported"))
     yield from deed("flatten", ops.flatten, size=64)
     yield from deed("revert", ops.revert)
+
+
+def undo_mask_paint() -> Steps:
+    """On an object that was never painted on: Blender itself brings its mode back but once."""
+    begin()
+    bpy.ops.mesh.primitive_cube_add(size=1)
+    thing = bpy.context.object
+    thing.name = "Canvas"
+    alone(thing)
+    bpy.ops.sabi.preset_load(preset="light_rust")
+    bpy.ops.sabi.mask_add(kind="IMAGE")
+    bpy.context.scene.sabi.layers[0].masks[0].source = "Photograph"
+    yield 0.5
+    yield from deed("mask_paint", bpy.ops.sabi.mask_paint)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.data.objects.remove(bpy.data.objects["Canvas"])
+    alone(begin())
 
 
 def undo_image_operators() -> Steps:

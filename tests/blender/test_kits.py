@@ -135,6 +135,20 @@ def test_modules_share_one_painting_at_the_tiles_own_size(monkeypatch):
     assert all([layer.name for layer in obj.data.uv_layers] == ["UVMap"] for obj in walls)
 
 
+def test_fifty_modules_on_one_tile(monkeypatch):
+    """One painting for all, and nothing else that grows with them but their small exposures."""
+    _, walls = kit(50)
+    seen = counted(monkeypatch)
+    assert bpy.ops.sabi.weather(effect="dirt", shared_tiles=True) == {"FINISHED"}
+    assert [surface.size for surface in seen["painted"]] == [(TEXELS, TEXELS)]
+    assert len(seen["exposures"]) == 50
+    assert all(images(obj) == images(walls[0]) for obj in walls)
+    own = {image.name: image for obj in walls for image in exposures(obj)}
+    assert len(own) == 50
+    assert {tuple(image.size) for image in own.values()} == {(SIDE, SIDE)}
+    assert sum(material.IMAGE in image for image in bpy.data.images) == 3 + 50
+
+
 def test_each_module_weathers_where_it_is_exposed():
     """Moss grows near the ground and on top: the tile cannot know that, the module's exposure does."""
     _, walls = kit(1)

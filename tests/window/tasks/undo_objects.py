@@ -31,19 +31,24 @@ def undo_object_operators() -> Steps:
 
 
 def undo_mask_paint() -> Steps:
-    """On an object that was never painted on: Blender itself brings its mode back but once."""
+    """On an object that was never painted on; and on another what Blender's own change of mode makes of it."""
     begin()
-    bpy.ops.mesh.primitive_cube_add(size=1)
-    thing = bpy.context.object
-    thing.name = "Canvas"
-    alone(thing)
     bpy.ops.sabi.preset_load(preset="light_rust")
     bpy.ops.sabi.mask_add(kind="IMAGE")
     bpy.context.scene.sabi.layers[0].masks[0].source = "Photograph"
-    yield 0.5
-    yield from deed("mask_paint", bpy.ops.sabi.mask_paint)
-    bpy.ops.object.mode_set(mode="OBJECT")
-    bpy.data.objects.remove(bpy.data.objects["Canvas"])
+    deeds = (
+        ("mask_paint", bpy.ops.sabi.mask_paint, {}),
+        ("mode_set", bpy.ops.object.mode_set, {"mode": "TEXTURE_PAINT"}),
+    )
+    for name, operator, how in deeds:
+        bpy.ops.mesh.primitive_cube_add(size=1)
+        thing = bpy.context.object
+        thing.name = f"Canvas of {name}"
+        alone(thing)
+        yield 0.5
+        yield from deed(name, operator, **how)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        bpy.data.objects.remove(bpy.data.objects[f"Canvas of {name}"])
     alone(begin())
 
 

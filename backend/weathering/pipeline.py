@@ -210,6 +210,7 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
                 "come out larger. Choose larger maps or a larger feature size."
             )
         told = partial(_report_layer, report, f"paint {layer.effect.value}", index, len(ground.plans))
+        told(0.0)
         part = replace(run, warn=warnings.append, progress=told)
         painted = paint(
             result,

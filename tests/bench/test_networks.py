@@ -59,5 +59,5 @@ def test_tiling(benchmark, networks: Networks, tile: str | None) -> None:
     sources = {name: array[0] for name, array in ceiling.random_inputs(networks.painter.card, side).items()}
     size = {} if tile else {"tile": None}
     benchmark.pedantic(
-        run_tiled, (networks.painter, sources, (side, side), lambda *_: None), size, rounds=3, warmup_rounds=0
+        run_tiled, (networks.painter, sources, (side, side), lambda *_: None), size, rounds=5, warmup_rounds=0
     )

@@ -136,17 +136,18 @@ def test_modules_share_one_painting_at_the_tiles_own_size(monkeypatch):
 
 
 def test_fifty_modules_on_one_tile(monkeypatch):
-    """One painting for all, and nothing else that grows with them but their small exposures."""
-    _, walls = kit(50)
+    """One painting for all; only their small exposures grow with them. It takes a minute: in one Blender."""
+    count = 50 if bpy.app.version[:2] == (4, 5) else 5
+    _, walls = kit(count)
     seen = counted(monkeypatch)
     assert bpy.ops.sabi.weather(effect="dirt", shared_tiles=True) == {"FINISHED"}
     assert [surface.size for surface in seen["painted"]] == [(TEXELS, TEXELS)]
-    assert len(seen["exposures"]) == 50
+    assert len(seen["exposures"]) == count
     assert all(images(obj) == images(walls[0]) for obj in walls)
     own = {image.name: image for obj in walls for image in exposures(obj)}
-    assert len(own) == 50
+    assert len(own) == count
     assert {tuple(image.size) for image in own.values()} == {(SIDE, SIDE)}
-    assert sum(material.IMAGE in image for image in bpy.data.images) == 3 + 50
+    assert sum(material.IMAGE in image for image in bpy.data.images) == 3 + count
 
 
 def test_each_module_weathers_where_it_is_exposed():

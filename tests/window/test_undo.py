@@ -3,7 +3,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.window
+pytestmark = [pytest.mark.window, pytest.mark.hands]
 NOTHING = {"recipe_save", "export_maps"}  # write files alone
 ONCE = {
     "show_in_renders",

@@ -217,7 +217,7 @@ class Capture:
         shape = rest.digest(self._obj, self._layer.depsgraph)
         if tiles is not None:
             shape += to_text(tiles.tiles)
-        yield _rest  # the mesh that modifiers make is read once more
+        yield _let_draw  # the mesh that modifiers make is read once more
         shown = rest.shown(self._obj, self._layer.depsgraph)
         if not shown.slots and shown.foreign:
             raise SceneError(
@@ -236,7 +236,7 @@ class Capture:
         if baked is None:
             scene_mode = settings.mode is FrameMode.SCENE
             with stage.stage(self._scene, self._layer if scene_mode else None, obj) as place:
-                yield _rest
+                yield _let_draw
                 if unwrapped is None:
                     unwrapped = _unwrapped[shape] = yield from _unwrap(place, obj, found.tiles)
                 key = _key(shape, found.look, unwrapped)
@@ -263,9 +263,9 @@ class Capture:
         self, place: stage.Stage, unwrapped: _Unwrapped, size: tuple[int, int]
     ) -> Generator[_Step, object, bake_cache.Baked]:
         subject = self._subject(place, unwrapped, size)
-        yield _rest
+        yield _let_draw
         passes = Passes(subject, worn(self._obj, subject.still))
-        yield _rest
+        yield _let_draw
         maps = yield from passes.maps()
         return bake_cache.Baked(maps, passes.height_scale)
 
@@ -295,7 +295,7 @@ class Capture:
         return look
 
 
-def _rest() -> None:
+def _let_draw() -> None:
     """Between two steps that each keep Blender long: the window draws."""
 
 
@@ -360,7 +360,7 @@ def _unwrap(place: stage.Stage, obj: bpy.types.Object, tiles: Atlas | None) -> G
         warnings = (_SHRUNK.format(name=obj.name),) if tiles.shrunk else ()
         return _Unwrapped(uvs.SECOND_UV, tiles.corners, warnings, tiles.tiles)
     still = rest.still_copy(place, obj)
-    yield _rest
+    yield _let_draw
     trouble = yield from _trouble(still, own)
     if not trouble:
         return _Unwrapped(own, None, ())

@@ -10,10 +10,12 @@ PYTHON ?= python3.11
 VERSION ?= 5.0.1
 SUITES ?= trixie sid
 ASSET ?=
+WORKERS ?= 2 # processes that test side by side; each may have a Blender and a backend of its own
 PYTEST ?= # more arguments for pytest
 
 venv := .venv
 other := .venv-$(VERSION)
+side_by_side = -n $(WORKERS) --dist loadfile
 install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo turntable test lint check test-blender test-window extension bench clean
@@ -33,10 +35,10 @@ lint: $(venv)/.ready-test
 	$(venv)/bin/mypy
 
 check: $(venv)/.ready-test
-	$(venv)/bin/python -m pytest -m "not window and not bench" $(PYTEST)
+	$(venv)/bin/python -m pytest $(side_by_side) -m "not window and not bench" $(PYTEST)
 
 test-blender: $(other)/.ready-test
-	$(other)/bin/python -m pytest -m "blender and not bench" --ignore=tests/export_onnx $(PYTEST) # no torch there
+	$(other)/bin/python -m pytest $(side_by_side) -m "blender and not bench" --ignore=tests/export_onnx $(PYTEST) # no torch there
 
 test-window: $(venv)/.ready-test
 	$(foreach suite,$(SUITES),SUITE=$(suite) tools/real-blender.sh setup &&) true

@@ -110,26 +110,27 @@ def in_colours_of(base: Tensor, plate: textures.Plate) -> Tensor:
     return (scaled + mean[:, None, None]).clamp(0, 1)
 
 
-def effect_figures(folder: Path, effect: str, made: list[Made], patches: int) -> dict:
+def effect_figures(folder: Path, effect: str, made: list[Made], patches: int, *, photograph: bool = True) -> dict:
     """Score, spectrum and colour through tools/texture_score.py; agreement of the maps; the nearest training patch.
 
-    `score_of_photograph` is what the photograph's own weathering over the held bases scores: what the bases cost.
+    `score_of_photograph` is what the photograph's own weathering over the held bases scores: what the bases cost. It takes as
+    long as the score itself; False leaves it out.
     """
     at, photographs = folder / "textures", effects.TRAINING[effect]
     others = []
-    for i, photograph in enumerate(effects.OTHER[effect] * (4 if effect in effects.PROCEDURAL else 1)):
-        if photograph.area in effects.DRAWN:
+    for i, other in enumerate(effects.OTHER[effect] * (4 if effect in effects.PROCEDURAL else 1)):
+        if other.area in effects.DRAWN:
             held = effects.HELD_CLEAN[effect]
             base = torch.from_numpy(textures.surface_of(at / held[i // 2 % len(held)]))
-            plate = textures.plate(photograph, at / photograph.folder, HELD_SEED + i)
+            plate = textures.plate(other, at / other.folder, HELD_SEED + i)
             others.append(over(base, torch.from_numpy(plate.photograph), torch.from_numpy(plate.area), plate.look)[:3])
         else:
-            others.append(torch.from_numpy(np.moveaxis(textures.needed(at / photograph.folder, "albedo"), -1, 0)))
+            others.append(torch.from_numpy(np.moveaxis(textures.needed(at / other.folder, "albedo"), -1, 0)))
     real = [m.real[0] for m in (made if effect in effects.PROCEDURAL else made[: len(photographs)])]
     real, fake = [r[:3] for r in real], [m.maps[0, :3] for m in made]
     result = texture_score(folder, real, fake, others, patches)
     figures = {ours: result[theirs] for ours, theirs in SCORE.items()}
-    if effect not in effects.PROCEDURAL:
+    if photograph and effect not in effects.PROCEDURAL:
         figures["score_of_photograph"] = texture_score(folder, real, [m.laid[0, :3] for m in made], others, patches)[
             "score"
         ]

@@ -67,8 +67,8 @@ def models(tmp_path_factory):
         material("Wood", (0.3, 0.2, 0.1)),
         material("Glass", (0.9, 0.9, 0.9)),
     )
-    for name, x, made in (("Door", 0, (steel, wood)), ("Pane", 3, (glass,)), ("Crate", 6, (steel,))):
-        bpy.ops.mesh.primitive_cube_add(location=(x, 0, 1))
+    for name, x, made in (("Door", 0, (steel, wood)), ("Pane", 0.3, (glass,)), ("Crate", 0.6, (steel,))):
+        bpy.ops.mesh.primitive_cube_add(size=0.2, location=(x, 0, 1))  # as dense as is painted
         obj = bpy.context.object
         obj.name = obj.data.name = name  # USD names objects after their meshes
         for each in made:

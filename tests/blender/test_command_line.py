@@ -12,7 +12,7 @@ import bpy
 
 
 def test_a_model_is_weathered_from_the_command_line(tmp_path):
-    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.mesh.primitive_cube_add(size=0.2)  # at 512 texels about as dense as the painter paints
     material = bpy.data.materials.new("paint")
     if material.node_tree is None:
         material.use_nodes = True

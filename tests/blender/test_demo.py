@@ -196,7 +196,7 @@ def test_saved_file_holds_the_layers_live(shown):
 
 
 def test_demo_takes_another_model(tmp_path):
-    bpy.ops.mesh.primitive_cube_add(size=0.8, location=(3.0, 1.0, 2.0))
+    bpy.ops.mesh.primitive_cube_add(size=0.2, location=(3.0, 1.0, 2.0))
     cube = bpy.context.active_object
     cube.data.materials.append(bpy.data.materials.new("Paint"))
     cube.data.materials[0].use_nodes = True

@@ -13,7 +13,6 @@ class Area(Enum):
     """How the weathered area of a photograph is known."""
 
     METALLIC = "metallic"  # its metallic map: weathered is not metallic
-    BARE = "bare"  # its metallic map: weathered is bare metal
     ROUGHNESS = "roughness"  # its roughness map: weathered is rough
     MASK = "mask"  # a mask beside it, white where it is weathered
     MARKS = "marks"  # colours of clean and weathered places, as a person would mark them
@@ -158,14 +157,23 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
         Photograph(
             "gouges",
             "scratched_paint/paintedmetal004",
-            Area.BARE,
+            Area.MARKS,
+            clean=((255, 25, 12), (228, 12, 6)),
+            weathered=((200, 186, 186), (250, 135, 130)),
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
-            full=0.4,
+            full=0.7,
             look=Look(fade=1, tint=(0.97, 0.98, 1)),
         ),
         Photograph(
-            "chips", "scratched_paint/sheetmetal00", Area.BARE, height=(-0.1, 0.3), widths=(24, 40, 64), full=0.05
+            "chips",
+            "scratched_paint/sheetmetal00",
+            Area.MARKS,
+            clean=((30, 29, 34), (22, 22, 26)),
+            weathered=((235, 235, 235), (130, 130, 134)),
+            height=(-0.1, 0.3),
+            widths=(24, 40, 64),
+            full=0.08,
         ),
     ),
     "patina": (

@@ -113,8 +113,6 @@ def weathered_area(photograph: Photograph, maps: Mapping[str, np.ndarray], seed:
         return smoothstep(0.25, 0.75, maps["mask"])
     if photograph.area is Area.METALLIC:
         return 1 - smoothstep(0.35, 0.65, maps["metallic"])
-    if photograph.area is Area.BARE:
-        return smoothstep(0.35, 0.65, maps["metallic"])
     if photograph.area is Area.ROUGHNESS:
         return smoothstep(0.48, 0.62, maps["roughness"])
     if photograph.area is Area.MARKS:

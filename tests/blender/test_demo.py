@@ -19,9 +19,21 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A file with the model, which takes seconds to build, and nothing else."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    name = model.build().name
+    path = tmp_path_factory.mktemp("model") / "model.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
+    return path, name
+
+
 @pytest.fixture
-def machine():
-    return model.build()
+def machine(built):
+    path, name = built
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    return bpy.data.objects[name]
 
 
 def uv_of(thing: bpy.types.Object) -> np.ndarray:

@@ -73,7 +73,7 @@ def by_key(key: str, expected: int) -> Steps:
     move((left + right) // 2 - 200, (top + bottom) // 2)
     yield 0.1
     press(key)
-    until = time.monotonic() + 4.0
+    until = time.monotonic() + 20.0
     while steps()[1] != expected and time.monotonic() < until:
         yield 0.05
     yield 0.05

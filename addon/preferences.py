@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What belongs to a machine and its user: which backend to use, where images are kept. Nothing here shapes a result."""
 
-from __future__ import annotations
-
 import atexit
 import os
 from functools import cache

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators and the panel that bring recipes into the asset browser, and from there onto objects."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import bpy

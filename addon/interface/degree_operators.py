@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators of the Image Editor: marks on a photograph, and how weathered it is by them. degree_marks does the work."""
 
-from __future__ import annotations
-
 import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, StringProperty

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator of the Image Editor that takes light off a texture. delight does the work."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from pathlib import Path

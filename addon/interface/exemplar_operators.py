@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators that give a layer a photograph's look, and take it away. exemplars does the work."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import bpy

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What leads out of Blender: plain materials for exporters, and maps for engines. Each operator calls one function."""
 
-from __future__ import annotations
-
 import bpy
 from bpy.props import BoolProperty, IntProperty
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The dice for instances of one weathered mesh."""
 
-from __future__ import annotations
-
 import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import FloatProperty, IntProperty

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator that makes a time-lapse: lapse does the work."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import bpy

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators on the chosen layer's masks and on its curve of opacity by degree."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import bpy

@@ -8,8 +8,6 @@ and hint when they fail.
 What does the work is imported by the operator that runs: Blender starts sooner without it and the numpy below it.
 """
 
-from __future__ import annotations
-
 import traceback
 from dataclasses import replace
 from pathlib import Path

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators that show what Sabi's nodes work with on the active object, and put it away."""
 
-from __future__ import annotations
-
 import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import EnumProperty, StringProperty

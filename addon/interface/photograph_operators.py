@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator of the Image Editor that ages a photograph. photograph does the work."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import bpy

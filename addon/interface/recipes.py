@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators on the scene's recipe: layers, presets, files."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import replace
 from pathlib import Path

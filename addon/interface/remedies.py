@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Operators that mend what keeps objects from being weathered, each one undo step."""
 
-from __future__ import annotations
-
 import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty

@@ -15,6 +15,7 @@ class Area(Enum):
     METALLIC = "metallic"  # its metallic map: weathered is not metallic
     ROUGHNESS = "roughness"  # its roughness map: weathered is rough
     MASK = "mask"  # a mask beside it, white where it is weathered
+    APART = "apart"  # weathered is whatever has another colour than most of it: on a paint of one colour even hairlines
     MARKS = "marks"  # colours of clean and weathered places, as a person would mark them
     GROWN = "grown"  # weathered all over: laid procedurally over clean bases, its area grown from noise and luminance
     STREAKS = "streaks"  # the photograph is of a mask, bright where it is weathered; laid over clean bases
@@ -61,6 +62,7 @@ class Photograph:
     height: tuple[float, float] = (0.0, 0.5)
     height_map: bool = False
     widths: tuple[float, ...] = (18, 32, 52)
+    apart: tuple[float, float] = (4, 10)  # APART: distance in Lab at which weathering begins, and where it is whole
     grain: tuple[float, ...] = ()  # GROWN: texels of the noise that its area grows from
     softness: float = 0.2  # GROWN: how soft its borders are, in degree
     look: Look = PLAIN
@@ -110,6 +112,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             roughness=0.92,
             height=(0.18, 0.6),
             widths=(18, 32, 52),
+            look=Look(fade=0.2, tint=(0.72, 0.92, 0.85)),  # greener than the photograph, which is yellow
             bases=MOSSY,
         ),
         Photograph(
@@ -120,6 +123,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((150, 160, 75), (122, 136, 52), (105, 118, 45)),
             roughness=0.92,
             height=(0.18, 0.6),
+            look=Look(fade=0.15, tint=(0.76, 0.86, 0.64)),
             bases=MOSSY,
         ),
         Photograph(
@@ -130,6 +134,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((84, 82, 14), (108, 100, 34), (62, 60, 12), (96, 86, 24)),
             roughness=0.92,
             height=(0.18, 0.6),
+            look=Look(fade=0.1, tint=(0.8, 1.0, 0.85)),
             bases=MOSSY,
         ),
     ),
@@ -157,23 +162,20 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
         Photograph(
             "gouges",
             "scratched_paint/paintedmetal004",
-            Area.MARKS,
-            clean=((255, 25, 12), (228, 12, 6)),
-            weathered=((200, 186, 186), (250, 135, 130)),
+            Area.APART,
+            apart=(12, 30),
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
-            full=0.7,
+            full=0.6,
             look=Look(fade=1, tint=(0.97, 0.98, 1)),
         ),
         Photograph(
             "chips",
             "scratched_paint/sheetmetal00",
-            Area.MARKS,
-            clean=((30, 29, 34), (22, 22, 26)),
-            weathered=((235, 235, 235), (130, 130, 134)),
+            Area.APART,
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
-            full=0.08,
+            full=0.28,
         ),
     ),
     "patina": (
@@ -327,7 +329,7 @@ HELD_CLEAN: dict[str, tuple[str, ...]] = {
         "dirt_ground/ground09",
     ),  # of seven soils those that suit the photographed moss best
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
-    "scratches": ("metal_clean/corrugatedsteel002", "metal_clean/metal003"),
+    "scratches": ("metal_clean/metal003", "metal_clean/metal"),
     "patina": ("metal_clean/metal006", "metal_clean/metal003"),
     "pitting": ("metal_clean/metal006", "metal_clean/metal"),
     "stains": ("concrete_clean/concrete004", "plaster_wallpaper/beige_wall_002"),

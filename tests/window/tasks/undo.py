@@ -21,6 +21,7 @@ def undo_recipe_operators() -> Steps:
     yield from deed("unwrap", ops.unwrap)
     _with_directx_normals()
     yield from deed("turn_normals", ops.turn_normals)
+    ops.preset_load(preset="old_painted_steel")  # another than what earlier tasks may have left
     yield from deed("preset_load", ops.preset_load, preset="light_rust")
     yield from deed("layer_add", ops.layer_add, effect="moss")
     yield from deed("layer_duplicate", ops.layer_duplicate)

@@ -66,5 +66,6 @@ def undo_image_operators() -> Steps:
     texels.reshape(64, 64, 4)[4:8, 4:8] = (1.0, 0.0, 0.0, 1.0)
     texels.reshape(64, 64, 4)[40:44, 40:44] = (0.0, 1.0, 0.0, 1.0)
     marks.pixels.foreach_set(texels)
+    marks.pack()  # what a script writes into pixels alone is in no undo step
     yield from deed("degree_from_marks", ops.degree_from_marks, image="Photograph")
     yield from deed("weather_photograph", ops.weather_photograph, image="Photograph")

@@ -17,7 +17,15 @@ from blender.test_operators import state
 from blender.test_preview import step_until
 
 SMALL = 64
-TWO = Recipe((Layer(Effect.DIRT, 0.7, seed=1), Layer(Effect.MOSS, 0.5, seed=2)))
+# Features as large as 16 of the tile's texels, which is what the painter paints: smaller ones would take canvases many times as large.
+TWO = Recipe((Layer(Effect.DIRT, 0.7, seed=1, feature_size=0.12), Layer(Effect.MOSS, 0.5, seed=2, feature_size=0.12)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_backend():
+    """It takes seconds to start."""
+    yield
+    service.stop()
 
 
 @pytest.fixture
@@ -32,7 +40,6 @@ def walls(monkeypatch, clean_scene):
     assert bpy.ops.sabi.weather() == {"FINISHED"}
     yield made
     work.cancel()
-    service.stop()
 
 
 def begin(obj):

@@ -83,6 +83,11 @@ def wait_for_work(limit: float = 900.0) -> Steps:
         yield 0.1
 
 
+def said(work) -> str:
+    """What a work that has ended came to, or what went wrong."""
+    return work.outcome.message if work.outcome else str(work.error.for_artist)
+
+
 def began(stage_is) -> Steps:
     """Waits until the work in flight is at a stage."""
     until = time.monotonic() + 900.0

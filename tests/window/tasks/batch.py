@@ -5,7 +5,7 @@ import bpy
 from buttons import push
 from hands import move, press
 from undoing import by_key, steps
-from visit import Steps, addon, in_view, rectangle, report, view, wait_for_work
+from visit import Steps, addon, in_view, rectangle, report, said, view, wait_for_work
 
 PROPS = ("Crate", "Barrel", "Pipe")
 
@@ -41,7 +41,7 @@ def batch() -> Steps:
     yield from wait_for_work()
     yield 1.0
     work = addon("work").current()
-    noted = {"selected": selected, "said": work.outcome.message if work.outcome else str(work.error.for_artist)}
+    noted = {"selected": selected, "said": said(work)}
     noted |= {"weathered": _weathered(), "steps": steps()[0][before:]}
     yield from by_key("ctrl+z", len(steps()[0]) - 2)
     noted["undone"] = _weathered()

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 from screen import screen, shot
-from visit import Steps, addon, alone, in_view, rectangle, report, view, wait_for_work
+from visit import Steps, addon, alone, in_view, rectangle, report, said, view, wait_for_work
 
 EFFECTS = ("peeling_paint", "rust", "dirt", "moss")
 
@@ -33,7 +33,7 @@ def four_layers() -> Steps:
     found = [tree, on_object.group_node(thing.material_slots[0].material).node_tree] if work.outcome else [tree]
     nodes = [node for one in found for node in on_object.every_node(one)]
     report["four layers"] = {
-        "said": work.outcome.message if work.outcome else str(work.error.for_artist),
+        "said": said(work),
         "images": len({node.image.name for node in nodes if node.bl_idname == "ShaderNodeTexImage"}),
     }
     _, area, region = view()

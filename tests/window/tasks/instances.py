@@ -8,7 +8,7 @@ import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 from screen import screen, shot
-from visit import Steps, addon, in_view, rectangle, report, view, wait_for_work
+from visit import Steps, addon, in_view, rectangle, report, said, view, wait_for_work
 
 
 def instances() -> Steps:
@@ -47,7 +47,7 @@ def instances() -> Steps:
             break
     shot(seen, "instances")
     report["instances"] = {
-        "said": work.outcome.message if work.outcome else str(work.error.for_artist),
+        "said": said(work),
         "materials": len({thing.material_slots[0].material.name for thing in (first, second)}),
         "middles": middles,
     }

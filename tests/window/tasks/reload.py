@@ -2,7 +2,7 @@
 """Another file opened in mid-job: the one that Blender saved by itself while Sabi was at work."""
 
 import bpy
-from visit import OUT, Steps, addon, alone, began, in_view, report, wait_for_work
+from visit import OUT, Steps, addon, alone, began, in_view, report, said, wait_for_work
 
 
 def open_autosave() -> Steps:
@@ -34,5 +34,5 @@ def open_autosave() -> Steps:
         bpy.ops.sabi.weather("INVOKE_DEFAULT", preset="scrapyard_rust", size=512)
     yield from wait_for_work()
     work = addon("work").current()
-    report["reload"]["said"] = work.outcome.message if work.outcome else str(work.error.for_artist)
+    report["reload"]["said"] = said(work)
     report["reload"]["weathered"] = on_object.weathered(bpy.data.objects[name]) is not None

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 from hands import press
-from visit import OUT, REQUEST, Steps, addon, began, in_view, report, view, wait_for_work
+from visit import OUT, REQUEST, Steps, addon, began, in_view, report, said, view, wait_for_work
 
 
 def weather_textured() -> Steps:
@@ -53,7 +53,7 @@ def weather_textured() -> Steps:
     work = addon("work").current()
     report["unread"] = [image.name for image in bpy.data.images if image.name in ("Roughness.png", "Metallic.png")]
     report["unread"] = [name for name in report["unread"] if not bpy.data.images[name].has_data]
-    report["textured"] = work.outcome.message if work.outcome else str(work.error.for_artist)
+    report["textured"] = said(work)
 
 
 def texture(name: str, random: np.random.Generator, deep: bool, painted: bool) -> bpy.types.Image:

@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 from screen import screen, shot
-from visit import OUT, Steps, addon, in_view, rectangle, report, view, wait_for_work
+from visit import OUT, Steps, addon, in_view, rectangle, report, said, view, wait_for_work
 
 
 def weather_tiled() -> Steps:
@@ -46,7 +46,7 @@ def weather_tiled() -> Steps:
     on_object = addon("nodes.on_object")
     painted = on_object.painted_nodes(on_object.group_node(material).node_tree) if work.outcome else {}
     report["tiled"] = {
-        "said": work.outcome.message if work.outcome else str(work.error.for_artist),
+        "said": said(work),
         "images": len(painted),
         "sizes": [[[tile.number, *tile.size] for tile in node.image.tiles] for node in painted.values()],
         "uv maps": [layer.name for layer in mesh.uv_layers],

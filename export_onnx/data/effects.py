@@ -112,7 +112,6 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             roughness=0.92,
             height=(0.18, 0.6),
             widths=(18, 32, 52),
-            look=Look(fade=0.2, tint=(0.72, 0.92, 0.85)),  # greener than the photograph, which is yellow
             bases=MOSSY,
         ),
         Photograph(
@@ -123,7 +122,6 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((150, 160, 75), (122, 136, 52), (105, 118, 45)),
             roughness=0.92,
             height=(0.18, 0.6),
-            look=Look(fade=0.15, tint=(0.76, 0.86, 0.64)),
             bases=MOSSY,
         ),
         Photograph(
@@ -134,7 +132,6 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((84, 82, 14), (108, 100, 34), (62, 60, 12), (96, 86, 24)),
             roughness=0.92,
             height=(0.18, 0.6),
-            look=Look(fade=0.1, tint=(0.8, 1.0, 0.85)),
             bases=MOSSY,
         ),
     ),
@@ -176,6 +173,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
             full=0.28,
+            look=Look(lift=0.3),  # hairlines, dark on black paint, are to be seen on any
         ),
     ),
     "patina": (

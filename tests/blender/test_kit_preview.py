@@ -17,7 +17,7 @@ from blender.test_operators import state
 from blender.test_preview import step_until
 
 SMALL = 64
-# Features as large as 16 of the tile's texels, which is what the painter paints: smaller ones would take canvases many times as large.
+# Features of 16 of the tile's texels, as the painter paints them: smaller ones would take canvases many times as large.
 TWO = Recipe((Layer(Effect.DIRT, 0.7, seed=1, feature_size=0.12), Layer(Effect.MOSS, 0.5, seed=2, feature_size=0.12)))
 
 

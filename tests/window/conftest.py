@@ -22,9 +22,9 @@ SUITES = os.environ.get("SUITES", "trixie").split()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked `hands` is done in the last of the suites alone: a visit takes a quarter of an hour."""
+    """What is marked `newest` is done in the last of the suites alone: a visit takes a quarter of an hour."""
     left = [
-        item for item in items if item.get_closest_marker("hands") and item.callspec.params["session"] != SUITES[-1]
+        item for item in items if item.get_closest_marker("newest") and item.callspec.params["session"] != SUITES[-1]
     ]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
@@ -46,7 +46,7 @@ def session(request):
     subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
     (archive,) = out.glob("*.zip")
     wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 2048}
-    wish["hands"] = suite == SUITES[-1]
+    wish["newest"] = suite == SUITES[-1]
     environment = (
         {"SECONDS_LIMIT": "1800"}
         | os.environ

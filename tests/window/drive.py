@@ -3,8 +3,8 @@
 
     blender --python drive.py -- REQUEST      REQUEST: JSON with zip ("" for what is installed), demo (the folder
                                               addon/demo), out, size, and parts: some of order.PARTS, separated by commas,
-                                              quick: true for a view without shaders, to try out tasks, and hands: false
-                                              to leave out order.HANDS
+                                              quick: true for a view without shaders, to try out tasks, and newest: false
+                                              to leave out order.NEWEST
 
 Photographs of the screen and `report.json` go to `out`. Anything that fails is written there too, and Blender is left.
 """

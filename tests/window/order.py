@@ -59,9 +59,11 @@ PARTS = (
     open_autosave,
 )
 
-HANDS = {  # in the newest Blender alone where there are several
+NEWEST = {  # in the newest Blender alone where there are several
     animate_age,
     revert,
+    weather_tiled,
+    instances,
     batch,
     photograph_click,
     undo_recipe_operators,
@@ -76,7 +78,7 @@ def scenario() -> Steps:
     yield 1.0
     begin = time.monotonic()
     for part in PARTS:
-        wanted = REQUEST.get("hands", True) or part not in HANDS
+        wanted = REQUEST.get("newest", True) or part not in NEWEST
         if wanted and ("parts" not in REQUEST or part.__name__ in REQUEST["parts"].split(",")):
             print(f"{time.monotonic() - begin:.0f} s: {part.__name__}", flush=True)
             yield from part()

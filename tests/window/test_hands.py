@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from window.pictures import changed, pink
 
-pytestmark = [pytest.mark.window, pytest.mark.hands]
+pytestmark = [pytest.mark.window, pytest.mark.newest]
 
 
 def test_age_is_dragged_and_keyed(report):

@@ -3,7 +3,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.window, pytest.mark.hands]
+pytestmark = [pytest.mark.window, pytest.mark.newest]
 NOTHING = {"recipe_save", "export_maps"}  # write files alone
 ONCE = {
     "show_in_renders",

@@ -131,6 +131,7 @@ def test_a_textured_object_is_weathered(report):
     assert report["unread"] == ["Metallic.png", "Roughness.png"]
 
 
+@pytest.mark.newest
 def test_tiles_are_weathered_into_tiles_and_are_not_pink(photograph, report):
     tiled = report["tiled"]
     assert tiled["said"] == "Weathered Tiles"
@@ -199,6 +200,7 @@ def test_a_recipe_is_found_in_the_asset_browser(photograph, report):
     assert (np.ptp(seen, axis=2) > 0.15).mean() > 0.002, "there is no thumbnail"
 
 
+@pytest.mark.newest
 def test_instances_differ(photograph, report):
     """One is hardly weathered, the other much: its middle is browner."""
     instances = report["instances"]

@@ -161,9 +161,9 @@ def step_losses(
     }
     painted = paint(model.painter, inputs)
     fake, cover = composite.weathered(painted, batch.base, degree)
-    with torch.no_grad(), backbone.half():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         real_features = network(batch.photograph[:, :3].contiguous(memory_format=torch.channels_last))
-    with backbone.half():
+    with torch.autocast("cpu", torch.bfloat16):
         fake_features = network(fake[:, :3].contiguous(memory_format=torch.channels_last))
     full = composite.layer_at(painted, torch.ones_like(degree))
     full = torch.cat([composite.to_srgb(full[:, :3]), full[:, 3:]], 1)
@@ -185,7 +185,7 @@ def step_losses(
 
 
 def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
-    with backbone.half():
+    with torch.autocast("cpu", torch.bfloat16):
         inputs = {n: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for n, v in inputs.items()}
         return painter(**inputs).float().contiguous()
 
@@ -352,7 +352,7 @@ def save(
         "backbone": textures.BACKBONE,
         "steps": step,
         "minutes": round(minutes, 1),
-        "device": f"cpu, {options.workers} workers of {options.threads} threads, {backbone.PRECISION}",
+        "device": f"cpu, {options.workers} workers of {options.threads} threads, bfloat16 autocast",
         "torch": torch.__version__,
     }
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}

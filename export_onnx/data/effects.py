@@ -13,9 +13,9 @@ class Area(Enum):
     """How the weathered area of a photograph is known."""
 
     METALLIC = "metallic"  # its metallic map: weathered is not metallic
+    BARE = "bare"  # its metallic map: weathered is bare metal
     ROUGHNESS = "roughness"  # its roughness map: weathered is rough
     MASK = "mask"  # a mask beside it, white where it is weathered
-    APART = "apart"  # weathered is whatever has another colour than most of it: on a paint of one colour even hairlines
     MARKS = "marks"  # colours of clean and weathered places, as a person would mark them
     GROWN = "grown"  # weathered all over: laid procedurally over clean bases, its area grown from noise and luminance
     STREAKS = "streaks"  # the photograph is of a mask, bright where it is weathered; laid over clean bases
@@ -62,7 +62,6 @@ class Photograph:
     height: tuple[float, float] = (0.0, 0.5)
     height_map: bool = False
     widths: tuple[float, ...] = (18, 32, 52)
-    apart: tuple[float, float] = (4, 10)  # APART: distance in Lab at which weathering begins, and where it is whole
     grain: tuple[float, ...] = ()  # GROWN: texels of the noise that its area grows from
     softness: float = 0.2  # GROWN: how soft its borders are, in degree
     look: Look = PLAIN
@@ -159,21 +158,14 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
         Photograph(
             "gouges",
             "scratched_paint/paintedmetal004",
-            Area.APART,
-            apart=(12, 30),
+            Area.BARE,
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
-            full=0.6,
+            full=0.4,
             look=Look(fade=1, tint=(0.97, 0.98, 1)),
         ),
         Photograph(
-            "chips",
-            "scratched_paint/sheetmetal00",
-            Area.APART,
-            height=(-0.1, 0.3),
-            widths=(24, 40, 64),
-            full=0.28,
-            look=Look(lift=0.3),  # hairlines, dark on black paint, are to be seen on any
+            "chips", "scratched_paint/sheetmetal00", Area.BARE, height=(-0.1, 0.3), widths=(24, 40, 64), full=0.05
         ),
     ),
     "patina": (
@@ -327,7 +319,7 @@ HELD_CLEAN: dict[str, tuple[str, ...]] = {
         "dirt_ground/ground09",
     ),  # of seven soils those that suit the photographed moss best
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
-    "scratches": ("metal_clean/metal003", "metal_clean/metal"),
+    "scratches": ("metal_clean/corrugatedsteel002", "metal_clean/metal003"),
     "patina": ("metal_clean/metal006", "metal_clean/metal003"),
     "pitting": ("metal_clean/metal006", "metal_clean/metal"),
     "stains": ("concrete_clean/concrete004", "plaster_wallpaper/beige_wall_002"),

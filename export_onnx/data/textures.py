@@ -113,11 +113,10 @@ def weathered_area(photograph: Photograph, maps: Mapping[str, np.ndarray], seed:
         return smoothstep(0.25, 0.75, maps["mask"])
     if photograph.area is Area.METALLIC:
         return 1 - smoothstep(0.35, 0.65, maps["metallic"])
+    if photograph.area is Area.BARE:
+        return smoothstep(0.35, 0.65, maps["metallic"])
     if photograph.area is Area.ROUGHNESS:
         return smoothstep(0.48, 0.62, maps["roughness"])
-    if photograph.area is Area.APART:
-        lab = color.rgb2lab(albedo)
-        return smoothstep(*photograph.apart, np.linalg.norm(lab - np.median(lab, (0, 1)), axis=-1))
     if photograph.area is Area.MARKS:
         lab = smooth(np.moveaxis(color.rgb2lab(albedo), -1, 0), 0.7)
         to_clean, to_weathered = (distance_to(marks, lab) for marks in (photograph.clean, photograph.weathered))

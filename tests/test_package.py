@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What pip installs is what git has, and the package works from there and from a clone of any name."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -88,6 +89,15 @@ def test_every_source_file_names_its_licence():
     sources = [name for name in tracked() if name.endswith(".py")]
     bare = [name for name in sources if not (ROOT / name).read_text(encoding="utf-8").startswith(first)]
     assert not bare
+
+
+def test_properties_are_no_strings():
+    """Blender compiles and evaluates each annotation that is one, at every start."""
+    names = [name for name in tracked() if name.startswith("addon/") and name.endswith(".py")]
+    sources = {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
+    own = [name for name, text in sources.items() if re.search(r"^    \w+: \w+Property\(", text, re.MULTILINE)]
+    assert len(own) > 10
+    assert [name for name in own if "from __future__ import annotations" in sources[name]] == []
 
 
 def test_no_choice_draws_both_runtimes():

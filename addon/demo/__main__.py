@@ -30,7 +30,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--preset", default="old_painted_steel", help="the recipe (old_painted_steel)")
     parser.add_argument("--size", type=int, default=2048, help="texels a side of the painted maps (2048)")
-    parser.add_argument("--samples", type=int, default=16, help="of Cycles (16)")
+    parser.add_argument("--samples", type=int, default=16, help="of Cycles (16); 1 is a draft, not denoised")
     parser.add_argument(
         "--turntable",
         type=int,

@@ -90,7 +90,7 @@ def render(scene: bpy.types.Scene, path: Path, samples: int = 24) -> None:
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples
     scene.cycles.seed = 1
-    scene.cycles.use_denoising = samples > 1  # which takes ten times as long as a single sample, a draft
+    scene.cycles.use_denoising = samples > 1  # a single sample is a draft
     scene.cycles.diffuse_bounces = scene.cycles.glossy_bounces = (
         3  # a seventh less to compute, and hardly a texel changes
     )

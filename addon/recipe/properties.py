@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The recipe as the scene holds it, to and from the protocol's Recipe. Whatever shapes a result is here."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,7 +63,7 @@ MODES = [
 ]
 
 
-def _effect_changed(layer: "SABI_PG_layer", _context: bpy.types.Context) -> None:
+def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
     """Another effect starts from its own defaults; age, seed, opacity and masks stay."""
     kept = {name: plain(getattr(layer, name)) for name in ("age", "opacity")}
     kept["masks"] = tuple(mask_of(mask) for mask in layer.masks if mask_name(mask))
@@ -69,7 +71,7 @@ def _effect_changed(layer: "SABI_PG_layer", _context: bpy.types.Context) -> None
     fill_layer(layer, words.Layer(words.effect_named(layer.effect), seed=layer.seed % 2**32, **kept))
 
 
-def _style_changed(layer: "SABI_PG_layer", context: bpy.types.Context) -> None:
+def _style_changed(layer: SABI_PG_layer, context: bpy.types.Context) -> None:
     styles.refresh(layer)
     live.changed(layer, context)
 
@@ -82,7 +84,7 @@ def _place(of_layer: bpy.types.PropertyGroup) -> int:
     return int(of_layer.path_from_id().partition("layers[")[2].partition("]")[0])
 
 
-def _below_items(mask: "SABI_PG_mask", _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
+def _below_items(mask: SABI_PG_mask, _context: bpy.types.Context) -> list[tuple[str, str, str, str, int]]:
     below = list(mask.id_data.sabi.layers)[: _place(mask)]
     key = tuple(other.effect for other in below)
     if key not in _kept:
@@ -92,13 +94,13 @@ def _below_items(mask: "SABI_PG_mask", _context: bpy.types.Context) -> list[tupl
     return _kept[key]
 
 
-def _number_changed(mask: "SABI_PG_mask", _context: bpy.types.Context) -> None:
+def _number_changed(mask: SABI_PG_mask, _context: bpy.types.Context) -> None:
     """The menu shows what the number says; it has no getter, which a view may draw while a bake ends."""
     with _alone():
         mask.below = str(mask.number) if 0 < mask.number <= _place(mask) else "NONE"
 
 
-def _below_chosen(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
+def _below_chosen(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
         mask.number = 0 if mask.below == "NONE" else int(mask.below)
         live.changed(mask, context)
@@ -118,13 +120,13 @@ def _alone() -> Iterator[None]:
         _settling = False
 
 
-def _preset_chosen(settings: "SABI_PG_scene", _context: bpy.types.Context) -> None:
+def _preset_chosen(settings: SABI_PG_scene, _context: bpy.types.Context) -> None:
     """Choosing in the menu of presets replaces the recipe; its first entry is the recipe as it is."""
     if not _settling and settings.preset != presets.OWN:
         load(settings, settings.preset)
 
 
-def _kind_changed(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
+def _kind_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     """A mask of materials begins with metal, which every surface tells by itself."""
     if mask.kind == "MATERIAL":
         known = set(mask.source.split("+")) <= _MATERIALS
@@ -132,14 +134,14 @@ def _kind_changed(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
     live.changed(mask, context)
 
 
-def _source_changed(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
+def _source_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if mask.kind == "MATERIAL" and not _settling:
         with _alone():
             mask.materials = set(mask.source.split("+")) & _MATERIALS
     live.changed(mask, context)
 
 
-def _materials_chosen(mask: "SABI_PG_mask", _context: bpy.types.Context) -> None:
+def _materials_chosen(mask: SABI_PG_mask, _context: bpy.types.Context) -> None:
     if not _settling:
         mask.source = mask_kinds.of_materials(mask.materials)
 
@@ -147,21 +149,21 @@ def _materials_chosen(mask: "SABI_PG_mask", _context: bpy.types.Context) -> None
 _MATERIALS = {item[0] for item in mask_kinds.MATERIALS}
 
 
-def _low_changed(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
+def _low_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
         with _alone():
             mask.high = max(mask.high, mask.low + NARROWEST)
         live.changed(mask, context)
 
 
-def _high_changed(mask: "SABI_PG_mask", context: bpy.types.Context) -> None:
+def _high_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
         with _alone():
             mask.low = min(mask.low, mask.high - NARROWEST)
         live.changed(mask, context)
 
 
-def _point_changed(point: "SABI_PG_point", context: bpy.types.Context) -> None:
+def _point_changed(point: SABI_PG_point, context: bpy.types.Context) -> None:
     """The curve goes on rising: neighbours give way to the point that was moved."""
     if _settling:
         return

@@ -81,7 +81,7 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
     What it was made by stays in the card under "start": the way from the photographs to these weights is all of them.
     """
     check_start(path)
-    weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
+    weights = weights_of(path)
     own = model.painter.state_dict()
     for name in own:
         had = weights.get(name)
@@ -103,6 +103,14 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
         elif had_styles:
             model.codes.weight.data[i] = torch.tensor([c[:STYLE] for c in had_styles.values()]).mean(0)
     return styles
+
+
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """An exported network's weights by their names in torch. A file has one of those that are equal, and what it stands for."""
+    graph = onnx.load(path).graph
+    weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in graph.initializer}
+    same = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"}
+    return weights | {name: weights[one] for name, one in same.items() if one in weights}
 
 
 def check_start(path: Path) -> None:

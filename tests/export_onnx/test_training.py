@@ -97,6 +97,20 @@ def test_training_goes_on_from_an_exported_painter(run, folder, tmp_path):
     assert {image["image"] for image in made["images"]} >= {"rust_on_steel/metal022", effects.CLEAN[0]}
 
 
+def test_weights_that_are_equal_are_taken_up_too(tmp_path):
+    """The exporter writes one of them."""
+    painter = Painter()
+    for weight in painter.parameters():
+        torch.nn.init.constant_(weight, 0.01)
+    export.export_painter(
+        painter, export.painter_card({"rust": {"flaking": [0.1] * 16}}, {}, {}), tmp_path / "painter.onnx"
+    )
+    model = training.Trainee(len(effects.styles()))
+    training.begin_from(model, tmp_path / "painter.onnx")
+    for name, weight in painter.state_dict().items():
+        torch.testing.assert_close(model.painter.state_dict()[name], weight, msg=name)
+
+
 def test_a_new_style_begins_midway_between_those_its_effect_had(tmp_path, monkeypatch):
     photographs = [effects.Photograph(style, "f", effects.Area.MARKS) for style in ("carpet", "cushions", "tufts")]
     monkeypatch.setattr(effects, "TRAINING", {"moss": tuple(photographs)})

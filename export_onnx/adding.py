@@ -18,9 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from ..backend.networks.card import Card
@@ -122,7 +120,7 @@ def take_weights(painter: Painter, start: Path) -> dict[str, Tensor]:
 
     What has grown since begins with zeros. Raises NetworkError where the exported one has what this painter has not.
     """
-    had = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(start).graph.initializer}
+    had = training.weights_of(start)
     wide: dict[str, Tensor] = {}
     modulating = {f"{name}.weight" for name, _ in modulations(painter)}
     width = max((had[name].shape[1] for name in modulating & set(had)), default=STYLE)

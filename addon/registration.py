@@ -6,6 +6,7 @@ The modules are imported when Blender asks, so that those without bpy inside can
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 
 _MODULES = (
@@ -41,8 +42,14 @@ _MODULES = (
 
 
 def register() -> None:
-    for name in _MODULES:
-        import_module(f".{name}", __package__).register()
+    collecting = gc.isenabled()
+    gc.disable()  # else a pass over all of Blender's objects falls among these imports, which leave nothing to collect
+    try:
+        for name in _MODULES:
+            import_module(f".{name}", __package__).register()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def unregister() -> None:

@@ -445,7 +445,10 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     layout.use_property_split = False
     layout.prop(context.scene.sabi, "live_preview")
     if operator == "sabi.weather" and (
-        context.scene.sabi.shared_tiles or problems.repeats(context) or problems.unwrapped(context)
+        context.scene.sabi.shared_tiles
+        or problems.repeats(context)
+        or problems.shared(context)
+        or problems.unwrapped(context)
     ):
         layout.prop(context.scene.sabi, "shared_tiles", icon="MESH_GRID")
     if operator == "sabi.weather":

@@ -74,6 +74,17 @@ def repeats(context: bpy.types.Context) -> bool:
     return any(map(_leaves, meshes))
 
 
+def shared(context: bpy.types.Context) -> bool:
+    """Whether selected objects of unlike meshes wear one material: it may stay one, or become each object's own."""
+    meshes: dict[bpy.types.Material, bpy.types.Mesh] = {}
+    for obj in context.selected_objects[:FEW]:
+        if obj.type == "MESH":
+            for slot in obj.material_slots:
+                if slot.material is not None and meshes.setdefault(slot.material, obj.data) != obj.data:
+                    return True
+    return False
+
+
 def unwrapped(context: bpy.types.Context) -> bool:
     """Whether Sabi gave a selected object a UV map of its own, since the artist's lie on each other."""
     return any(on_object.UV_MAP in obj for obj in context.selected_objects[:MOST])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.protocol.errors import NetworkError
-from ...backend.protocol.header import CARD_KEY, read_header
 from ...backend.protocol.recipe import Effect
 
 NETWORKS = Path(__file__).parents[2] / "backend" / "networks"
@@ -96,6 +95,8 @@ def _painted(health: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _read(folder: Path) -> Mapping[str, tuple[str, ...]]:
     """The styles by effect of the newest painter in a folder; files that are no good are passed over, as the backend does."""
+    from ...backend.protocol.header import CARD_KEY, read_header
+
     painters = []
     for path in sorted(folder.glob("*.onnx")):
         try:

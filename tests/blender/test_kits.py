@@ -206,6 +206,25 @@ def test_the_scenes_choice_and_what_the_panel_offers(monkeypatch):
     assert not problems.repeats(bpy.context)
 
 
+def test_props_on_one_atlas_share_its_images_where_that_is_chosen(monkeypatch):
+    """Their UVs lie inside the square: the choice is offered because they wear one material."""
+    made = bricks()
+    props = [plane(made), plane(made)]
+    select(props[0])
+    assert not problems.shared(bpy.context)
+    select(*props)
+    assert problems.shared(bpy.context)
+    assert not problems.repeats(bpy.context)
+    seen = counted(monkeypatch)
+    bpy.ops.sabi.weather(effect="dirt", shared_tiles=True)
+    assert len(seen["painted"]) == 1
+    assert images(props[0]) == images(props[1])
+    bpy.ops.sabi.revert()
+    assert {obj.material_slots[0].material for obj in props} == {made}
+    bpy.ops.sabi.weather(effect="dirt", size=64)
+    assert not set(images(props[0])) & set(images(props[1]))
+
+
 def test_flattened_a_module_has_images_of_its_own():
     _, walls = kit(2)
     bpy.ops.sabi.weather(effect="dirt", age=0.8, shared_tiles=True)

@@ -17,6 +17,7 @@ from ..pixels import images, reading
 from . import channels, geometry_maps, mesh_masks, rest
 from .bake import Bake, aim
 from .channels import FLAT, Constant, Prepared, Raised, Source, Texture, UVs
+from .pieces import Pieces
 from .stage import Stage, mark
 
 DEFAULT_HEIGHT_SCALE = Surface.height_scale
@@ -29,6 +30,8 @@ OCCLUSION_REACH = 0.2  # of the object's size: how far away something occludes
 EDGE_SHARE, EDGE_LEAST, EDGE_MOST = 0.01, 0.002, 0.05  # an edge's width: of the object's size, and bounds in metres
 CORNER_REACH, CORNER_SAMPLES = 2.0, 8  # of an edge's width: what closes in an inner corner
 EDGE_TEXELS = 2.5  # and at least so many texels of the bend's own bake
+
+PIECE = 4096  # texels a side that are baked at once
 
 Step = Bake | reading.Step
 Steps = Generator[Step, object, dict[str, Map]]
@@ -245,18 +248,25 @@ class Passes:
         return (yield from self.bake(self.subject.size, 1, kind))
 
     def bake(self, size: tuple[int, int], samples: int, kind: str = "EMIT") -> Generator[Step, object, np.ndarray]:
-        """One bake; its raw pixels [H, W, 4], bottom row first."""
-        if self.image is None or tuple(self.image.size) != size:
+        """One bake; its raw pixels [H, W, 4], bottom row first. More than PIECE a side are baked in pieces."""
+        pieces = Pieces(self.subject.still.data, self.subject.uv_map, size, PIECE)
+        if self.image is None or tuple(self.image.size) != pieces.size:
             if self.image is not None:
                 bpy.data.images.remove(self.image)
             self.image = bpy.data.images.new(".sabi image", 1, 1, alpha=True, float_buffer=True, is_data=True)
             # the bake finds its memory, in its job: tens of milliseconds
-            self.image.generated_width, self.image.generated_height = size
+            self.image.generated_width, self.image.generated_height = pieces.size
         aim([self.geometry.material, *(material.copy for material in self.prepared.values())], self.image)
-        yield Bake(self.subject.stage, self.subject.still, kind, samples, self.subject.uv_map)
-        raw = yield lambda: images.blank(size[0] * size[1] * 4)
-        self.image.pixels.foreach_get(raw)
-        return raw.reshape(size[1], size[0], 4)
+        width, height = pieces.size
+        whole: np.ndarray | None = None
+        for uv_map, at in pieces:
+            yield Bake(self.subject.stage, self.subject.still, kind, samples, uv_map)
+            raw = yield lambda: images.blank(width * height * 4)
+            self.image.pixels.foreach_get(raw)
+            piece = raw.reshape(height, width, 4)
+            whole = yield lambda piece=piece, at=at, whole=whole: _put(piece, at, whole, size)
+        assert whole is not None
+        return whole
 
     def wear(self, prepared: dict[int, Prepared] | None) -> None:
         """Puts the geometry material, or the prepared copies, into the still copy's slots."""
@@ -316,6 +326,16 @@ class _Geometry:
             node.inputs["Distance"].default_value = distance
             self.tree.links.new(node.outputs["AO"], entry)
         return both.outputs[0]
+
+
+def _put(piece: np.ndarray, at: tuple[int, int], whole: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
+    """A bake's piece in its place, `at` texels from the left and from below; the last ones of a row may reach beyond."""
+    if piece.shape[:2] == size[::-1]:
+        return piece
+    whole = images.blank(size[0] * size[1] * 4).reshape(size[1], size[0], 4) if whole is None else whole
+    part = whole[at[1] : at[1] + piece.shape[0], at[0] : at[0] + piece.shape[1]]
+    part[:] = piece[: part.shape[0], : part.shape[1]]
+    return whole
 
 
 def _constant(name: str, source: Constant, to_rec709: np.ndarray, width: int, height: int) -> Map:

@@ -289,7 +289,7 @@ class Capture:
         for material in materials:
             look.append((yield from looks.digest(material)))
         if self.settings.mode is FrameMode.SCENE or any(map(looks.sees_place, materials)):
-            look.append([tuple(row) for row in self._obj.matrix_world])
+            look.append([tuple(row) for row in rest.world_of(self._obj)])
         if self.settings.mode is FrameMode.SCENE:
             look.append(neighbours(self._layer))
         return look

@@ -136,7 +136,7 @@ class ShapeCapture(Capture):
     ) -> Generator[Step, object, list[object]]:
         look: list[object] = ["shape", VERSION, bpy.app.version, size, self.settings.mode.value, self._unit]
         if self.settings.mode is FrameMode.SCENE:
-            look += [[tuple(row) for row in self._obj.matrix_world], neighbours(self._layer)]
+            look += [[tuple(row) for row in rest.world_of(self._obj)], neighbours(self._layer)]
         return look
         yield
 

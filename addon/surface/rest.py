@@ -44,9 +44,21 @@ class Place:
         return tuple(float(value) for row in pose for value in row)
 
 
+def world_of(obj: bpy.types.Object) -> Matrix:
+    """Where an object is, in Blender's units; also one that is hidden, whose `matrix_world` Blender leaves as it was.
+
+    A hidden one's is put together from its parents'; where constraints or a bone hold it, it is as when it was last seen.
+    """
+    if obj.visible_get() or obj.constraints or obj.parent_type != "OBJECT":
+        return obj.matrix_world.copy()
+    if obj.parent is None:
+        return obj.matrix_basis.copy()
+    return world_of(obj.parent) @ obj.matrix_parent_inverse @ obj.matrix_basis
+
+
 def place_of(obj: bpy.types.Object, unit: float) -> Place:
     """Raises SceneError where the object is scaled to nothing."""
-    world = obj.matrix_world.copy()
+    world = world_of(obj)
     scale = world.to_scale()
     if min(abs(axis) for axis in scale) < 1e-9:
         raise SceneError(f"'{obj.name}' is scaled to nothing.", "Give it a scale other than 0 on each axis.")
@@ -184,7 +196,7 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = P
         if part is Part.ALL:
             total.update(str([material and material.name_full for material in mesh.materials]).encode())
         evaluated.to_mesh_clear()
-    scale = [f"{axis:.5g}" for axis in obj.matrix_world.to_scale()]  # turning an object changes its last digits
+    scale = [f"{axis:.5g}" for axis in world_of(obj).to_scale()]  # turning an object changes its last digits
     total.update(repr((scale, obj.pass_index, tuple(obj.color))).encode())
     return total.hexdigest()
 

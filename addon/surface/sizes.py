@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import units
 from ..pixels import reading
-from . import channels, timing, uvs
+from . import channels, rest, timing, uvs
 from .capture_settings import DEFAULT, LARGEST, SMALLEST, CaptureSettings
 
 NARROWEST = 8  # times as long as wide
@@ -46,7 +46,7 @@ def _extent(image: bpy.types.Image) -> tuple[int, int]:
 def _side_by_density(obj: bpy.types.Object, density: float) -> int:
     """The power of two at which the object's faces have `density` texels a metre, where its UVs fill their square."""
     corners = uvs.loops(obj.data, uvs.render_uv(obj.data))
-    scale = abs(obj.matrix_world.to_3x3().determinant()) ** (1 / 3) * units.of_object(obj)
+    scale = abs(rest.world_of(obj).to_3x3().determinant()) ** (1 / 3) * units.of_object(obj)
     metres = math.sqrt(float(corners.areas.sum())) * scale
     filled = min(max(math.sqrt(float(np.abs(uvs.signed_areas(corners.triangles)).sum())), 0.25), 1.0)
     wanted = density * metres / filled

@@ -18,6 +18,7 @@ from . import uvs
 from .capture_settings import LARGEST
 from .channels import used_images
 from .flows import links_of
+from .rest import world_of
 from .upstream import shown
 
 # What looks different in every repeat, or lies elsewhere than the UVs say.
@@ -131,9 +132,10 @@ def size_of(material: bpy.types.Material, longest: int = 0) -> tuple[int, int]:
 def faces(obj: bpy.types.Object, slots: Sequence[int], frame: Frame) -> Faces:
     """The faces that an object shows in these of its slots, to be looked at in any thread. Copies; needs the main thread."""
     mesh, unit = obj.data, units.of_object(obj)
-    place = np.array(obj.matrix_world)[:3, :3] * unit
+    world = world_of(obj)
+    place = np.array(world)[:3, :3] * unit
     if frame.mode is FrameMode.ASSET:  # at rest: its scale alone
-        place = np.diag(np.array(obj.matrix_world.to_scale()) * unit)
+        place = np.diag(np.array(world.to_scale()) * unit)
     found = uvs.loops(mesh, uvs.render_uv(mesh))
     places = np.empty(len(mesh.vertices) * 3, np.float32)
     mesh.vertices.foreach_get("co", places)

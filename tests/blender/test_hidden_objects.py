@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the view hides and a script names weathers as what it shows: modifiers, place and scale as they are, no map black."""
+
+import bpy
+import numpy as np
+import pytest
+from bl_ext.user_default.sabi.addon import weathering
+from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.surface import capture
+from blender.captures import cube, inside
+from blender.played import played
+from blender.scene_state import state
+
+SIZE = 64
+REAL = weathering.Capture
+
+
+def away(obj: bpy.types.Object) -> bpy.types.LayerCollection:
+    """Puts an object into a collection of its own."""
+    apart = bpy.data.collections.new("Apart")
+    bpy.context.scene.collection.children.link(apart)
+    for owner in list(obj.users_collection):
+        owner.objects.unlink(obj)
+    apart.objects.link(obj)
+    return bpy.context.view_layer.layer_collection.children["Apart"]
+
+
+def in_a_collection(name: str):
+    def hide(obj):
+        layer = away(obj)
+        setattr(layer.collection if name == "hide_viewport of all" else layer, name.split()[0], True)
+
+    return hide
+
+
+HIDING = {
+    "by its eye": lambda obj: obj.hide_set(True),
+    "in viewports": lambda obj: setattr(obj, "hide_viewport", True),
+    "by the eye of its collection": in_a_collection("hide_viewport"),
+    "with its collection": in_a_collection("hide_viewport of all"),
+    "excluded": in_a_collection("exclude"),
+}
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    """Paints synthetic layers; objects are really captured."""
+    with played(monkeypatch) as backend:
+        monkeypatch.setattr(weathering, "Capture", REAL)
+        yield backend
+
+
+def rounded() -> bpy.types.Object:
+    obj = cube()
+    obj.modifiers.new("Rounded", "SUBSURF").render_levels = 2
+    return obj
+
+
+def named(obj: bpy.types.Object):
+    """As a script names it: nothing that is hidden is selected."""
+    with bpy.context.temp_override(selected_objects=[obj]):
+        assert bpy.ops.sabi.weather(effect="rust", size=SIZE) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_it_is_captured_as_it_is(backend, hide):
+    shown, hidden = rounded(), rounded()
+    for obj in (shown, hidden):
+        obj.scale, obj.location = (1.0, 2.0, 0.5), (3.0, 0.0, 1.0)
+    bpy.context.view_layer.update()
+    hide(hidden)
+    before = state()
+    for obj in (shown, hidden):
+        capture.forget()
+        named(obj)
+    wanted, found = (surface.maps for surface in backend.surfaces)
+    assert inside(found).mean() > 0.1
+    assert found["albedo"].array.max() > 0
+    for name in wanted:
+        assert np.array_equal(found[name].array, wanted[name].array), name
+    assert backend.surfaces[0].pose == pytest.approx(backend.surfaces[1].pose)
+    assert on_object.weathered(hidden) is not None
+    with bpy.context.temp_override(selected_objects=[shown, hidden]):
+        bpy.ops.sabi.revert()
+    assert state() == before
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_what_a_script_changes_while_it_is_hidden_counts(backend, hide):
+    """Blender leaves the place of what it does not show as it was."""
+    obj, parent = cube(), bpy.data.objects.new("Parent", None)
+    bpy.context.collection.objects.link(parent)
+    obj.parent = parent
+    hide(obj)
+    parent.scale, obj.location = (1.0, 2.0, 0.5), (3.0, 0.0, 1.0)
+    obj.modifiers.new("Moved", "DISPLACE").strength = 0.5
+    named(obj)
+    (surface,) = backend.surfaces
+    extent = np.ptp(surface["position"].array[inside(surface)], axis=0)
+    side = 2 + 0.5 / np.sqrt(3)  # corners move outward by a half of the strength
+    assert extent == pytest.approx(np.float32((1.0, 2.0, 0.5)) * side, rel=0.05)
+    assert surface.pose[3::4][:3] == pytest.approx((3.0, 0.0, 0.5))

@@ -18,6 +18,7 @@ from blender.drawn import context, draw
 from blender.emission import plane
 from blender.played import played
 from blender.test_kits import bricks, select, wall
+from blender.test_operators import start_held
 from blender.trees import TREES
 from blender.trees import material as tree_material
 
@@ -51,6 +52,36 @@ def test_the_same_panels_in_three_editors():
         )  # the asset browser's sidebar has no tabs
         parent = getattr(cls, "bl_parent_id", "")
         assert not parent or getattr(bpy.types, parent).bl_space_type == cls.bl_space_type
+
+
+def test_the_button_comes_first_and_the_recipe_behind_it():
+    for space in ("VIEW_3D", "NODE_EDITOR", "IMAGE_EDITOR"):
+        here = [cls for cls in panels._CLASSES if getattr(cls, "bl_space_type", "") == space]
+        first, second = [cls for cls in here if not hasattr(cls, "bl_parent_id")][:2]
+        assert "sabi.weather" in draw(first).pressable
+        assert second.bl_label == "Recipe"
+        assert not any(hasattr(cls, "bl_order") for cls in here)
+        closed = {cls.bl_label for cls in here if "DEFAULT_CLOSED" in getattr(cls, "bl_options", ())}
+        assert not closed & {"Sabi", "Recipe", "On This Object"}
+        assert closed >= {"Opacity", "More of This Layer", "Surroundings", "Export Maps"}
+
+
+def test_where_a_layer_weathers_is_in_one_panel(clean_scene):
+    fill(clean_scene.sabi, Recipe((Layer(Effect.RUST),)))
+    names = ["edges", "cavities", "up", "drips", "ground", "noise", "contrast"]
+    assert draw(panel("SABI_PT_where")).props == [("SABI_PG_exposure", name) for name in names]
+
+
+def test_while_work_goes_on_its_stage_stands_in_place_of_the_button(monkeypatch):
+    plane(tree_material(TREES[0]))
+    with played(monkeypatch) as backend:
+        now = start_held(backend)
+        drawn = draw(panel("SABI_PT_weather"))
+        assert drawn.labels == ["Painting rust, 9 s left"]
+        assert drawn.pressable == {"sabi.cancel"}
+        bpy.ops.sabi.cancel()
+        assert now.ended
+    assert "sabi.weather" in draw(panel("SABI_PT_weather")).pressable
 
 
 def test_in_the_node_editor_only_beside_shaders():

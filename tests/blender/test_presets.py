@@ -16,6 +16,10 @@ def test_every_preset_has_a_small_picture(name):
     assert tuple(picture.size) == (128, 128)
 
 
+def test_at_least_thirty_ship():
+    assert len(preset_names()) >= 30
+
+
 def test_pictures_are_of_presets_alone():
     assert {path.stem for path in presets.PICTURES.iterdir()} == set(preset_names())
 

@@ -9,6 +9,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import preview, work
 from bl_ext.user_default.sabi.addon.interface import live
 from bl_ext.user_default.sabi.addon.nodes import joins, material, on_object
+from bl_ext.user_default.sabi.addon.recipe import effects
 from bl_ext.user_default.sabi.addon.recipe.properties import fill
 from bl_ext.user_default.sabi.addon.surface import bake, capture, preview_capture
 from bl_ext.user_default.sabi.addon.surface.capture_settings import CaptureSettings
@@ -113,6 +114,24 @@ def test_a_change_while_it_paints_begins_anew(door, backend):
     backend.held = False
     finish(now)
     assert [recipe.layers[1].feature_size for recipe in backend.recipes[1:]] == [0.5, 0.25, 0.25]
+
+
+def test_another_style_while_it_paints_begins_anew(door, backend):
+    """As it is chosen in the menus: another look, then the first blended in."""
+    layer = bpy.context.scene.sabi.layers[0]
+    first, other = effects.styles("rust")
+    backend.held = True
+    layer.style_first = other
+    now = begin(door)
+    step_until(now, lambda: len(backend.recipes) == 2)
+    names = shown(door)
+    layer.style_second = first
+    step_until(now, lambda: len(backend.recipes) == 3)
+    assert shown(door) == names
+    backend.held = False
+    finish(now)
+    blend = {other: 0.5, first: 0.5}
+    assert [recipe.layers[0].style for recipe in backend.recipes] == ["", other, blend, blend]
 
 
 def test_a_change_while_the_whole_is_painted_shows_small_again(door, backend):

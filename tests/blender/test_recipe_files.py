@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import work
 from bl_ext.user_default.sabi.addon.interface import asset_operators
+from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.recipe import presets, recipe_assets
 from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, load_preset, preset_names
+from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 from blender.drawn import draw
 from blender.emission import plane
 from blender.played import played
+from blender.test_exemplars import photograph, shown
 from blender.trees import TREES
 from blender.trees import material as tree_material
 
@@ -134,6 +137,23 @@ def test_a_recipe_of_ones_own_is_an_asset_and_one_file(clean_scene, tmp_path):
     assert recipe.layers[0].style == CODE
     assert size == (128, 128)
     assert description == "Rust, Moss"
+
+
+def test_another_file_takes_the_photograph_from_the_asset_alone(clean_scene, tmp_path):
+    fill(clean_scene.sabi, EXEMPLAR)
+    clean_scene.sabi.active_layer = 1
+    image = images.write(Map(photograph(), ColorSpace.SRGB), "wall")
+    bpy.ops.sabi.exemplar_from_image(image=image.name)
+    exemplar = recipe_of(clean_scene.sabi).layers[1].exemplar
+    bpy.ops.sabi.recipe_publish(name="Wall")
+    shared = (recipe_assets.folder() / "Wall.blend").rename(tmp_path / "from a friend.blend")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    recipe, *_ = assets_in(shared)["Wall"]
+    assert bpy.ops.sabi.recipe_from_asset(recipe_json=recipe.to_json()) == {"FINISHED"}
+    kept = recipe_of(bpy.context.scene.sabi).layers[1].exemplar
+    assert kept == exemplar
+    assert not bpy.data.images
+    assert np.abs(shown(kept) - photograph()).mean() < 3
 
 
 def test_an_asset_is_replaced_only_when_told(clean_scene):

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import bpy
 from bl_ext.user_default.sabi import addon
-from bl_ext.user_default.sabi.addon import preferences
-from bl_ext.user_default.sabi.addon.exports import export_settings
 from bl_ext.user_default.sabi.addon.interface import translations
-from bl_ext.user_default.sabi.addon.recipe import effects, mask_kinds, presets, properties
+from bl_ext.user_default.sabi.addon.recipe import effects, mask_kinds, presets
 
 FOLDER = Path(addon.__file__).parent
 PROPER = {
@@ -33,24 +31,34 @@ PROPER = {
     "4096",
     "8192",
 }
-GROUPS = (
-    properties.SABI_PG_exposure,
-    properties.SABI_PG_layer,
-    properties.SABI_PG_scene,
-    export_settings.SABI_PG_export,
-    preferences.SABI_AP_preferences,
-)
 BLENDERS = (bpy.types.Operator, bpy.types.PropertyGroup, bpy.types.AddonPreferences)
 FIRST = {"label": (), "poll_message_set": (0,), "said": (0,), "Problem": (0,), "Remedy": (1,), "report": (1,)}
 
 
+def ours(*kinds) -> list[type]:
+    """What Sabi has registered of these kinds, whatever it is called."""
+    theirs = f"{addon.__name__}."
+    return [c for kind in kinds for c in kind.__subclasses__() if c.is_registered and c.__module__.startswith(theirs)]
+
+
+def rna_of(kind: type):
+    """What Blender knows of a class; of an operator there it is besides."""
+    if not issubclass(kind, bpy.types.Operator):
+        return kind.bl_rna
+    group, _, verb = kind.bl_idname.partition(".")
+    return getattr(getattr(bpy.ops, group), verb).get_rna_type()
+
+
+def own(rna) -> list[bpy.types.Property]:
+    """A class's own properties, but what is hidden."""
+    theirs = {made.identifier for kind in BLENDERS for made in kind.bl_rna.properties}
+    return [made for made in rna.properties if made.identifier not in theirs and not made.is_hidden]
+
+
 def of_properties(rna) -> set[str]:
     """Names and tooltips of a class's own properties and of their fixed choices."""
-    theirs = {made.identifier for kind in BLENDERS for made in kind.bl_rna.properties}
     found = set()
-    for made in rna.properties:
-        if made.identifier in theirs or made.is_hidden:
-            continue
+    for made in own(rna):
         found |= {made.name, made.description}
         if made.type == "ENUM":
             found |= {text for item in made.enum_items for text in (item.name, item.description)}
@@ -59,17 +67,11 @@ def of_properties(rna) -> set[str]:
 
 def registered() -> set[str]:
     """What Blender has been told of: labels and tooltips of operators, panels, properties."""
-    found = set()
-    for name in dir(bpy.types):
-        kind = getattr(bpy.types, name)
-        if name.startswith("SABI_PT_"):
-            found.add(kind.bl_label)
-        if name.startswith("SABI_OT_"):
-            group, _, verb = kind.bl_idname.partition(".")
-            rna = getattr(getattr(bpy.ops, group), verb).get_rna_type()
-            found |= {kind.bl_label, rna.description} | of_properties(rna)
-    for group in GROUPS:
-        found |= of_properties(group.bl_rna)
+    found = {kind.bl_label for kind in ours(bpy.types.Panel, bpy.types.Operator)}
+    for kind in ours(*BLENDERS):
+        found |= of_properties(rna_of(kind))
+        if issubclass(kind, bpy.types.Operator):
+            found.add(rna_of(kind).description)
     items = [*mask_kinds.KINDS, *presets.items(), *effects.EFFECTS]
     return found | {text for item in items for text in item[1:3]} | {effects.TAUGHT, effects.UNPAINTED}
 
@@ -105,6 +107,14 @@ def shown() -> set[str]:
 def test_every_string_is_in_japanese():
     missing = sorted(shown() - set(translations.JAPANESE))
     assert not missing, "\n".join(missing)
+
+
+def test_nothing_shown_lacks_a_tooltip():
+    known = {kind.__name__: rna_of(kind) for kind in ours(*BLENDERS)}
+    assert {"SABI_OT_weather", "SABI_PG_mask", "SABI_PG_point", "SABI_AP_preferences"} <= set(known)
+    bare = [name for name, rna in known.items() if name.startswith("SABI_OT_") and not rna.description]
+    bare += [f"{name}.{made.identifier}" for name, rna in known.items() for made in own(rna) if not made.description]
+    assert bare == []
 
 
 def test_the_walk_finds_strings():

@@ -18,12 +18,16 @@ def plane(material: bpy.types.Material | None = None) -> bpy.types.Object:
     return obj
 
 
-def bake_socket(obj: bpy.types.Object, socket: bpy.types.NodeSocket, size: int = 32) -> np.ndarray:
-    """What an output in the tree of one of the object's materials gives: float32 [size, size, 3], row 0 at the top."""
+def bake_socket(obj: bpy.types.Object, socket: bpy.types.NodeSocket, size: int = 32, height: int = 0) -> np.ndarray:
+    """What an output in the tree of one of the object's materials gives: float32 [size, size, 3], row 0 at the top.
+
+    [height, size, 3] where a height is given.
+    """
+    height = height or size
     tree = socket.id_data
     output = tree.get_output_node("CYCLES")
     before = output.inputs["Surface"].links[0].from_socket if output.inputs["Surface"].is_linked else None
-    image = bpy.data.images.new("bake", size, size, float_buffer=True, is_data=True)
+    image = bpy.data.images.new("bake", size, height, float_buffer=True, is_data=True)
     emission, target = tree.nodes.new("ShaderNodeEmission"), tree.nodes.new("ShaderNodeTexImage")
     target.image = image
     tree.nodes.active = target
@@ -33,9 +37,9 @@ def bake_socket(obj: bpy.types.Object, socket: bpy.types.NodeSocket, size: int =
         scene = bpy.context.scene
         scene.render.engine, scene.cycles.samples = "CYCLES", 1
         assert bpy.ops.object.bake(type="EMIT", margin=0) == {"FINISHED"}
-        values = np.empty(size * size * 4, np.float32)
+        values = np.empty(height * size * 4, np.float32)
         image.pixels.foreach_get(values)
-        return values.reshape(size, size, 4)[::-1, :, :3]
+        return values.reshape(height, size, 4)[::-1, :, :3]
     finally:
         tree.nodes.remove(emission)
         tree.nodes.remove(target)

@@ -34,6 +34,7 @@ class PlayedBackend:
         self.surfaces: list = []
         self.files: list[memoryview] = []  # that it has encoded
         self.starts, self.wired = 0, False
+        self.whole = False  # paints as many texels as it is sent, all covered
 
     def __call__(self, *_asked: object, **_options: object) -> PlayedBackend:
         self.starts, self.alive = self.starts + 1, True
@@ -65,6 +66,8 @@ class PlayedBackend:
     def result(self, job, surface, **_how):
         count = len(self.recipes[-1].layers)
         made = [covering_layer(16) if self.tiles else synthetic_layer(index, 16) for index in range(count)]
+        if self.whole:
+            made = [covering_layer(max(surface.size))] * count
         maps = {}
         if self.wired and merged_count(self.recipes[-1]):
             grey = Surface({"albedo": Map(np.zeros((16, 16, 3), np.uint8), ColorSpace.SRGB)})

@@ -5,7 +5,6 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import FloatProperty, IntProperty
 
-from ..nodes import instances
 from .operators import reporting
 
 
@@ -40,6 +39,8 @@ class SABI_OT_instances_vary(bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..nodes import instances
+
         count = instances.vary(context.selected_objects, self.seed, self.spread, again=True)
         self.report({"INFO"}, said("Varied {} object(s)").format(count))
         return {"FINISHED"}

@@ -6,14 +6,13 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ...backend.protocol.age_curve import AgeCurve, Ease
 from ...backend.protocol.errors import BadFile, BadRecipe
 from ..recipe.properties import plain
 from .operators import _OnWeathered, _Working, reporting, selected_meshes
 
-EASES = [
-    (Ease.LINEAR.name, "Linear", "Evenly from age to age"),
-    (Ease.EASE.name, "Ease", "Slow at both ends"),
+EASES = [  # named as protocol.age_curve.Ease
+    ("LINEAR", "Linear", "Evenly from age to age"),
+    ("EASE", "Ease", "Slow at both ends"),
 ]
 
 
@@ -59,6 +58,7 @@ class SABI_OT_timelapse(_Working, _OnWeathered, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.age_curve import AgeCurve, Ease
         from ..frames.lapse import Film, film_objects
 
         scene = context.scene

@@ -15,6 +15,8 @@ from tree import ROOT, tracked
 
 PLATFORMS = {"linux-x64": "linux", "windows-x64": "win32", "macos-arm64": "darwin"}
 LIMIT = 170e6
+EXTENSIONS = rf"C:\Users\{'x' * 20}\AppData\Roaming\Blender Foundation\Blender\5.2\extensions"
+LONGEST_PATH = 259  # characters, where Windows is not told to allow more
 
 
 def build(out: Path, *arguments: str) -> None:
@@ -73,6 +75,19 @@ def test_platform_zip_lists_its_wheels(zips, platform):
         pythons = {wheel.split("-")[2] for wheel in wheels if wheel.lower().startswith(f"wheels/{package}-")}
         assert pythons == {"cp311", "cp313"}
     assert not any(wheel.startswith("wheels/numpy-") for wheel in wheels)
+
+
+def test_windows_takes_every_path(zips):
+    """Blender lays the extension's own files into its folder, and those of the wheels into one of site packages."""
+    with zipfile.ZipFile(zips["windows-x64"]) as archive:
+        paths = [rf"{EXTENSIONS}\user_default\sabi\{name}" for name in archive.namelist()]
+        for name in archive.namelist():
+            if name.endswith(".whl"):
+                with archive.open(name) as file, zipfile.ZipFile(file) as wheel:
+                    paths += [rf"{EXTENSIONS}\.local\lib\python3.13\site-packages\{each}" for each in wheel.namelist()]
+    assert len(paths) > 1000
+    longest = max(paths, key=len)
+    assert len(longest) <= LONGEST_PATH, longest
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.13"])

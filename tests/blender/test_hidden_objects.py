@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import weathering
-from bl_ext.user_default.sabi.addon.nodes import on_object
+from bl_ext.user_default.sabi.addon.nodes import freshness, on_object
 from bl_ext.user_default.sabi.addon.surface import capture
 from blender.captures import cube, inside
 from blender.played import played
@@ -109,3 +109,16 @@ def test_what_was_moved_by_a_delta_stays_where_it_was_seen(backend):
     obj.hide_set(True)
     named(obj)
     assert backend.surfaces[0].pose[3::4][:3] == pytest.approx((3.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_hiding_is_no_change(backend, hide):
+    """Neither what is hidden since, nor what was weathered hidden and is shown, is out of date."""
+    obj = rounded()
+    named(obj)
+    assert freshness.check(obj) == ()
+    hide(obj)
+    bpy.context.view_layer.update()
+    assert freshness.check(obj) == ()
+    obj.data.vertices[0].co.x += 1
+    assert freshness.check(obj) == ("mesh",)

@@ -17,7 +17,7 @@ from bpy.app.handlers import persistent
 from .. import work
 from ..later import Later
 
-STATE = "sabi_state"  # on an object: JSON, {"mesh": digest, "uvs": digest, "base": digest} as it was weathered
+STATE = "sabi_state"  # on an object: JSON, the digests of surface.digests.state as it was weathered
 REASONS = {
     "mesh": "Out of date: the mesh, its modifiers or its scale have changed",
     "uvs": "Out of date: the UVs have changed",
@@ -63,9 +63,15 @@ def forget(obj: bpy.types.Object) -> None:
 
 def _note(obj: bpy.types.Object, now: dict[str, str]) -> tuple[str, ...]:
     kept = json.loads(obj.get(STATE, "{}"))
-    found = tuple(name for name in REASONS if kept and kept.get(name) != now[name])
+    found = tuple(name for name in REASONS if kept and _differs(kept, now, name))
     _found[obj.session_uid] = found
     return found
+
+
+def _differs(kept: dict[str, str], now: dict[str, str], name: str) -> bool:
+    if name == "mesh" and not (kept.get("mesh") and now["mesh"]):  # it is hidden, or was
+        return kept.get("own", now["own"]) != now["own"]
+    return kept.get(name) != now[name]
 
 
 def _want(obj: bpy.types.Object) -> None:

@@ -214,11 +214,9 @@ class Capture:
 
     def _find(self, size: tuple[int, int], tiles: Atlas | None = None) -> Generator[_Step, object, _Found]:
         """What is known of a capture of this size without baking."""
-        shape = rest.digest(self._obj, self._layer.depsgraph)
+        shape, shown = yield from self._seen()
         if tiles is not None:
             shape += to_text(tiles.tiles)
-        yield _let_draw  # the mesh that modifiers make is read once more
-        shown = rest.shown(self._obj, self._layer.depsgraph)
         if not shown.slots and shown.foreign:
             raise SceneError(
                 f"The modifiers of '{self._obj.name}' give it the material '{shown.foreign[0]}', which is in none of its slots.",
@@ -229,6 +227,17 @@ class Capture:
         unwrapped = _unwrapped.get(shape)
         baked = bake_cache.load(_key(shape, look, unwrapped)) if unwrapped else None
         return _Found(size, shape, shown, materials, look, unwrapped, baked, tiles)
+
+    def _seen(self) -> Generator[_Step, object, tuple[str, rest.Shown]]:
+        """The digest of the object's shape and what it shows of materials; of what is hidden by a copy that is not."""
+        obj, depsgraph = self._obj, self._layer.depsgraph
+        if not rest.unseen(obj):
+            shape = rest.digest(obj, depsgraph)
+            yield _let_draw  # the mesh that modifiers make is read once more
+            return shape, rest.shown(obj, depsgraph)
+        with stage.stage(self._scene) as place:
+            mesh = rest.still_copy(place, obj).data
+            return rest.digest(obj, depsgraph, modelled=False) + rest.mesh_digest(mesh), rest.shown_by(obj, mesh)
 
     def _finish(self, found: _Found) -> _Steps:
         obj, settings, size, shape = self._obj, self.settings, found.size, found.shape

@@ -16,13 +16,19 @@ from . import looks, rest
 
 
 def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, dict[str, str]]:
-    """{"mesh", "uvs", "base"}: a hexadecimal digest each, one piece of work a step. Changes nothing.
+    """{"mesh", "own", "uvs", "base"}: a hexadecimal digest each, one piece of work a step. Changes nothing.
 
+    "mesh" is the shape as modifiers leave it, empty where the object is hidden, since Blender keeps no such mesh then; "own" the
+    shape before them.
     With `aside` what is numpy alone runs in a thread, and each step looks whether it is done.
     """
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    mesh = rest.digest(obj, depsgraph, rest.Part.SHAPE)
+    own = rest.digest(obj, depsgraph, rest.Part.SHAPE, modelled=False)
     yield
+    mesh = own
+    if rest.modelling(obj):
+        mesh = "" if rest.unseen(obj) else rest.digest(obj, depsgraph, rest.Part.SHAPE)
+        yield
     uvs = rest.digest(obj, depsgraph, rest.Part.UVS)
     yield
     total = hashlib.blake2b(digest_size=16)
@@ -38,4 +44,4 @@ def state(obj: bpy.types.Object, aside: bool = False) -> Generator[None, None, d
                 yield
                 result = (yield from reading.aside(step, None)) if aside else step()
         total.update(b"|")
-    return {"mesh": mesh, "uvs": uvs, "base": total.hexdigest()}
+    return {"mesh": mesh, "own": own, "uvs": uvs, "base": total.hexdigest()}

@@ -136,17 +136,34 @@ class Shown:
     foreign: tuple[str, ...] = ()
 
 
+def modelling(obj: bpy.types.Object) -> list[bpy.types.Modifier]:
+    """The modifiers whose result is part of the object."""
+    return [modifier for modifier in obj.modifiers if modifier.type not in MOVING and modifier.show_render]
+
+
+def unseen(obj: bpy.types.Object) -> bool:
+    """Whether modifiers model an object that is hidden: Blender keeps no result of theirs, or an older one."""
+    return bool(modelling(obj)) and not obj.visible_get()
+
+
 def shown(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:
     """What the object shows of materials, as the artist's view layer has it."""
+    if not modelling(obj):
+        return shown_by(obj, obj.data)
+    evaluated = obj.evaluated_get(depsgraph)
+    found = shown_by(obj, evaluated.to_mesh())
+    evaluated.to_mesh_clear()
+    return found
+
+
+def shown_by(obj: bpy.types.Object, mesh: bpy.types.Mesh) -> Shown:
+    """What an object shows of materials whose modifiers made `mesh`."""
     count = len(obj.material_slots)
     slots = {min(index, count - 1) for index in _material_indices(obj.data)} if count else set()
-    if not any(m.type not in MOVING and m.show_render for m in obj.modifiers):
+    if mesh == obj.data:
         return Shown(tuple(sorted(slots)))
-    evaluated = obj.evaluated_get(depsgraph)
-    mesh = evaluated.to_mesh()
     worn = [material and material.original for material in mesh.materials]
     here = [index for index in _material_indices(mesh) if index < len(worn)]
-    evaluated.to_mesh_clear()
     if worn == list(obj.data.materials):
         return Shown(tuple(here) or tuple(sorted(slots)))
     shown = dict.fromkeys(worn[index] for index in here if worn[index] is not None)
@@ -174,10 +191,13 @@ class Part(Enum):
     UVS = "uvs"
 
 
-def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = Part.ALL) -> str:
+def digest(
+    obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = Part.ALL, *, modelled: bool = True
+) -> str:
     """A hexadecimal digest of an object's shape, UVs and attributes at rest: what a bake depends on besides materials.
 
-    Modifiers that model are taken by their result, as the artist's view layer has it. Sabi's own UV map is left out.
+    Modifiers that model are taken by their result, as the artist's view layer has it; by their settings alone without
+    `modelled`. Sabi's own UV map is left out.
     """
     if obj.mode == "EDIT":
         obj.update_from_editmode()
@@ -187,10 +207,10 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = P
         return total.hexdigest()
     if obj.data.shape_keys is not None:
         total.update(_coordinates(obj.data.shape_keys.reference_key.data).tobytes())
-    modelling = [m for m in obj.modifiers if m.type not in MOVING and m.show_render]
-    for modifier in modelling:
+    modifiers = modelling(obj)
+    for modifier in modifiers:
         total.update(repr(sorted(_settings(modifier))).encode())
-    if modelling:
+    if modifiers and modelled:
         evaluated = obj.evaluated_get(depsgraph)
         mesh = evaluated.to_mesh()
         _add_mesh(total, mesh, part)
@@ -199,6 +219,14 @@ def digest(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, part: Part = P
         evaluated.to_mesh_clear()
     scale = [f"{axis:.5g}" for axis in world_of(obj).to_scale()]  # turning an object changes its last digits
     total.update(repr((scale, obj.pass_index, tuple(obj.color))).encode())
+    return total.hexdigest()
+
+
+def mesh_digest(mesh: bpy.types.Mesh) -> str:
+    """A hexadecimal digest of all that a mesh holds, and of the materials in its slots."""
+    total = hashlib.blake2b(digest_size=16)
+    _add_mesh(total, mesh, Part.ALL)
+    total.update(str([material and material.name_full for material in mesh.materials]).encode())
     return total.hexdigest()
 
 

@@ -122,3 +122,37 @@ def test_hiding_is_no_change(backend, hide):
     assert freshness.check(obj) == ()
     obj.data.vertices[0].co.x += 1
     assert freshness.check(obj) == ("mesh",)
+
+
+def cut(obj: bpy.types.Object) -> bpy.types.Object:
+    """Has another object cut a piece off one."""
+    cutter = cube()
+    cutter.location = (1.5, 0, 0)
+    obj.modifiers.new("Cut", "BOOLEAN").object = cutter
+    return cutter
+
+
+def test_what_its_modifiers_look_at_counts(backend):
+    """Of what is hidden Blender keeps no mesh as modifiers leave it: it is looked at again each time."""
+    obj = cube()
+    cutter = cut(obj)
+    obj.hide_viewport = True
+    for place in (1.5, 1.5, 1.0):
+        cutter.location.x = place
+        named(obj)
+    first, again, last = (surface["position"].array[..., 0].max() for surface in backend.surfaces)
+    assert (first, last) == pytest.approx((0.5, 0.0), abs=0.05)
+    assert again == first
+
+
+def test_shown_again_it_is_what_was_weathered(backend):
+    obj = cube()
+    obj.hide_viewport = True
+    cut(obj)
+    named(obj)
+    obj.hide_viewport = False
+    bpy.context.view_layer.update()
+    assert freshness.check(obj) == ()
+    obj.modifiers["Cut"].operation = "UNION"
+    bpy.context.view_layer.update()
+    assert freshness.check(obj) == ("mesh",)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import weathering
 from bl_ext.user_default.sabi.addon.nodes import freshness, on_object
-from bl_ext.user_default.sabi.addon.surface import capture
-from blender.captures import cube, inside
+from bl_ext.user_default.sabi.addon.surface import capture, tile
+from bl_ext.user_default.sabi.addon.surface.sizes import CaptureSettings, output_size
+from bl_ext.user_default.sabi.backend.protocol.recipe import Frame
+from blender.captures import cube, inside, plane
 from blender.played import played
 from blender.scene_state import state
+from blender.test_flatten import texture
+from blender.test_kits import bricks, wall
 
 SIZE = 64
 REAL = weathering.Capture
@@ -122,6 +126,29 @@ def test_hiding_is_no_change(backend, hide):
     assert freshness.check(obj) == ()
     obj.data.vertices[0].co.x += 1
     assert freshness.check(obj) == ("mesh",)
+
+
+def test_its_size_is_that_of_its_scale():
+    """Of the maps, and of the square metres of a tile that it repeats."""
+    obj, module = plane(), wall(bricks(), "Wall", 3.0)
+    for each in (obj, module):
+        each.hide_viewport = True
+        each.scale = (2, 2, 2)
+    assert output_size(obj, CaptureSettings(density=256)) == (1024, 1024)
+    assert tile.laid([tile.faces(module, (0,), Frame())], Frame()).square_metres == pytest.approx(4)
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_it_is_flattened_as_it_looks(backend, hide):
+    shown, hidden = rounded(), rounded()
+    for obj in (shown, hidden):
+        named(obj)
+    hide(hidden)
+    with bpy.context.temp_override(selected_objects=[shown, hidden]):
+        assert bpy.ops.sabi.flatten(size=SIZE) == {"FINISHED"}
+    colours = [texture(obj, "Base Color") for obj in (shown, hidden)]
+    assert np.array_equal(*colours)
+    assert np.ptp(colours[0][..., :3]) > 0.1
 
 
 def cut(obj: bpy.types.Object) -> bpy.types.Object:

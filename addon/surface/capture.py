@@ -405,7 +405,7 @@ def neighbours(layer: bpy.types.ViewLayer) -> list[object]:
         obj for obj in layer.objects if not obj.hide_render and obj.type in ("MESH", "CURVE", "SURFACE", "META", "FONT")
     ]
     return sorted(
-        (obj.name, tuple(map(tuple, obj.matrix_world)), len(getattr(obj.data, "vertices", ()))) for obj in shown
+        (obj.name, tuple(map(tuple, rest.world_of(obj))), len(getattr(obj.data, "vertices", ()))) for obj in shown
     )
 
 

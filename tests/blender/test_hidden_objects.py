@@ -8,8 +8,8 @@ from bl_ext.user_default.sabi.addon import weathering
 from bl_ext.user_default.sabi.addon.nodes import freshness, on_object
 from bl_ext.user_default.sabi.addon.surface import capture, tile
 from bl_ext.user_default.sabi.addon.surface.sizes import CaptureSettings, output_size
-from bl_ext.user_default.sabi.backend.protocol.recipe import Frame
-from blender.captures import cube, inside, plane
+from bl_ext.user_default.sabi.backend.protocol.recipe import Frame, FrameMode
+from blender.captures import captured, cube, inside, plane
 from blender.played import played
 from blender.scene_state import state
 from blender.test_flatten import texture
@@ -126,6 +126,19 @@ def test_hiding_is_no_change(backend, hide):
     assert freshness.check(obj) == ()
     obj.data.vertices[0].co.x += 1
     assert freshness.check(obj) == ("mesh",)
+
+
+def test_a_hidden_neighbour_that_is_rendered_occludes_where_it_is():
+    obj, neighbour = plane(), cube(4.0)
+    neighbour.hide_viewport = True
+    open_ = []
+    for height in (50, 2.05):
+        neighbour.location.z = height
+        bpy.context.view_layer.update()
+        maps = captured(obj, mode=FrameMode.SCENE).surface
+        open_.append(maps["ambient_occlusion"].floats().mean())
+    assert open_[0] > 0.99
+    assert open_[1] < 0.2
 
 
 def test_its_size_is_that_of_its_scale():

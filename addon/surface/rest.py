@@ -47,10 +47,9 @@ class Place:
 def world_of(obj: bpy.types.Object) -> Matrix:
     """Where an object is, in Blender's units; also one that is hidden, whose `matrix_world` Blender leaves as it was.
 
-    A hidden one's is put together from its parents'; where constraints, a bone or deltas hold it, it is as when it was last seen.
+    A hidden one's is put together from its parents'; where constraints or a bone hold it, it is as when it was last seen.
     """
-    delta = (*obj.delta_location, *obj.delta_rotation_euler, *(axis - 1 for axis in obj.delta_scale))
-    if obj.visible_get() or obj.constraints or obj.parent_type != "OBJECT" or any(delta):
+    if obj.visible_get() or obj.constraints or obj.parent_type != "OBJECT":
         return obj.matrix_world.copy()
     if obj.parent is None:
         return obj.matrix_basis.copy()

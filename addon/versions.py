@@ -7,6 +7,8 @@ import bpy
 
 VERSION: tuple[int, int, int] = bpy.app.version
 FROM_5_0 = VERSION >= (5, 0, 0)
+# Options of a property that is a path and may begin with //: from 4.5 on Blender warns without.
+RELATIVE_PATH = frozenset({"PATH_SUPPORTS_BLEND_RELATIVE"} if VERSION >= (4, 5, 0) else ())
 
 # What a frame is weathered by. These settings are the same in all versions; the names in files differ, the backend knows both.
 NEEDED_IN_ALL = ("use_pass_combined", "use_pass_position")

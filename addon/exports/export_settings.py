@@ -7,6 +7,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ...backend.protocol.file_names import DEFAULT_PATTERN
+from ..versions import RELATIVE_PATH
 
 ENGINES = [
     ("PLAIN", "Blender", "A map a file, OpenGL normals"),
@@ -54,6 +55,7 @@ def folder_property() -> StringProperty:
         description="Where the files go; // is the folder of the .blend",
         default=FOLDER,
         subtype="DIR_PATH",
+        options={"ANIMATABLE", *RELATIVE_PATH},
     )
 
 

@@ -10,6 +10,7 @@ from bpy_extras.asset_utils import SpaceAssetInfo
 
 from ...backend.protocol.recipe import Recipe
 from ..recipe.properties import fill, recipe_of
+from ..versions import RELATIVE_PATH
 from .operators import reporting
 
 KEY = "sabi_recipe"  # as in recipe_assets, which is imported by the operator that runs
@@ -42,7 +43,7 @@ class SABI_OT_recipe_publish(bpy.types.Operator):
         name="Picture",
         description="An image file to be its thumbnail; empty for that of the preset most like it",
         subtype="FILE_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", *RELATIVE_PATH},
     )
     overwrite: BoolProperty(
         name="Replace", description="Replace the asset where there is one of that name", options={"SKIP_SAVE"}

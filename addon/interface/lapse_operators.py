@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ...backend.protocol.errors import BadFile, BadRecipe
 from ..recipe.properties import plain
+from ..versions import RELATIVE_PATH
 from .operators import _OnWeathered, _Working, reporting, selected_meshes
 
 EASES = [  # named as protocol.age_curve.Ease
@@ -40,13 +41,13 @@ class SABI_OT_timelapse(_Working, _OnWeathered, bpy.types.Operator):
         name="Folder",
         description="Where rendered frames go; empty sets keyframes alone",
         subtype="DIR_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", *RELATIVE_PATH},
     )
     video: StringProperty(
         name="Video",
         description="Also a video of the frames: mp4, mkv, mov or webm",
         subtype="FILE_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", *RELATIVE_PATH},
     )
     overwrite: BoolProperty(
         name="Overwrite", description="Render all frames anew, over what the folder holds", options={"SKIP_SAVE"}

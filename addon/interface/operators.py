@@ -26,6 +26,7 @@ from ..recipe.given_layer import WithLayer
 from ..recipe.properties import frame_of, plain, recipe_of
 from ..recipe.recipe_files import read_recipe
 from ..surface.capture_settings import LARGEST
+from ..versions import RELATIVE_PATH
 
 ERROR = {"ERROR"}
 
@@ -104,7 +105,7 @@ class _WithRecipe(WithLayer):
     )
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
     recipe_file: StringProperty(
-        name="Recipe File", description="A recipe's file", subtype="FILE_PATH", options={"SKIP_SAVE"}
+        name="Recipe File", description="A recipe's file", subtype="FILE_PATH", options={"SKIP_SAVE", *RELATIVE_PATH}
     )
     style: StringProperty(
         name="Style",
@@ -216,7 +217,7 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
         name="File",
         description="Also keep the weathered frame there, as EXR",
         subtype="FILE_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", *RELATIVE_PATH},
     )
 
     @classmethod

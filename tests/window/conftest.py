@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shadings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,8 @@ def session(request):
     out = ROOT / "out" / "window" / suite
     shutil.rmtree(out, ignore_errors=True)
     (out / "user").mkdir(parents=True)
+    (out / "networks").mkdir()
+    (out / "networks" / "painter.onnx").symlink_to(ROOT / "backend" / "networks" / "painter.onnx")
     build = [
         sys.executable,
         str(ROOT / "tools" / "build_extension.py"),
@@ -46,6 +49,7 @@ def session(request):
     subprocess.run([*build, f"--out={out}", f"--work={out / 'work'}"], check=True)
     (archive,) = out.glob("*.zip")
     wish = {"zip": str(archive), "demo": str(ROOT / "addon" / "demo"), "out": str(out), "size": 2048}
+    wish["networks"] = str(shadings.write(out / "networks"))
     wish["newest"] = suite == SUITES[-1]
     environment = (
         {"SECONDS_LIMIT": "1800"}
@@ -73,7 +77,7 @@ def report(session):
 def photograph(session):
     """The named photograph, cut to a rectangle of the report: float RGB in 0..1."""
 
-    def cut(name: str, rectangle: list[int]) -> np.ndarray:
+    def cut(name: str, rectangle: list[int] | None = None) -> np.ndarray:
         with Image.open(session[0] / f"{name}.png") as image:
             return np.asarray(image.convert("RGB").crop(rectangle), np.float32) / 255
 

@@ -2,6 +2,7 @@
 """Operators undone and redone with the keys, each with a look at all that the file holds before and after."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import bpy
 import numpy as np
@@ -17,6 +18,7 @@ def begin() -> bpy.types.Object:
     bpy.context.preferences.edit.undo_steps = 256
     view()[1].spaces.active.shading.type = "SOLID"
     report.setdefault("undone", {})
+    report["operators"] = dir(bpy.ops.sabi)
     if THING in bpy.data.objects:
         return bpy.data.objects[THING]
     _others.update(state().keys() - {"recipe"})
@@ -32,9 +34,9 @@ def begin() -> bpy.types.Object:
     return thing
 
 
-def deed(name: str, operator: Callable, **how: object) -> Steps:
-    """One operator as a button has it, with an undo step of its own; what is noted names what differs."""
-    with in_view():
+def deed(name: str, operator: Callable, context: AbstractContextManager | None = None, **how: object) -> Steps:
+    """One operator as a button has it, in the 3D view or a `context`, with an undo step of its own; notes what differs."""
+    with context or in_view():
         bpy.ops.ed.undo_push(message="Ready")  # scripts push none of their own
         before, count, last = _own(), len(steps()[0]), addon("work").current()
         try:

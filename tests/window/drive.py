@@ -2,9 +2,10 @@
 """Runs inside a real Blender with a window and does what an artist does, step by step, between redraws.
 
     blender --python drive.py -- REQUEST      REQUEST: JSON with zip ("" for what is installed), demo (the folder
-                                              addon/demo), out, size, and parts: some of order.PARTS, separated by commas,
-                                              quick: true for a view without shaders, to try out tasks, and newest: false
-                                              to leave out order.NEWEST
+                                              addon/demo), out, networks (a folder with one that takes light off), size,
+                                              and parts: some of order.PARTS, separated by commas, quick: true for a
+                                              view without shaders, to try out tasks, and newest: false to leave out
+                                              order.NEWEST
 
 Photographs of the screen and `report.json` go to `out`. Anything that fails is written there too, and Blender is left.
 """

@@ -24,7 +24,9 @@ from tasks.revert import revert
 from tasks.textured import weather_textured
 from tasks.tiled import weather_tiled
 from tasks.undo import undo_recipe_operators
-from tasks.undo_objects import undo_image_operators, undo_mask_paint, undo_object_operators
+from tasks.undo_images import undo_click_on_image, undo_delight, undo_image_operators, undo_weather_frame
+from tasks.undo_objects import undo_mask_paint, undo_object_operators
+from tasks.undo_shared import undo_shared_weathering
 from tasks.weather import undo_and_redo, weather
 from visit import REQUEST, Steps, entries, report
 
@@ -55,7 +57,11 @@ PARTS = (
     undo_recipe_operators,
     undo_object_operators,
     undo_mask_paint,
+    undo_shared_weathering,
     undo_image_operators,
+    undo_click_on_image,
+    undo_weather_frame,
+    undo_delight,
     open_autosave,
 )
 
@@ -69,7 +75,11 @@ NEWEST = {  # in the newest Blender alone where there are several
     undo_recipe_operators,
     undo_object_operators,
     undo_mask_paint,
+    undo_shared_weathering,
     undo_image_operators,
+    undo_click_on_image,
+    undo_weather_frame,
+    undo_delight,
     open_autosave,
 }
 

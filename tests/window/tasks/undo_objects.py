@@ -2,7 +2,6 @@
 """Every operator that changes objects, materials and images, undone and redone with the keys."""
 
 import bpy
-import numpy as np
 from deeds import begin, deed
 from visit import OUT, Steps, alone
 
@@ -50,22 +49,3 @@ def undo_mask_paint() -> Steps:
         bpy.ops.object.mode_set(mode="OBJECT")
         bpy.data.objects.remove(bpy.data.objects[f"Canvas of {name}"])
     alone(begin())
-
-
-def undo_image_operators() -> Steps:
-    """What makes images of a photograph."""
-    begin()
-    ops = bpy.ops.sabi
-    ops.preset_load(preset="light_rust")
-    yield from deed("degree_marks_new", ops.degree_marks_new, image="Photograph")
-    marks = next(
-        image for image in bpy.data.images if image.name.startswith("Photograph") and image.name != "Photograph"
-    )
-    texels = np.empty(len(marks.pixels), np.float32)
-    marks.pixels.foreach_get(texels)
-    texels.reshape(64, 64, 4)[4:8, 4:8] = (1.0, 0.0, 0.0, 1.0)
-    texels.reshape(64, 64, 4)[40:44, 40:44] = (0.0, 1.0, 0.0, 1.0)
-    marks.pixels.foreach_set(texels)
-    marks.pack()  # what a script writes into pixels alone is in no undo step
-    yield from deed("degree_from_marks", ops.degree_from_marks, image="Photograph")
-    yield from deed("weather_photograph", ops.weather_photograph, image="Photograph")

@@ -8,8 +8,9 @@ from tasks.assets import assets
 from tasks.bare_frames import frames_without_sabi
 from tasks.batch import batch
 from tasks.cancel import cancel_by_button
+from tasks.coverage import coverage
 from tasks.escape import escape_while_baking, escape_while_painting
-from tasks.four_layers import four_layers
+from tasks.four_layers import four_layers, six_layers
 from tasks.frame import weather_frame
 from tasks.install import install
 from tasks.instances import instances
@@ -18,6 +19,7 @@ from tasks.open_model import open_model
 from tasks.open_panel import open_panel
 from tasks.overlays import overlays, overlays_again
 from tasks.paint_mask import paint_mask
+from tasks.panels import draw_panels
 from tasks.photograph_click import photograph_click
 from tasks.reload import open_autosave
 from tasks.revert import revert
@@ -49,6 +51,9 @@ PARTS = (
     assets,
     weather_textured,
     four_layers,
+    draw_panels,
+    six_layers,
+    coverage,
     weather_tiled,
     instances,
     batch,
@@ -66,6 +71,7 @@ PARTS = (
 )
 
 NEWEST = {  # in the newest Blender alone where there are several
+    six_layers,
     animate_age,
     revert,
     weather_tiled,

@@ -49,6 +49,18 @@ def test_several_props_at_once_are_one_step(report):
     assert batch["undone"] == []
 
 
+@pytest.mark.parametrize("name", ["Crate", "Barrel", "Pipe"])
+def test_each_prop_shows_rust(photograph, report, name):
+    """Against how it looks after Ctrl Z."""
+    box = report["batch"]["boxes"][name]
+    weathered, clean = photograph("batch", box), photograph("batch undone", box)
+    where = changed(clean, weathered)
+    assert where.mean() > 0.05, "hardly anything changed"
+    red, _, blue = (weathered - clean)[where].mean(axis=0)
+    assert red - blue > 0.02, "the change is not towards rust"
+    assert pink(weathered) < 0.001
+
+
 def test_a_place_on_a_photograph_is_chosen_by_a_click(report):
     """A quarter of 320 texels from the left, a quarter of 200 from the top."""
     assert np.allclose(report["clicked"], (80, 50), atol=3)

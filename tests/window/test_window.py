@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from window.pictures import changed, pink
+from window.pictures import changed, coarse, pink
+
+from sabi.backend.protocol import growth
 
 pytestmark = pytest.mark.window
 
@@ -125,6 +127,12 @@ def test_panels_are_drawn_within_a_millisecond(report):
     assert max(report["panels_ms"].values()) < 2.0, report["panels_ms"]
 
 
+def test_every_panel_is_drawn_within_a_millisecond_on_a_weathered_object(report):
+    assert report["panels not drawn"] == []
+    assert "SABI_PT_object" in report["panels_ms weathered"]
+    assert max(report["panels_ms weathered"].values()) < 2.0, report["panels_ms weathered"]
+
+
 def test_a_textured_object_is_weathered(report):
     """Its files are read by Blender's jobs through copies: the artist's images are not even in memory afterwards."""
     assert report["textured"] == "Weathered Plate"
@@ -147,12 +155,40 @@ def test_four_layers_over_four_textures_are_not_pink(photograph, report):
     """Twelve painted images, four masks and four textures: more than EEVEE's samplers would be pink."""
     assert report["four layers"]["said"] == "Weathered Plate"
     assert report["four layers"]["images"] == 20
-    seen = photograph("four layers", report["four layers"]["view"])
+    coloured_and_not_pink(photograph("four layers", report["four layers"]["view"]))
+
+
+@pytest.mark.newest
+def test_six_layers_are_shown_as_four_and_are_not_pink(photograph, report):
+    """The lowest three are one: twelve painted images and four textures."""
+    six = report["six layers"]
+    assert six["said"] == "Weathered Plate"
+    assert six["shown"] == 4
+    assert six["images"] == 16
+    coloured_and_not_pink(photograph("six layers", six["view"]))
+
+
+def coloured_and_not_pink(seen: np.ndarray) -> None:
     assert pink(seen) < 0.001
-    background = seen[-3, 3]
-    thing = np.abs(seen - background).max(axis=2) > 0.05
+    thing = np.abs(seen - seen[-3, 3]).max(axis=2) > 0.05
     assert thing.mean() > 0.1, "nothing is seen"
     assert np.ptp(seen[thing], axis=1).mean() > 0.03, "there is no colour"
+
+
+@pytest.mark.parametrize("age", [0.4, 0.8])
+def test_eevee_renders_the_coverage_of_the_formula(photograph, report, age):
+    """The middles of blocks that differ in exposure, threshold and softness."""
+    told = report["coverage"]
+    grown = middles(photograph("growth"), told["texels"])
+    seen = middles(photograph(f"coverage {age}"), told["pixels"])[..., 0]
+    exposure, threshold, softness = np.moveaxis(grown, -1, 0)
+    expected = growth.coverage(growth.depth(exposure, threshold, age), softness)
+    assert np.ptp(expected) > 0.9
+    assert np.abs(seen - expected).max() < 2 / 255
+
+
+def middles(blocks: np.ndarray, across: int) -> np.ndarray:
+    return blocks[across // 2 :: across, across // 2 :: across]
 
 
 @pytest.mark.parametrize("when", ["Reading the textures", "Loading the images"])
@@ -178,6 +214,16 @@ def test_a_mask_is_painted_with_the_mouse(report):
     assert mask["before"] == 0
     assert mask["painted"] > 0.001, "the stroke left nothing on the mask"
     assert mask["undone"] == 0
+
+
+def test_weathering_comes_under_the_stroke_alone(photograph, report):
+    seen, stroke = report["mask"]["seen"], report["mask"]["stroke"]
+    where = changed(coarse(photograph("clean", seen)), coarse(photograph("mask", seen)))
+    left, top, right, bottom = ((value - seen[index % 2]) // 4 for index, value in enumerate(stroke))
+    under = np.zeros_like(where)
+    under[top:bottom, left:right] = True
+    assert where[under].mean() > 0.1
+    assert where[~under].mean() < 0.002
 
 
 @pytest.mark.parametrize("name", ["overlay", "overlay again"])

@@ -10,7 +10,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import bpy
+from bpy_extras.view3d_utils import location_3d_to_region_2d
 from entries import Entries
+from mathutils import Vector
 
 REQUEST = json.loads(sys.argv[-1])
 OUT = Path(REQUEST["out"])
@@ -50,6 +52,16 @@ def rectangle(region: bpy.types.Region) -> list[int]:
     """Left, top, right, bottom on the screen, from its upper left corner."""
     height = bpy.context.window_manager.windows[0].height
     return [region.x, height - region.y - region.height, region.x + region.width, height - region.y]
+
+
+def box_of(thing: bpy.types.Object) -> list[int]:
+    """Left, top, right, bottom of an object on the screen."""
+    _, area, region = view()
+    left, _, _, bottom = rectangle(region)
+    corners = [thing.matrix_world @ Vector(corner) for corner in thing.bound_box]
+    seen = [location_3d_to_region_2d(region, area.spaces.active.region_3d, corner) for corner in corners]
+    across, up = [corner.x for corner in seen], [corner.y for corner in seen]
+    return [int(left + min(across)), int(bottom - max(up)), int(left + max(across)), int(bottom - min(up))]
 
 
 def alone(thing: bpy.types.Object) -> None:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several props at once."""
 
+import time
+
 import bpy
+import numpy as np
 from buttons import push
 from hands import move, press
+from screen import screen, shot
 from undoing import by_key, steps
-from visit import Steps, addon, in_view, rectangle, report, said, view, wait_for_work
+from visit import Steps, addon, box_of, in_view, rectangle, report, said, view, wait_for_work
 
 PROPS = ("Crate", "Barrel", "Pipe")
 
@@ -43,16 +47,36 @@ def batch() -> Steps:
     work = addon("work").current()
     noted = {"selected": selected, "said": said(work)}
     noted |= {"weathered": _weathered(), "steps": steps()[0][before:]}
+    area.spaces.active.show_region_ui = False
+    area.spaces.active.shading.type = "MATERIAL"
+    with in_view():
+        bpy.ops.view3d.view_selected()
+    yield 1.0
+    noted["boxes"] = {name: box_of(bpy.data.objects[name]) for name in PROPS}
+    yield from _look("batch")
     yield from by_key("ctrl+z", len(steps()[0]) - 2)
     noted["undone"] = _weathered()
+    yield from _look("batch undone")
+    area.spaces.active.shading.type = "SOLID"
     report["batch"] = noted
     bpy.context.scene.sabi.size = "AUTO"
-    area.spaces.active.show_region_ui = False
     for name in PROPS:
         bpy.data.objects.remove(bpy.data.objects[name])
     for other in bpy.context.scene.objects:
         other.hide_set(False)
     yield 0.5
+
+
+def _look(name: str) -> Steps:
+    """A photograph when three looks show the same: shaders compile in the background."""
+    last, same, until = None, 0, time.monotonic() + 60.0
+    while same < 3 and time.monotonic() < until:
+        view()[1].tag_redraw()
+        yield 1.0
+        now = screen()
+        same = same + 1 if last is not None and np.array_equal(last, now) else 0
+        last = now
+    shot(last, name)
 
 
 def _weathered() -> list[str]:

@@ -2,10 +2,9 @@
 """The demo's model, looked at."""
 
 import bpy
-from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 from screen import photograph
-from visit import REQUEST, Steps, demo, in_view, rectangle, report, view
+from visit import REQUEST, Steps, box_of, demo, in_view, rectangle, report, view
 
 
 def open_model() -> Steps:
@@ -25,11 +24,7 @@ def open_model() -> Steps:
     with in_view():
         bpy.ops.ed.undo_push(message="Open the model")  # scripts push none of their own
     yield 1.0
-    corners = [location_3d_to_region_2d(region, space.region_3d, Vector(corner)) for corner in thing.bound_box]
-    left, top, _, bottom = rectangle(region)
-    across, up = [corner.x for corner in corners], [corner.y for corner in corners]
-    report["window"] = [left, top, left + region.width, bottom]
-    report["box"] = [int(left + min(across)), int(bottom - max(up)), int(left + max(across)), int(bottom - min(up))]
+    report["window"], report["box"] = rectangle(region), box_of(thing)
     yield from photograph("clean")
 
 

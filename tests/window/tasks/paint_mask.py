@@ -5,7 +5,9 @@ import bpy
 import numpy as np
 from hands import drag, press
 from screen import screen, shot
-from visit import Steps, in_view, report, view, wait_for_work
+from visit import Steps, in_view, rectangle, report, view, wait_for_work
+
+RADIUS = 60  # of the brush, and a little
 
 
 def paint_mask() -> Steps:
@@ -34,7 +36,11 @@ def paint_mask() -> Steps:
         bpy.ops.ed.undo_push(message="Begin to paint")  # scripts push none of their own
     left, top, right, bottom = report["box"]
     across = np.linspace(left + 0.3 * (right - left), left + 0.7 * (right - left), 12)
-    yield from drag([(int(x), (top + bottom) // 2) for x in across])
+    middle = (top + bottom) // 2
+    yield from drag([(int(x), middle) for x in across])
+    shelf = next(region for region in view()[1].regions if region.type == "ASSET_SHELF_HEADER")
+    found["seen"] = [left, top, right, min(bottom, rectangle(shelf)[1])]
+    found["stroke"] = [int(across[0]) - RADIUS, middle - RADIUS, int(across[-1]) + RADIUS, middle + RADIUS]
     found["painted"] = float((grey(image) > 0.3).mean())
     report["mask"] = found
     view()[1].tag_redraw()

@@ -211,10 +211,7 @@ def digest(
         total.update(repr(sorted(_settings(modifier))).encode())
     if modifiers and modelled:
         evaluated = obj.evaluated_get(depsgraph)
-        mesh = evaluated.to_mesh()
-        _add_mesh(total, mesh, part)
-        if part is Part.ALL:
-            total.update(str([material and material.name_full for material in mesh.materials]).encode())
+        _add_made(total, evaluated.to_mesh(), part)
         evaluated.to_mesh_clear()
     scale = [f"{axis:.5g}" for axis in world_of(obj).to_scale()]  # turning an object changes its last digits
     total.update(repr((scale, obj.pass_index, tuple(obj.color))).encode())
@@ -224,9 +221,15 @@ def digest(
 def mesh_digest(mesh: bpy.types.Mesh) -> str:
     """A hexadecimal digest of all that a mesh holds, and of the materials in its slots."""
     total = hashlib.blake2b(digest_size=16)
-    _add_mesh(total, mesh, Part.ALL)
-    total.update(str([material and material.name_full for material in mesh.materials]).encode())
+    _add_made(total, mesh, Part.ALL)
     return total.hexdigest()
+
+
+def _add_made(total: hashlib.blake2b, mesh: bpy.types.Mesh, part: Part) -> None:
+    """Adds a mesh that modifiers made, which may have put materials of their own into its slots."""
+    _add_mesh(total, mesh, part)
+    if part is Part.ALL:
+        total.update(str([material and material.name_full for material in mesh.materials]).encode())
 
 
 def _settings(modifier: bpy.types.Modifier) -> list[tuple[str, str]]:

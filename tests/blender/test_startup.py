@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Blender's own modules have imported some of these already; they are forgotten first, so that who imports them is seen.
 HEAVY = ("numpy", "http", "asyncio", "ssl", "socket", "concurrent", "subprocess", "hashlib", "bmesh")
 ENABLE = """
-import json, sys
+import gc, json, sys
 import bpy
 bpy.ops.wm.read_factory_settings()
 heavy, name = sys.argv[-1].split(), "bl_ext.user_default.sabi"
@@ -31,6 +31,7 @@ for action in ("enable", "drawn"):
         list(problems.problems(bpy.context)), on_object.weathered(bpy.context.object)
     print("REPORT", json.dumps({
         "enabled": name in bpy.context.preferences.addons,
+        "collects": gc.isenabled(),
         "heavy": sorted({module for module in sys.modules if module.partition(".")[0] in heavy}),
         "own": sorted(module.removeprefix(name + ".") for module in sys.modules if module.startswith(name)),
     }))
@@ -58,6 +59,7 @@ def reports(tmp_path_factory):
 def test_enabling_imports_nothing_heavy(reports):
     assert reports[0]["enabled"]
     assert reports[0]["heavy"] == []
+    assert reports[0]["collects"], "Python's garbage is Blender's to collect"
 
 
 def test_enabling_leaves_the_work_for_later(reports):

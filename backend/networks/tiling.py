@@ -21,6 +21,7 @@ from .card import Card
 
 TILE = 1472  # with an overlap of 128 a 2048 x 2048 image is two tiles, which cost 1.11 times the whole; 1.6 GB
 SMALLEST_TILE = 128
+SHAPES = 4  # of tiles: down to that part of the largest's height
 STRIP = 1 << 19  # texels of a tile that one thread reads at a time: fewer steps keep two cores busier than a cache does
 
 Read = Callable[[slice, slice, np.ndarray], None]
@@ -62,7 +63,7 @@ def run_tiled(
     *,
     wrap: tuple[bool, bool] = (False, False),
     tile: int | None = TILE,
-    wanted: Callable[[slice, slice], bool] | None = None,
+    wanted: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     warn: Callable[[str], None] = log.warning,
@@ -82,8 +83,8 @@ def run_tiled(
     `wrap` says whether rows and columns continue at the opposite border; a wrapping side must be a multiple of
     `card.multiple` (ValueError). `tile` is the side of a square that bounds a tile's texels, None for the whole image
     at once.
-    `wanted` is asked for each tile with the rows and columns it would write; a tile that is not wanted is neither read, run
-    nor written, but counts as done.
+    `wanted` [ceil(H / m), ceil(W / m)] bool says which blocks of m = `card.multiple` texels are wanted; tiles are fitted to them,
+    and what lies in no tile is neither read, run nor written. None for all.
     `progress` gets the fraction done, rising to 1. `cancelled` is asked before each tile: raises Cancelled.
     Out of memory: tiles are halved, down to 128; then the session falls back to the CPU; each is said through `warn`;
     raises OutOfMemory when nothing helps.
@@ -97,8 +98,7 @@ def run_tiled(
     while True:
         try:
             for fraction, part, outputs in _run_each(session, sources, size, wrap, side, wanted, cancelled):
-                if outputs is not None:
-                    write(part.rows, part.columns, outputs)
+                write(part.rows, part.columns, outputs)
                 done_before = max(done_before, fraction)
                 if progress is not None:
                     progress(done_before)
@@ -115,28 +115,55 @@ def run_tiled(
                 raise error
 
 
-def tiles(size: tuple[int, int], side: int, card: Card) -> tuple[tuple[int, int], list[Tile]]:
-    """The common height and width of the tiles, multiples of `card.multiple`, and the tiles, which cover `size` once.
+def tiles(
+    size: tuple[int, int], side: int, card: Card, wanted: np.ndarray | None = None
+) -> tuple[tuple[int, int], list[Tile]]:
+    """The common height and width of the tiles, multiples of `card.multiple`, and the tiles, which cover what is wanted once.
 
-    Of all grids whose tiles, with their borders, hold no more texels than a square one of `side`, the one that runs the
-    fewest texels: two halves cost less than four quarters.
+    Of all shapes that hold, with their borders, no more texels than a square of `side`, the one that runs the fewest: two
+    halves cost less than four quarters. Tiles stand in bands; bands, and tiles in a band, begin where something is wanted.
     """
-    most = (max(side, card.multiple) + 2 * card.overlap) ** 2
-    grids = []
-    for rows in range(1, -(-size[0] // card.multiple) + 1):
-        height = _part(size[0], rows, card.multiple)
-        widest = most // (height + 2 * card.overlap) - 2 * card.overlap
-        if widest >= card.multiple:
-            width = _part(size[1], -(-size[1] // (widest - widest % card.multiple)), card.multiple)
-            count = -(-size[0] // height) * -(-size[1] // width)
-            cost = count * (height + 2 * card.overlap) * (width + 2 * card.overlap)
-            grids.append((cost, abs(height - width), height, width))
-    _, _, height, width = min(grids)
+    step, around = card.multiple, 2 * card.overlap
+    most = (max(side, step) + around) ** 2
+    used = np.ones([-(-length // step) for length in size], bool) if wanted is None else wanted
+    rows = used.any(1)
+    heights = {_part(length, n, step) for length in _lengths(rows, step) for n in range(1, 2 + SHAPES * length // side)}
+    best: tuple[tuple[int, int], tuple[int, int], list[tuple[int, list[int]]]] | None = None
+    for height in heights:
+        widest = (most // (height + around) - around) // step * step
+        if widest < step:
+            continue
+        bands = [(top, used[top // step : (top + height) // step].any(0)) for top in _starts(rows, height, step)]
+        widths = {_part(length, -(-length // widest), step) for _, band in bands for length in _lengths(band, step)}
+        for width in widths:
+            grid = [(top, _starts(band, width, step)) for top, band in bands]
+            cost = sum(len(lefts) for _, lefts in grid) * (height + around) * (width + around)
+            if best is None or (cost, abs(height - width)) < best[0]:
+                best = (cost, abs(height - width)), (height, width), grid
+    if best is None:
+        return (step, step), []
+    _, (height, width), grid = best
     return (height, width), [
         Tile(top, left, slice(top, min(top + height, size[0])), slice(left, min(left + width, size[1])))
-        for top in range(0, size[0], height)
-        for left in range(0, size[1], width)
+        for top, lefts in grid
+        for left in lefts
     ]
+
+
+def _starts(used: np.ndarray, side: int, step: int) -> list[int]:
+    """Where the fewest parts of `side` texels begin that hold all blocks of `step` texels that are used."""
+    starts: list[int] = []
+    for at in np.flatnonzero(used) * step:
+        if not starts or at >= starts[-1] + side:
+            starts.append(int(at))
+    return starts
+
+
+def _lengths(used: np.ndarray, step: int) -> set[int]:
+    """In texels: how long each run of used blocks is, and how far it is from the first to the last."""
+    at = np.flatnonzero(used)
+    runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+    return {int(run[-1] - run[0] + 1) * step for run in (*runs, at) if len(run)}
 
 
 def _part(length: int, count: int, multiple: int) -> int:
@@ -150,22 +177,18 @@ def _run_each(
     size: tuple[int, int],
     wrap: tuple[bool, bool],
     side: int,
-    wanted: Callable[[slice, slice], bool] | None,
+    wanted: np.ndarray | None,
     cancelled: Callable[[], bool] | None,
-) -> Iterator[tuple[float, Tile, dict[str, np.ndarray] | None]]:
-    """For each tile the fraction done with it, the tile, and its outputs, None where it is not wanted."""
+) -> Iterator[tuple[float, Tile, dict[str, np.ndarray]]]:
+    """For each tile the fraction done with it, the tile, and its outputs."""
     card = session.card
-    (height, width), parts = tiles(size, side, card)
+    (height, width), parts = tiles(size, side, card, wanted)
     inputs: dict[str, np.ndarray] = {}  # one after the other's: their memory is asked for once
-    done = 0
+    done, total = 0, sum(part.texels for part in parts)
     for part in parts:
         if cancelled is not None and cancelled():
             raise Cancelled()
         done += part.texels
-        fraction = done / (size[0] * size[1])
-        if wanted is not None and not wanted(part.rows, part.columns):
-            yield fraction, part, None
-            continue
         window = (
             (part.top - card.overlap, part.left - card.overlap),
             (height + 2 * card.overlap, width + 2 * card.overlap),
@@ -174,7 +197,7 @@ def _run_each(
         outputs = session.run(inputs)
         rows = slice(card.overlap, card.overlap + part.rows.stop - part.top)
         columns = slice(card.overlap, card.overlap + part.columns.stop - part.left)
-        yield fraction, part, {name: array[0, :, rows, columns] for name, array in outputs.items()}
+        yield done / total, part, {name: array[0, :, rows, columns] for name, array in outputs.items()}
 
 
 def _read_inputs(

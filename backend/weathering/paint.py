@@ -45,7 +45,6 @@ OUTPUTS = {
 WHERE = {channel: (image, names.index(channel)) for image, names in CHANNELS.items() for channel in names}
 
 Images = dict[str, np.ndarray]
-Wanted = Callable[[slice, slice], bool]
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def paint(
         share = canvas.size[0] * canvas.size[1] / total
         part = replace(run, progress=partial(_report, run, before, share))
         conditions = Conditions(surface, layer, canvas, painter.card, grid, seams, stored, down, gravity)
-        _paint_canvas(painter, conditions, code, target, _wanted(scales, index, grid), part)
+        _paint_canvas(painter, conditions, code, target, _wanted(scales, index, grid, painter.card.multiple), part)
         before += share
         if not same:
             canvases.append(target)
@@ -115,16 +114,13 @@ def paint(
 
 
 def _paint_canvas(
-    painter: Runnable, conditions: Conditions, code: np.ndarray, images: Images, wanted: Wanted | None, run: Run
+    painter: Runnable, conditions: Conditions, code: np.ndarray, images: Images, wanted: np.ndarray | None, run: Run
 ) -> None:
-    """Run the painter over a canvas, its output rounded to 8 bits in `images`; 0 in tiles that are not wanted."""
+    """Run the painter over a canvas, its output rounded to 8 bits in `images`; 0 where nothing is wanted."""
 
-    def asked(rows: slice, columns: slice) -> bool:
-        if wanted is None or wanted(rows, columns):
-            return True
+    if wanted is not None:
         for name, image in images.items():
-            image[rows, columns, 1 if name == "growth" else 0 :] = 0  # exposure is there already
-        return False
+            image[..., 1 if name == "growth" else 0 :] = 0  # exposure is there already
 
     def write(rows: slice, columns: slice, outputs: dict[str, np.ndarray]) -> None:
         _store(painter.card, outputs, images, rows, columns)
@@ -136,7 +132,7 @@ def _paint_canvas(
         write,
         wrap=conditions.surface.wrap,
         tile=run.tile,
-        wanted=asked,
+        wanted=wanted,
         progress=run.progress,
         cancelled=run.cancelled,
         warn=run.warn,
@@ -195,24 +191,24 @@ def _store(card: Card, outputs: Mapping[str, np.ndarray], images: Images, rows: 
     parallel(strip, _strips(rows.stop - rows.start, columns.stop - columns.start))
 
 
-def _wanted(scales: Scales, index: int, grid: Grid) -> Wanted | None:
-    """Whether a part of a canvas holds any texel of an island that is painted on this canvas; None where all of them do."""
-    canvas, (height, width) = scales.canvases[index], grid.surface.size
+def _wanted(scales: Scales, index: int, grid: Grid, block: int) -> np.ndarray | None:
+    """Which blocks of `block` texels of a canvas hold a texel of an island that is painted on it; None where all do."""
+    canvas = scales.canvases[index]
     used = grid.inside
     if scales.octaves is not None:
         used = used & (scales.share(index, scales.octaves) > 0)
     if used.all():
         return None
     reach = 1 + 32 // grid.stride  # gutters are painted too, as deep as seams are blended
-
-    def wanted(rows: slice, columns: slice) -> bool:
-        window = []
-        for part, side, length in zip((rows, columns), canvas.size, (height, width), strict=True):
-            first, last = (int(edge * length / side) // grid.stride for edge in (part.start, part.stop))
-            window.append(slice(max(0, first - reach), last + 1 + reach))
-        return bool(used[tuple(window)].any())
-
-    return wanted
+    before = np.pad(used, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # how many are used above and left of each corner
+    edges = []
+    for side, length, cells in zip(canvas.size, grid.surface.size, used.shape, strict=True):
+        begins = np.arange(0, side, block)
+        first, last = (np.minimum(at, side) * length // side // grid.stride for at in (begins, begins + block))
+        edges.append((np.clip(first - reach, 0, cells), np.clip(last + 1 + reach, 0, cells)))
+    (top, bottom), (left, right) = edges
+    inside = before[np.ix_(bottom, right)] - before[np.ix_(top, right)]
+    return np.asarray(inside - before[np.ix_(bottom, left)] + before[np.ix_(top, left)] > 0)
 
 
 def _bring_together(surface: Surface, scales: Scales, grid: Grid, canvases: list[Images], images: Images) -> None:

@@ -10,6 +10,7 @@ from tasks.batch import batch
 from tasks.cancel import cancel_by_button
 from tasks.coverage import coverage
 from tasks.escape import escape_while_baking, escape_while_painting
+from tasks.first_object import first_object
 from tasks.four_layers import four_layers, six_layers
 from tasks.frame import weather_frame
 from tasks.install import install
@@ -36,6 +37,7 @@ PARTS = (
     open_model,
     frames_without_sabi,
     install,
+    first_object,
     open_panel,
     escape_while_baking,
     escape_while_painting,
@@ -71,6 +73,7 @@ PARTS = (
 )
 
 NEWEST = {  # in the newest Blender alone where there are several
+    first_object,
     six_layers,
     animate_age,
     revert,

@@ -1,11 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist does with mouse and keys: age animated, Revert, several props, a click on a photograph, a file opened."""
+"""What an artist does with mouse and keys: a first object, age animated, Revert, several props, a photograph, a file opened."""
 
 import numpy as np
 import pytest
 from window.pictures import changed, pink
 
 pytestmark = [pytest.mark.window, pytest.mark.newest]
+
+
+def test_a_new_user_has_weathered_an_object_within_two_minutes(report):
+    """From the moment in which the zip begins to be installed, with nothing chosen."""
+    first = report["first object"]
+    assert first["said"] == "Weathered Cube"
+    assert first["seconds"] <= 120, first
+
+
+def test_the_first_object_is_a_weathered_cube(photograph, report):
+    """Blender's cube is grey: what has colour is weathered."""
+    left, top, right, bottom = report["first object"]["box"]
+    seen = photograph("first object", [left, top, right, bottom])
+    background = photograph("first object", [left - 40, top, left - 20, bottom]).mean(axis=(0, 1))
+    cube = np.abs(seen - background).max(axis=2) > 0.05
+    assert cube.mean() > 0.4, "there is no cube"
+    assert pink(seen) < 0.001
+    assert (np.ptp(seen, axis=2) > 0.08)[cube].mean() > 0.1, "the cube is grey"
 
 
 def test_age_is_dragged_and_keyed(report):

@@ -169,23 +169,50 @@ def test_maps_may_be_of_any_type(session):
     assert np.array_equal(whole, run(session, {**given, "image": image.astype(np.float32)}, (64, 64)))
 
 
-def test_tiles_that_are_not_wanted_are_neither_read_nor_written_but_count(session):
-    size, fractions, asked = (128, 64), [], []
-
-    def wanted(rows: slice, columns: slice) -> bool:
-        asked.append((rows, columns))
-        return rows.start >= 64
+def test_what_is_not_wanted_is_neither_read_nor_written(session):
+    size, fractions = (128, 64), []
 
     def read(rows: slice, columns: slice, out: np.ndarray) -> None:
         assert rows.stop > 64 - DEEP.overlap
         out[:] = given["image"][:, rows, columns]
 
     given = sources(size)
-    out = run(session, {**given, "image": read}, size, tile=64, wanted=wanted, progress=fractions.append)
-    assert len(asked) == 2
+    lower = np.repeat([False, True], 2)[:, None].repeat(2, 1)
+    out = run(session, {**given, "image": read}, size, tile=64, wanted=lower, progress=fractions.append)
     assert np.isnan(out[:, :64]).all()
     assert np.isfinite(out[:, 64:]).all()
-    assert fractions == [0.5, 1.0]
+    assert fractions == [1.0]
+
+
+CROSS = np.zeros((32, 32), bool)  # a cube's six faces as Blender unwraps it, in blocks of 32 texels
+CROSS[:, 12:20] = CROSS[16:24, 4:28] = True
+
+
+def test_tiles_are_fitted_to_what_is_wanted():
+    card = replace(DEEP, overlap=32)
+    (height, width), parts = tiles((1024, 1024), 256, card, CROSS)
+    covered = np.zeros((1024, 1024), int)
+    for part in parts:
+        covered[part.rows, part.columns] += 1
+    assert covered.max() == 1
+    assert covered[np.kron(CROSS, np.ones((32, 32), bool))].all()
+    (whole_height, whole_width), whole = tiles((1024, 1024), 256, card)
+    assert len(parts) * (height + 64) * (width + 64) < 0.45 * len(whole) * (whole_height + 64) * (whole_width + 64)
+
+
+@pytest.mark.parametrize("wrap", [(False, False), (True, False), (True, True)])
+def test_what_is_wanted_is_as_in_the_whole(session, wrap):
+    size = (512, 512)
+    wanted = CROSS[::2, ::2]
+    whole = run(session, sources(size), size, tile=None, wrap=wrap)
+    out = run(session, sources(size), size, tile=128, wrap=wrap, wanted=wanted)
+    there = np.kron(wanted, np.ones((32, 32), bool))
+    assert np.allclose(out[:, there], whole[:, there], atol=1e-5)
+    assert np.isnan(out).any()
+
+
+def test_where_nothing_is_wanted_nothing_is_run(session):
+    assert np.isnan(run(session, {}, (128, 128), wanted=np.zeros((4, 4), bool))).all()
 
 
 def test_progress_rises_to_one(session):

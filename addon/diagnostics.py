@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import platform
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,8 @@ def lines(service: Service, settings: ServiceSettings) -> list[str]:
 
 def version() -> str:
     """The version in the extension's manifest."""
+    import tomllib
+
     manifest = Path(__file__).parents[1] / "blender_manifest.toml"
     try:
         return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])

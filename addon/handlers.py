@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
@@ -21,8 +21,7 @@ from bpy.app.handlers import persistent
 _KEPT = "_bpy_persistent"  # what bpy.app.handlers.persistent puts on a function
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """Work that came to its end: the operator ("sabi.weather"), the names of objects, what an artist was told."""
 
     operator: str
@@ -32,8 +31,7 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """Work that changed nothing. `code` is stable across versions; it is "cancelled" where someone did."""
 
     operator: str
@@ -43,12 +41,12 @@ class Failed:
     seconds: float
 
 
-@dataclass
 class Handlers:
     """The lists; scripts add and remove functions as in bpy.app.handlers."""
 
-    done: list[Callable[[Done], object]] = field(default_factory=list)
-    failed: list[Callable[[Failed], object]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.done: list[Callable[[Done], object]] = []
+        self.failed: list[Callable[[Failed], object]] = []
 
     def tell(self, event: Done | Failed) -> None:
         """Calls the functions that are in the list when it begins."""

@@ -129,7 +129,7 @@ class KitPreview:
 
 
 def _settings(scene: bpy.types.Scene, recipe: Recipe) -> CaptureSettings:
-    return replace(capture_settings(scene, recipe), masks=())  # they stay as they are
+    return capture_settings(scene, recipe)._replace(masks=())  # they stay as they are
 
 
 def _named(mark: str, effects: list[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -43,7 +43,7 @@ from .pixels import strokes
 from .pixels.kept import Kept
 from .progress import Progress
 from .recipe import masks
-from .recipe.properties import recipe_of
+from .recipe.conversion import recipe_for
 from .surface.capture import Capture, CapturedObject
 from .surface.preview_capture import PreviewCapture
 from .weathering import Target, capture_settings, capturing, image_names, load, loaded, looked, paint
@@ -61,7 +61,7 @@ def begin(scene: int, session_uid: int, following: bool = False) -> work.Work | 
     if obj is None:
         return None
     try:
-        recipe = _recipe(scene)
+        recipe = _recipe(scene, obj)
         if settle(obj, recipe) or following or not can_follow(Shown.of(obj), recipe):
             return None
         if on_object.OVERLAY in obj or not can_show(obj, recipe) or any(map(strokes.painted_on, painted(obj))):
@@ -93,9 +93,13 @@ def follow(target: Target, scene: int) -> work.Steps:
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))
     one: _Preview = KitPreview(target) if before is not None and before.exposures else _ObjectPreview(target)
     captured, ended, round_ = False, False, 0
+
+    def wanted() -> Recipe:
+        return _recipe(scene, target.find())
+
     try:
         while True:
-            recipe, round_ = _recipe(scene), round_ + 1
+            recipe, round_ = wanted(), round_ + 1
             if not can_follow(before, recipe) or not can_show(target.find(), recipe):
                 raise Cancelled
             try:
@@ -103,14 +107,16 @@ def follow(target: Target, scene: int) -> work.Steps:
                     if not captured:
                         yield from one.capture(_scene(scene), recipe)
                         captured = True
-                    made = yield from _while_wanted(one.small(recipe, folder / f"{round_}"), recipe, scene)
+                    made = yield from _while_wanted(one.small(recipe, folder / f"{round_}"), recipe, wanted)
                     exchange(target.find(), made, before)
-                    yield from _while_wanted(_rest(), recipe, scene)
+                    yield from _while_wanted(_rest(), recipe, wanted)
                     if one.whole:
-                        yield from _whole(one, target, recipe, scene, folder / f"{round_} whole", before)
+                        yield from _whole(
+                            one, target, recipe, _scene(scene), wanted, folder / f"{round_} whole", before
+                        )
                 elif Shown.of(target.find()) != before:
                     put_back(target.find(), before)
-                settle(target.find(), _recipe(scene))
+                settle(target.find(), wanted())
             except _ChangedError:
                 continue
             ended = True
@@ -142,14 +148,20 @@ class _Preview(Protocol):
 
 
 def _whole(
-    one: _Preview, target: Target, recipe: Recipe, scene: int, folder: Path, before: Shown
+    one: _Preview,
+    target: Target,
+    recipe: Recipe,
+    scene: bpy.types.Scene,
+    wanted: Callable[[], Recipe],
+    folder: Path,
+    before: Shown,
 ) -> Generator[Progress, None, None]:
     """The images as Weather makes them, in place of the small ones."""
     with work.holding():
-        yield from one.capture_whole(_scene(scene), recipe)
+        yield from one.capture_whole(scene, recipe)
     kept = Kept()
     try:
-        made = yield from _while_wanted(one.paint_whole(recipe, folder, kept), recipe, scene)
+        made = yield from _while_wanted(one.paint_whole(recipe, folder, kept), recipe, wanted)
         exchange(target.find(), made, before)
         one.note()
         kept.stays()
@@ -206,11 +218,13 @@ class _ChangedError(Exception):
     """The scene's recipe is no longer the one that is painted."""
 
 
-def _while_wanted(steps: Generator[Progress, None, T], recipe: Recipe, scene: int) -> Generator[Progress, None, T]:
+def _while_wanted(
+    steps: Generator[Progress, None, T], recipe: Recipe, wanted: Callable[[], Recipe]
+) -> Generator[Progress, None, T]:
     """Steps for a recipe that are closed when another is wanted; then raises _ChangedError."""
     try:
         while True:
-            if painting(_recipe(scene)) != painting(recipe):
+            if painting(wanted()) != painting(recipe):
                 raise _ChangedError
             try:
                 progress = next(steps)
@@ -227,8 +241,8 @@ def _rest() -> Generator[Progress, None, None]:
         yield Progress("Previewed", 1.0)
 
 
-def _recipe(scene: int) -> Recipe:
-    return recipe_of(_scene(scene).sabi)
+def _recipe(scene: int, obj: bpy.types.Object) -> Recipe:
+    return recipe_for(_scene(scene).sabi, obj)
 
 
 def _scene(session_uid: int) -> bpy.types.Scene:

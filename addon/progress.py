@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..backend.protocol.errors import DiskFull, OutOfMemory, SabiError, is_disk_full
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """What to tell the artist: a stage in words, the fraction that is done, seconds left where they can be told."""
 
     stage: str

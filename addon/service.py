@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..backend.protocol.errors import SabiError
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from ..backend.protocol.spawn import Backend
 
 
-@dataclass(frozen=True)
-class ServiceSettings:
+class ServiceSettings(NamedTuple):
     """Which backend to use: a `server` by address, else a process of our own run by `python` (empty: the embedded one)."""
 
     server: str = ""

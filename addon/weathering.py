@@ -40,6 +40,7 @@ from .pixels.kept import Kept
 from .preferences import service, service_settings
 from .progress import Progress
 from .recipe import masks, merged
+from .recipe.conversion import own_seed
 from .recipe.effects import in_words
 from .surface import digests, timing
 from .surface.capture import Capture, CapturedObject, CaptureSettings, output_size
@@ -113,12 +114,13 @@ def weather_objects(
     settings: CaptureSettings,
     materials: str = "",
     instances: bool = False,
+    differ: bool = False,
 ) -> work.Steps:
     """Steps that weather these objects and end in one undo step; with a pattern, only materials whose names match it.
 
     An object that cannot be weathered is left as it is and named in the message; raises its error when it is the only one.
     A backend that fails ends the work with nothing changed. With `instances` objects over one mesh are painted once, and differ
-    by the attributes of instances.py, which they get where they have none.
+    by the attributes of instances.py, which they get where they have none. With `differ` each object has seeds of its own.
     """
     yield from reading_images(lambda: mask_images(recipe))
     masks.check(recipe)
@@ -136,7 +138,8 @@ def weather_objects(
         for index, (target, *others) in enumerate(targets):
             begin, span = index / len(targets), 1 / len(targets)
             try:
-                one = yield from share(_weather_one(target, recipe, settings, folder / str(index)), begin, begin + span)
+                own = recipe.varied(own_seed(target.name)) if differ else recipe
+                one = yield from share(_weather_one(target, own, settings, folder / str(index)), begin, begin + span)
                 states = []
                 for other in others:
                     states.append((other, (yield from looked(other))))
@@ -253,7 +256,7 @@ def share(steps: Generator[Progress, None, T], begin: float, end: float) -> Gene
                 progress = next(steps)
             except StopIteration as stop:
                 return stop.value
-            yield replace(progress, fraction=begin + (end - begin) * progress.fraction)
+            yield progress._replace(fraction=begin + (end - begin) * progress.fraction)
     finally:
         steps.close()
 

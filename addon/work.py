@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
@@ -22,8 +22,7 @@ from .handlers import Done, Failed, handlers
 from .progress import Estimate, Progress, unforeseen
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a piece of work, in a sentence for the artist, what should be said besides, and the objects it changed."""
 
     message: str
@@ -36,25 +35,21 @@ INTERVAL = 0.05  # seconds between steps
 SOONER = 0.02  # between those of work that gives way: an eye waits for it
 
 
-@dataclass
 class Work:
     """One piece of work and how it stands; `error` or `outcome` is set when it has ended.
 
     Handlers are told of that where an operator asked for it.
     """
 
-    title: str
-    steps: Steps
-    progress: Progress = field(default_factory=lambda: Progress("Starting"))
-    outcome: Outcome | None = None
-    error: SabiError | None = None
-    ended: bool = False
-    gives_way: bool = False
-    operator: str = ""
-
-    def __post_init__(self) -> None:
-        self._estimate = Estimate()
-        self._began = time.monotonic()
+    def __init__(self, title: str, steps: Steps) -> None:
+        self.title, self.steps = title, steps
+        self.progress = Progress("Starting")
+        self.outcome: Outcome | None = None
+        self.error: SabiError | None = None
+        self.ended = False
+        self.gives_way = False
+        self.operator = ""
+        self._estimate, self._began = Estimate(), time.monotonic()
 
     def step(self) -> None:
         """Goes on until the next yield; errors that are not Sabi's own are told, not raised."""
@@ -73,7 +68,7 @@ class Work:
             self._fail(unforeseen(error))
         else:
             estimated = self._estimate.seconds_left(progress.fraction)
-            self.progress = progress if progress.seconds_left is not None else replace(progress, seconds_left=estimated)
+            self.progress = progress if progress.seconds_left is not None else progress._replace(seconds_left=estimated)
         if self.ended:
             self._tell()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...backend.protocol.file_names import DEFAULT_PATTERN
+from ...backend.protocol.words import DEFAULT_PATTERN
 from ..versions import RELATIVE_PATH
 
 ENGINES = [

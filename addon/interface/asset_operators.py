@@ -8,8 +8,6 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.asset_utils import SpaceAssetInfo
 
-from ...backend.protocol.recipe import Recipe
-from ..recipe.properties import fill, recipe_of
 from ..versions import RELATIVE_PATH
 from .operators import reporting
 
@@ -56,6 +54,7 @@ class SABI_OT_recipe_publish(bpy.types.Operator):
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..recipe import recipe_assets
+        from ..recipe.conversion import recipe_of
 
         recipe = recipe_of(context.scene.sabi)
         name = self.name or recipe.title
@@ -78,6 +77,9 @@ class SABI_OT_recipe_from_asset(bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.recipe import Recipe
+        from ..recipe.conversion import fill
+
         fill(context.scene.sabi, Recipe.from_json(self.recipe_json))
         return {"FINISHED"}
 

@@ -9,8 +9,7 @@ from bpy.props import FloatProperty, IntVectorProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from ...backend.protocol.errors import BadFile
-from ...backend.protocol.exemplar import WIDTH
-from ..recipe.properties import fill_exemplar
+from ...backend.protocol.words import EXEMPLAR_WIDTH
 from .operators import reporting
 
 
@@ -27,7 +26,7 @@ class _ForLayer:
     width: FloatProperty(
         name="Photograph Width",
         description="How many metres the photograph, or its part, spans",
-        default=WIDTH,
+        default=EXEMPLAR_WIDTH,
         min=1e-3,
         max=1000,
     )
@@ -41,6 +40,7 @@ class _ForLayer:
         return True
 
     def use(self, context: bpy.types.Context, photograph: bpy.types.Image, part: tuple[int, ...] | None) -> None:
+        from ..recipe.conversion import fill_exemplar
         from ..recipe.exemplars import exemplar_of
 
         settings = context.scene.sabi
@@ -110,6 +110,8 @@ class SABI_OT_exemplar_remove(_ForLayer, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..recipe.conversion import fill_exemplar
+
         settings = context.scene.sabi
         fill_exemplar(settings.layers[settings.active_layer], None)
         return {"FINISHED"}

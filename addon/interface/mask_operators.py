@@ -7,14 +7,11 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ...backend.protocol.belongs_on import BELONGS_ON
-from ...backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, Combine, Mask
 from ...backend.protocol.materials import Material
-from ...backend.protocol.opacity import MAX_POINTS, Curve
-from ...backend.protocol.recipe import effect_named
+from ...backend.protocol.words import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, MAX_POINTS
 from ..preferences import service
 from ..recipe import effects, mask_kinds
-from ..recipe.properties import fill_curve, fill_mask, plain
+from ..recipe.properties import plain
 from ..surface.capture_settings import LARGEST
 from . import live
 from .operators import reporting
@@ -90,6 +87,11 @@ class SABI_OT_mask_add(_WithRoom, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.belongs_on import BELONGS_ON
+        from ...backend.protocol.mask_stack import Combine, Mask
+        from ...backend.protocol.recipe import effect_named
+        from ..recipe.conversion import fill_mask
+
         layer = chosen_layer(context)
         levels = (plain(self.low), plain(self.high), plain(self.gamma))
         given = Mask(self.mask, Combine[self.combine], self.invert, *levels) if self.mask else None
@@ -214,6 +216,9 @@ class SABI_OT_curve_add(_OnLayer, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.opacity import Curve
+        from ..recipe.conversion import fill_curve
+
         layer = chosen_layer(context)
         points = [(plain(point.degree), plain(point.opacity)) for point in layer.curve]
         fill_curve(layer, Curve(_with_another(points), layer.curve_smooth))

@@ -9,24 +9,25 @@ What does the work is imported by the operator that runs: Blender starts sooner 
 """
 
 import traceback
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...backend.protocol.errors import SabiError, SceneError
-from ...backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
 from .. import ending, work
 from ..nodes import on_object
 from ..progress import unforeseen
 from ..recipe import styles
 from ..recipe.given_layer import WithLayer
-from ..recipe.properties import frame_of, plain, recipe_of
-from ..recipe.recipe_files import read_recipe
+from ..recipe.properties import plain
 from ..surface.capture_settings import LARGEST
 from ..versions import RELATIVE_PATH
+
+if TYPE_CHECKING:
+    from ...backend.protocol.recipe import Recipe
 
 ERROR = {"ERROR"}
 
@@ -121,8 +122,14 @@ class _WithRecipe(WithLayer):
         options={"SKIP_SAVE"},
     )
 
-    def recipe(self, context: bpy.types.Context) -> Recipe:
+    def recipe(self, context: bpy.types.Context) -> "Recipe":
         """The scene's recipe, or the one that was given, with the age, seed and all else that was given."""
+        from dataclasses import replace
+
+        from ...backend.protocol.recipe import Layer, Recipe, effect_named, load_preset
+        from ..recipe.conversion import frame_of, recipe_of
+        from ..recipe.recipe_files import read_recipe
+
         given = self.properties.is_property_set
         if given("recipe_json"):
             recipe = Recipe.from_json(self.recipe_json)
@@ -170,6 +177,13 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
+    differ: BoolProperty(
+        name="Objects Differ",
+        description="Each object gets a pattern of its own, by its name; without, objects of one shape weather alike. "
+        "The scene's choice when left out",
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if work.busy():
@@ -189,15 +203,16 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
         from ..weathering import capture_settings, weather_objects
 
         recipe = self.recipe(context)
-        given = self.properties.is_property_set("shared_tiles")
-        shared = self.shared_tiles if given else context.scene.sabi.shared_tiles
-        given = self.properties.is_property_set("instances")
-        if shared and given and self.instances:
+        given, chosen = self.properties.is_property_set, context.scene.sabi
+        shared, instances, differ = (
+            getattr(self if given(name) else chosen, name) for name in ("shared_tiles", "instances", "differ")
+        )
+        if shared and given("instances") and instances:
             raise SceneError(
                 "Shared Tiles and Instances Differ cannot be used together: the modules of a kit differ by themselves.",
                 "Give shared_tiles=False or instances=False.",
             )
-        more = {} if shared else {"instances": self.instances if given else context.scene.sabi.instances}
+        more = {} if shared else {"instances": instances, "differ": differ}
         _put_overlays_away(selected_meshes(context))
         settings = capture_settings(context.scene, recipe, self.size)
         steps = (weather_kit if shared else weather_objects)(

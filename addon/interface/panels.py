@@ -10,22 +10,20 @@ import bpy
 from bpy.app.translations import pgettext_iface as said
 
 from ...backend.protocol.errors import SabiError
-from ...backend.protocol.merging import LIVE, lowest
-from ...backend.protocol.recipe import Exposure
+from ...backend.protocol.words import EXPOSURES, LIVE
 from .. import units, work
 from ..later import Later
 from ..nodes import freshness, on_object
 from ..nodes.on_object import CHANNEL_SOCKETS
 from ..preferences import service
 from ..progress import Progress, in_words
-from ..recipe import effects, merged, styles
+from ..recipe import effects, styles
 from ..recipe.mask_kinds import COMBINE, KINDS, OF_LAYERS
-from ..recipe.properties import begin, painted_layers, untouched
+from ..recipe.properties import painted_layers, untouched
 from ..recipe.styles import CUSTOM, NONE, chosen
 from ..surface.capture_settings import CaptureSettings
 from . import problems
 
-WEIGHTS = tuple(Exposure().weights())
 KIND_ICONS, COMBINE_ICONS = ({item[0]: item[3] for item in items} for items in (KINDS, COMBINE))
 # Where the tab is, and how its panels' names end there; the first has the plain names.
 SPACES = {"VIEW_3D": "", "NODE_EDITOR": "_shader", "IMAGE_EDITOR": "_image"}
@@ -137,6 +135,9 @@ class _Recipe(_Tab):
 def _merged(settings) -> list[str]:  # type: ignore[no-untyped-def]
     """What is to be said of layers that will be merged; it is only looked at where there may be some."""
     if len(settings.layers) > LIVE:
+        from ...backend.protocol.merging import lowest
+        from ..recipe import merged
+
         with suppress(SabiError):
             places = lowest(painted_layers(settings))
             return merged.in_a_sentence({place: settings.layers[place].effect for place in places})
@@ -196,6 +197,8 @@ def _draw_mask(column: bpy.types.UILayout, obj: bpy.types.Object | None, mask, w
 
 def _begin() -> None:
     """Lets the scenes that windows show begin with a recipe; no undo step, and the file counts as saved as before."""
+    from ..recipe.conversion import begin
+
     for window in bpy.context.window_manager.windows:
         begin(window.scene)
 
@@ -257,7 +260,7 @@ class _Where(_OfLayer):
     def draw(self, context: bpy.types.Context) -> None:
         exposure = self.layer(context).exposure
         column = self.layout.column()
-        for name in (*WEIGHTS, "contrast"):
+        for name in (*EXPOSURES, "contrast"):
             column.prop(exposure, name)
 
 
@@ -315,6 +318,8 @@ class _Object(_Tab):
         if on_object.UV_MAP in context.object and not on_object.is_module(context.object):
             draw_text(layout.box(), OWN_UVS, "UV", context.region.width if context.region else 300)
         if "Age" not in applied.layers[0]:
+            from ..recipe import merged
+
             for sentence in merged.told_of(applied.recipe_json, bpy.app.translations.locale):
                 draw_text(layout.box(), sentence, "INFO", context.region.width if context.region else 300)
         layout.use_property_split = True
@@ -444,6 +449,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
     layout.prop(context.scene.sabi, "size")
     layout.use_property_split = False
     layout.prop(context.scene.sabi, "live_preview")
+    if operator == "sabi.weather" and (context.scene.sabi.differ or problems.several(context)):
+        layout.prop(context.scene.sabi, "differ")
     if operator == "sabi.weather" and (
         context.scene.sabi.shared_tiles
         or problems.repeats(context)
@@ -465,6 +472,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context, operator
             _draw_remedy(box, remedy)
     elif now.outcome is not None:
         draw_text(layout, now.outcome.message, "CHECKMARK", width)
+        if problems.unseen(context):
+            _draw_remedy(layout, problems.SHOW)
         for warning in now.outcome.warnings:
             draw_text(layout.box(), warning, "INFO", width)
 

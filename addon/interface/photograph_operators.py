@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator of the Image Editor that ages a photograph. photograph does the work."""
 
-from dataclasses import replace
-
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntVectorProperty, StringProperty
 
 from ...backend.protocol.errors import BadFile
 from ...backend.protocol.materials import Material
-from ...backend.protocol.still import WIDTH, Down, Still
+from ...backend.protocol.words import PHOTOGRAPH_WIDTH
 from .. import work
 from ..recipe.properties import DOWNS, NOWHERE, PHOTOGRAPHED
 from .operators import _WithRecipe, _Working, reporting
@@ -32,7 +30,7 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
     width: FloatProperty(
         name="Width",
         description="How many metres the photograph spans",
-        default=WIDTH,
+        default=PHOTOGRAPH_WIDTH,
         min=0.001,
         soft_max=100,
         unit="LENGTH",
@@ -73,6 +71,9 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from dataclasses import replace
+
+        from ...backend.protocol.still import Down, Still
         from ..photographs.photograph import weather_photograph
         from ..recipe import masks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import bpy
 
@@ -21,8 +21,7 @@ SLACK = 1e-3  # of the square: rounding
 MOST = 64  # selected objects that are looked at: panels must not be slow
 
 
-@dataclass(frozen=True)
-class Remedy:
+class Remedy(NamedTuple):
     """An operator that mends it, the button's text, and the operator's settings."""
 
     operator: str
@@ -30,8 +29,7 @@ class Remedy:
     settings: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """`said` may hold {}, for `name`."""
 
     said: str
@@ -41,6 +39,9 @@ class Problem:
 
 SAVE = Remedy("wm.save_mainfile", "Save")
 NEWEST = Remedy("sabi.newest_networks", "Use Newest Networks")
+SHOW = Remedy(
+    "wm.context_set_enum", "Material Preview", (("data_path", "space_data.shading.type"), ("value", "MATERIAL"))
+)
 PREFERENCES = Remedy("preferences.addon_show", "Open Preferences", (("module", EXTENSION),))
 
 
@@ -83,6 +84,21 @@ def shared(context: bpy.types.Context) -> bool:
                 if slot.material is not None and meshes.setdefault(slot.material, obj.data) != obj.data:
                     return True
     return False
+
+
+def several(context: bpy.types.Context) -> bool:
+    """Whether more than one mesh object is selected."""
+    return sum(obj.type == "MESH" for obj in context.selected_objects[:FEW]) > 1
+
+
+def unseen(context: bpy.types.Context) -> bool:
+    """Whether the active object is weathered, and the view shows no materials."""
+    shading = getattr(context.space_data, "shading", None)  # the 3D View's alone
+    return (
+        shading is not None
+        and shading.type in ("SOLID", "WIREFRAME")
+        and on_object.weathered(context.object) is not None
+    )
 
 
 def unwrapped(context: bpy.types.Context) -> bool:

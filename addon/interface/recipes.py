@@ -2,7 +2,6 @@
 """Operators on the scene's recipe: layers, presets, files."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -10,11 +9,11 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ...backend.protocol.recipe import MAX_LAYERS, Layer, Recipe, effect_named
+from ...backend.protocol.words import MAX_LAYERS
 from .. import units
 from ..nodes import on_object
-from ..recipe import presets, recipe_files, styles
-from ..recipe.properties import fill, fill_layer, layer_of, load, plain, rearrange, recipe_of
+from ..recipe import presets, styles
+from ..recipe.properties import plain, rearrange
 from .operators import reporting
 
 
@@ -35,6 +34,9 @@ class SABI_OT_layer_add(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.recipe import Layer, effect_named
+        from ..recipe.conversion import fill_layer
+
         settings = context.scene.sabi
         fill_layer(settings.layers.add(), Layer(effect_named(self.effect), seed=len(settings.layers) - 1))
         settings.active_layer = len(settings.layers) - 1
@@ -97,6 +99,10 @@ class SABI_OT_layer_duplicate(_OnLayer, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from dataclasses import replace
+
+        from ..recipe.conversion import fill_layer, layer_of
+
         settings = context.scene.sabi
         place = settings.active_layer
         below = settings.layers[place]
@@ -139,6 +145,8 @@ class SABI_OT_preset_load(bpy.types.Operator):
     preset: EnumProperty(name="Preset", description="A recipe that ships with Sabi", items=presets.shipped)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..recipe.conversion import load
+
         load(context.scene.sabi, self.preset)
         return {"FINISHED"}
 
@@ -159,9 +167,13 @@ class SABI_OT_recipe_from_object(bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ...backend.protocol.recipe import Recipe
+        from ..recipe.conversion import fill, own_seed
+
         applied = on_object.weathered(context.object)
         recipe = Recipe.from_json(applied.recipe_json)
-        fill(context.scene.sabi, recipe)
+        own = own_seed(context.object.name) if context.scene.sabi.differ else 0
+        fill(context.scene.sabi, recipe.varied(-own))
         for place, sockets in on_object.live_layers(recipe, applied):
             layer = context.scene.sabi.layers[place]
             layer.age, layer.opacity = (plain(sockets[name].default_value) for name in ("Age", "Opacity"))
@@ -185,16 +197,21 @@ class SABI_OT_recipe_save(ExportHelper, bpy.types.Operator):
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        from ..recipe.recipe_files import free
+
         if not self.filepath:
             name = context.scene.sabi.recipe_name or context.scene.sabi.preset_name or "recipe"
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-            self.filepath = str(recipe_files.free(folder / f"{bpy.path.clean_name(name)}.json"))
+            self.filepath = str(free(folder / f"{bpy.path.clean_name(name)}.json"))
         return ExportHelper.invoke(self, context, event)
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..recipe.conversion import recipe_of
+        from ..recipe.recipe_files import write_recipe
+
         path = Path(bpy.path.abspath(self.filepath))
-        recipe_files.write_recipe(path, recipe_of(context.scene.sabi), self.overwrite)
+        write_recipe(path, recipe_of(context.scene.sabi), self.overwrite)
         self.report({"INFO"}, said("Saved {}").format(path.name))
         return {"FINISHED"}
 
@@ -211,7 +228,10 @@ class SABI_OT_recipe_load(ImportHelper, bpy.types.Operator):
 
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        fill(context.scene.sabi, recipe_files.read_recipe(Path(bpy.path.abspath(self.filepath))))
+        from ..recipe.conversion import fill
+        from ..recipe.recipe_files import read_recipe
+
+        fill(context.scene.sabi, read_recipe(Path(bpy.path.abspath(self.filepath))))
         return {"FINISHED"}
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
-from ...backend.protocol.merging import LIVE
-from ...backend.protocol.recipe import Layer, Recipe
+from ...backend.protocol.words import LIVE
+
+if TYPE_CHECKING:
+    from ...backend.protocol.recipe import Layer, Recipe
 
 GROUP_KEY = "sabi_group"  # custom property of Sabi's node groups, and of the nodes that Sabi adds to a material
 CHANNEL_SOCKETS = {name: f"{name.capitalize()} Opacity" for name in ("albedo", "roughness", "metallic", "height")}
@@ -27,8 +29,7 @@ OVERLAY = "sabi_overlay"  # on an object that shows such a value: what its slots
 UV_MAP = "sabi_uv_map"  # on an object: that Sabi has added a UV map, and its name
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """What is on an object: the materials with layers, and names and live sockets of the first's, lowest layer first."""
 
     materials: tuple[bpy.types.Material, ...]

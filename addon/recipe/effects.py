@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backend.protocol.errors import NetworkError
-from ...backend.protocol.recipe import Effect
+from ...backend.protocol.words import Effect
 
 NETWORKS = Path(__file__).parents[2] / "backend" / "networks"
 _NETWORKS = str(NETWORKS)
@@ -43,6 +43,7 @@ SEGMENTER = "segmenter_1"  # the network without which materials cannot be told 
 _TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
 _shipped: dict[str, Mapping[str, tuple[str, ...]]] = {}
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
+_last: dict[str, tuple[object, list[tuple[str, str, str, str, int]]]] = {}  # and a panel asks for them a dozen times
 
 
 def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, str, str, str, int]]:
@@ -50,7 +51,10 @@ def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, s
 
     Files keep an effect by its number: by the place in the list of those that are known, and by the name of those that are not.
     """
-    painted = frozenset(_painted(health))
+    now = _painted(health)
+    if (last := _last.get(also)) is not None and last[0] is now:
+        return last[1]
+    painted = frozenset(now)
     taught = tuple(sorted({*painted, also} - KNOWN - {""}))
     if (key := (taught, painted)) not in _kept:
         found = [(*item, number) for number, item in enumerate(EFFECTS)]
@@ -62,6 +66,7 @@ def items(health: Mapping[str, Any] | None, also: str = "") -> list[tuple[str, s
             else (name, said, UNPAINTED, "ERROR", number)
             for name, said, about, number in found
         ]
+    _last[also] = now, _kept[key]
     return _kept[key]
 
 

@@ -12,8 +12,9 @@ import bpy
 import numpy as np
 
 from ...backend.protocol.errors import BadFile
-from ...backend.protocol.exemplar import MOST_BYTES, WIDTH, Exemplar, as_picture, kept_size
+from ...backend.protocol.exemplar import MOST_BYTES, Exemplar, as_picture, kept_size
 from ...backend.protocol.surface import ColorSpace, Map
+from ...backend.protocol.words import EXEMPLAR_WIDTH
 from ..photographs.degree_marks import encoded, marks_of, marks_on
 from ..pixels import images
 from ..pixels.reading import file_of
@@ -22,7 +23,7 @@ Part = tuple[int, int, int, int]
 _QUALITIES = (92, 85, 75)  # of JPEG, until it is small enough
 
 
-def exemplar_of(image: bpy.types.Image, part: Sequence[int] | None = None, width: float = WIDTH) -> Exemplar:
+def exemplar_of(image: bpy.types.Image, part: Sequence[int] | None = None, width: float = EXEMPLAR_WIDTH) -> Exemplar:
     """An image, or the part x, y, width, height of it from the upper left, as an exemplar.
 
     Raises BadFile where it cannot be read or has no such part, BadRecipe where it is too small for a texture.

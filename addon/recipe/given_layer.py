@@ -3,15 +3,16 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ...backend.protocol.errors import BadRecipe
-from ...backend.protocol.mask_stack import Mask
-from ...backend.protocol.recipe import Layer, curve_from, masks_from
 from ..nodes.on_object import CHANNEL_SOCKETS
 from .properties import plain
+
+if TYPE_CHECKING:
+    from ...backend.protocol.recipe import Layer
 
 _FACTOR = {"soft_min": 0, "soft_max": 1, "subtype": "FACTOR", "options": {"SKIP_SAVE"}}
 
@@ -47,8 +48,13 @@ class WithLayer:
         name="Smooth", description="The curve has no corners at its points", options={"SKIP_SAVE"}
     )
 
-    def given(self, layer: Layer, is_set: Callable[[str], bool]) -> Layer:
+    def given(self, layer: "Layer", is_set: Callable[[str], bool]) -> "Layer":
         """A layer with what was given in place of its own. Raises BadRecipe."""
+        from dataclasses import replace
+
+        from ...backend.protocol.mask_stack import Mask
+        from ...backend.protocol.recipe import curve_from, masks_from
+
         if is_set("masks"):
             layer = layer.with_masks(masks_from(_json("masks", self.masks)))
         elif is_set("mask"):

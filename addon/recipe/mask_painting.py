@@ -13,8 +13,8 @@ from ..nodes.on_object import PAINT
 from ..surface import uvs
 from ..weathering import capture_settings, output_size
 from . import mask_kinds
+from .conversion import fill_mask, recipe_of
 from .effects import in_words
-from .properties import fill_mask, recipe_of
 
 OTHERWISE = 1024  # texels a side where it cannot be told how large results will be
 

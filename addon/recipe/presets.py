@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 import bpy.utils.previews
 
-from ...backend.protocol.recipe import preset_names
+from ...backend.protocol.words import preset_names
 from .effects import in_words
 
 PICTURES = Path(__file__).parents[1] / "thumbnails"

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recipe as the scene holds it, to and from the protocol's Recipe. Whatever shapes a result is here."""
+"""The recipe as the scene holds it. Whatever shapes a result is here; conversion makes the protocol's Recipe of it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 
 import bpy
@@ -22,20 +20,22 @@ from bpy.props import (
     StringProperty,
 )
 
-from ...backend.protocol import recipe as words
-from ...backend.protocol.errors import BadRecipe
-from ...backend.protocol.exemplar import WIDTH, Exemplar
-from ...backend.protocol.mask_stack import GAMMA_MAX, GAMMA_MIN, NARROWEST, Combine, Mask
 from ...backend.protocol.materials import Material
-from ...backend.protocol.opacity import CLOSEST, ChannelOpacity, Curve
-from ...backend.protocol.still import WIDTH as PHOTOGRAPH_WIDTH
+from ...backend.protocol.words import (
+    CLOSEST,
+    EXEMPLAR_WIDTH,
+    GAMMA_MAX,
+    GAMMA_MIN,
+    NARROWEST,
+    PHOTOGRAPH_WIDTH,
+    FrameMode,
+)
 from ..exports.export_settings import SABI_PG_export
 from ..interface import live
-from ..nodes.on_object import CHANNEL_SOCKETS
-from . import exemplar_text, mask_kinds, presets, styles
-from .effects import KNOWN, in_words
+from . import mask_kinds, presets, styles
+from .effects import in_words
 
-FIRST_PRESET = "old_painted_steel"  # what a scene begins with
+FIRST_PRESET = "scrapyard_rust"  # what a scene begins with: one layer, so that a new user soon sees it
 SIZES = [("AUTO", "Automatic", "As large as the material's largest image, else by texels per metre")]
 SIZES += [(str(2**n), f"{2**n}", f"{2**n} x {2**n} texels") for n in range(9, 14)]
 DOWNS = [  # named as protocol.still.Down
@@ -58,17 +58,16 @@ DEGREE_METHODS = [
     ("RARITY", "Rarity", "What looks like little else, without marks; where most of the photograph is clean"),
 ]
 MODES = [
-    (words.FrameMode.ASSET.value, "Asset", "Where the object stands and how it is turned do not matter"),
-    (words.FrameMode.SCENE.value, "Scene", "The object weathers as it stands in the scene, and other objects count"),
+    (FrameMode.ASSET.value, "Asset", "Where the object stands and how it is turned do not matter"),
+    (FrameMode.SCENE.value, "Scene", "The object weathers as it stands in the scene, and other objects count"),
 ]
 
 
 def _effect_changed(layer: SABI_PG_layer, _context: bpy.types.Context) -> None:
     """Another effect starts from its own defaults; age, seed, opacity and masks stay."""
-    kept = {name: plain(getattr(layer, name)) for name in ("age", "opacity")}
-    kept["masks"] = tuple(mask_of(mask) for mask in layer.masks if mask_name(mask))
-    layer.taught = "" if layer.effect in KNOWN else layer.effect
-    fill_layer(layer, words.Layer(words.effect_named(layer.effect), seed=layer.seed % 2**32, **kept))
+    from .conversion import begin_effect
+
+    begin_effect(layer)
 
 
 def _style_changed(layer: SABI_PG_layer, context: bpy.types.Context) -> None:
@@ -96,7 +95,7 @@ def _below_items(mask: SABI_PG_mask, _context: bpy.types.Context) -> list[tuple[
 
 def _number_changed(mask: SABI_PG_mask, _context: bpy.types.Context) -> None:
     """The menu shows what the number says; it has no getter, which a view may draw while a bake ends."""
-    with _alone():
+    with alone():
         mask.below = str(mask.number) if 0 < mask.number <= _place(mask) else "NONE"
 
 
@@ -110,7 +109,7 @@ _settling = False
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Within, a property that is set moves no other; floats of 32 bits would push each other for ever."""
     global _settling
     _settling = True
@@ -123,6 +122,8 @@ def _alone() -> Iterator[None]:
 def _preset_chosen(settings: SABI_PG_scene, _context: bpy.types.Context) -> None:
     """Choosing in the menu of presets replaces the recipe; its first entry is the recipe as it is."""
     if not _settling and settings.preset != presets.OWN:
+        from .conversion import load
+
         load(settings, settings.preset)
 
 
@@ -136,7 +137,7 @@ def _kind_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
 
 def _source_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if mask.kind == "MATERIAL" and not _settling:
-        with _alone():
+        with alone():
             mask.materials = set(mask.source.split("+")) & _MATERIALS
     live.changed(mask, context)
 
@@ -151,14 +152,14 @@ _MATERIALS = {item[0] for item in mask_kinds.MATERIALS}
 
 def _low_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
-        with _alone():
+        with alone():
             mask.high = max(mask.high, mask.low + NARROWEST)
         live.changed(mask, context)
 
 
 def _high_changed(mask: SABI_PG_mask, context: bpy.types.Context) -> None:
     if not _settling:
-        with _alone():
+        with alone():
             mask.low = min(mask.low, mask.high - NARROWEST)
         live.changed(mask, context)
 
@@ -169,7 +170,7 @@ def _point_changed(point: SABI_PG_point, context: bpy.types.Context) -> None:
         return
     points = list(point.id_data.sabi.layers[_place(point)].curve)
     place, last = points.index(point), len(points) - 1
-    with _alone():
+    with alone():
         point.degree = min(max(point.degree, CLOSEST * place), 1 - CLOSEST * (last - place))
         for before, after in pairwise(points[place:]):
             after.degree = max(after.degree, before.degree + CLOSEST)
@@ -397,7 +398,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
         min=1e-3,
         max=1000,
         soft_max=10,
-        default=WIDTH,
+        default=EXEMPLAR_WIDTH,
         precision=3,
         update=live.changed,
     )
@@ -519,6 +520,11 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
         description="Objects over the same mesh are painted once and differ by attributes, sabi_age and sabi_offset; so do "
         "instances of collections and of geometry nodes",
     )
+    differ: BoolProperty(
+        name="Objects Differ",
+        description="Each object gets a pattern of its own, by its name; without, objects of one shape weather alike",
+        update=live.changed,
+    )
     live_preview: BoolProperty(
         name="Live Preview",
         description="A weathered object follows the recipe as it is changed: small at first, whole when the recipe rests",
@@ -545,34 +551,13 @@ def untouched(settings: SABI_PG_scene) -> bool:
     return not settings.is_property_set("layers")
 
 
-def begin(scene: bpy.types.Scene) -> None:
-    """Lets a scene that never had a recipe hold the first preset, so that there is something to weather with and to change."""
-    if untouched(scene.sabi) and scene.is_editable:
-        frame = frame_of(scene.sabi)
-        load(scene.sabi, FIRST_PRESET)
-        fill_frame(scene.sabi, frame)
-
-
-def recipe_of(settings: SABI_PG_scene) -> words.Recipe:
-    """The scene's recipe; the first preset where it never had one.
-
-    Raises BadRecipe where its layers were removed or a style is not readable.
-    """
-    if untouched(settings):
-        return replace(words.load_preset(FIRST_PRESET), frame=frame_of(settings))
-    if not settings.layers:
-        raise BadRecipe("The recipe has no layers.", "Add a layer or load a preset.")
-    networks = json.loads(settings.networks) if settings.networks else {}
-    shown = shown_layers(settings)
-    layers = (replace(layer_of(layer), hidden=number not in shown) for number, layer in enumerate(settings.layers))
-    return words.Recipe(tuple(layers), frame_of(settings), networks, settings.recipe_name)
-
-
 def painted_layers(settings: SABI_PG_scene) -> tuple[int, ...]:
     """The places of the layers that are painted, as Recipe.painted has them; quick enough for panels. Raises BadRecipe."""
     shown, layers = shown_layers(settings), settings.layers
     if not any(_masking(mask) not in {-1, *shown} for place in shown for mask in layers[place].masks):
         return tuple(sorted(shown))
+    from .conversion import recipe_of
+
     return recipe_of(settings).painted
 
 
@@ -590,107 +575,10 @@ def _masking(mask: SABI_PG_mask) -> int:
     return mask.number - 1 if mask.kind in mask_kinds.OF_LAYERS else -1
 
 
-def frame_of(settings: SABI_PG_scene) -> words.Frame:
-    gravity = tuple(plain(v) for v in settings.gravity)
-    return words.Frame(words.FrameMode(settings.mode), gravity, plain(settings.ground) if settings.use_ground else None)
-
-
-def layer_of(layer: SABI_PG_layer) -> words.Layer:
-    weights = {name: plain(getattr(layer.exposure, name)) for name in words.Exposure.__dataclass_fields__}
-    rest = {name: plain(getattr(layer, name)) for name in ("age", "feature_size", "opacity", "relief")}
-    seed = layer.seed % 2**32  # Blender's integers are signed
-    return words.Layer(
-        words.effect_named(layer.effect),
-        exposure=words.Exposure(**weights),
-        style=styles.parse(layer.style),
-        seed=seed,
-        masks=tuple(mask_of(mask) for mask in layer.masks if mask_name(mask)),
-        channels=ChannelOpacity(**{name: plain(getattr(layer, name)) for name in CHANNEL_SOCKETS}),
-        curve=Curve(tuple((plain(p.degree), plain(p.opacity)) for p in layer.curve), layer.curve_smooth),
-        hidden=layer.hidden,
-        exemplar=exemplar_of(layer),
-        **rest,
-    )
-
-
-def exemplar_of(layer: SABI_PG_layer) -> Exemplar | None:
-    """Raises BadRecipe."""
-    found = exemplar_text.parse(layer.exemplar)
-    if found is None:
-        return None
-    said = {name: getattr(layer, f"exemplar_{name}") for name in ("name", "source", "licence")}
-    return replace(found, width=plain(layer.exemplar_width), **said)
-
-
 def mask_name(mask: SABI_PG_mask) -> str:
     """Of the map that it becomes; empty where nothing is chosen."""
     of_layer = mask.kind in mask_kinds.OF_LAYERS
     return mask_kinds.map_name(str(mask.number or "") if of_layer else mask.source, mask.kind)
-
-
-def mask_of(mask: SABI_PG_mask) -> Mask:
-    levels = {name: plain(getattr(mask, name)) for name in ("low", "high", "gamma")}
-    return Mask(mask_name(mask), Combine[mask.combine], mask.invert, **levels)
-
-
-def fill(settings: SABI_PG_scene, recipe: words.Recipe) -> None:
-    """Makes the scene hold this recipe."""
-    settings.layers.clear()
-    for layer in recipe.layers:
-        fill_layer(settings.layers.add(), layer)
-    settings.active_layer = 0
-    _show_preset(settings, "")
-    settings.recipe_name, settings.networks = recipe.name, json.dumps(dict(recipe.networks)) if recipe.networks else ""
-    fill_frame(settings, recipe.frame)
-
-
-def fill_frame(settings: SABI_PG_scene, frame: words.Frame) -> None:
-    settings.mode, settings.gravity = frame.mode.value, frame.gravity
-    settings.use_ground, settings.ground = frame.ground is not None, frame.ground or 0.0
-
-
-def fill_layer(target: SABI_PG_layer, layer: words.Layer) -> None:
-    if target.effect != layer.effect.value:
-        target.taught = "" if layer.effect.value in KNOWN else layer.effect.value  # else it could not be chosen
-        target.effect = layer.effect.value  # fills in the effect's defaults first
-    for name in ("age", "feature_size", "opacity", "relief", "hidden"):
-        setattr(target, name, getattr(layer, name))
-    target.masks.clear()
-    target.active_mask = 0
-    for mask in layer.stack:
-        fill_mask(target.masks.add(), mask)
-    for name in CHANNEL_SOCKETS:
-        setattr(target, name, getattr(layer.channels, name))
-    fill_curve(target, layer.curve)
-    target.seed = layer.seed - 2**32 if layer.seed >= 2**31 else layer.seed
-    for name in words.Exposure.__dataclass_fields__:
-        setattr(target.exposure, name, getattr(layer.exposure, name))
-    target.custom_style, target.style = "", styles.as_text(layer.style)
-    fill_exemplar(target, layer.exemplar)
-
-
-def fill_exemplar(target: SABI_PG_layer, exemplar: Exemplar | None) -> None:
-    for name in ("name", "source", "licence"):
-        setattr(target, f"exemplar_{name}", getattr(exemplar, name) if exemplar is not None else "")
-    target.exemplar_width = exemplar.width if exemplar is not None else WIDTH
-    target.exemplar = exemplar_text.as_text(exemplar)
-
-
-def fill_mask(target: SABI_PG_mask, mask: Mask) -> None:
-    kind, name = mask_kinds.parts(mask.mask)
-    target.kind, target.number, target.source = kind, mask.layer, "" if mask.layer else name
-    target.combine, target.invert, target.gamma = mask.combine.name, mask.invert, mask.gamma
-    with _alone():
-        target.low, target.high = mask.low, mask.high
-
-
-def fill_curve(target: SABI_PG_layer, curve: Curve) -> None:
-    target.curve.clear()
-    with _alone():
-        for degree, opacity in curve.points:
-            point = target.curve.add()
-            point.degree, point.opacity = degree, opacity
-    target.curve_smooth = curve.smooth
 
 
 def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
@@ -701,16 +589,10 @@ def rearrange(settings: SABI_PG_scene, places: Mapping[int, int]) -> None:
                 mask.number = places.get(mask.number - 1, -1) + 1
 
 
-def load(settings: SABI_PG_scene, preset: str) -> None:
-    """Makes the scene hold a preset. Raises BadRecipe where there is none of that name."""
-    fill(settings, words.load_preset(preset))
-    _show_preset(settings, preset)
-
-
-def _show_preset(settings: SABI_PG_scene, preset: str) -> None:
+def show_preset(settings: SABI_PG_scene, preset: str) -> None:
     """Has the menu show a preset, or the recipe as it is; nothing is loaded."""
     settings.preset_name = preset
-    with _alone():
+    with alone():
         settings.preset = preset or presets.OWN
 
 

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import bpy
 
@@ -26,8 +26,7 @@ _busy = False
 _shown_for: tuple[object, str] | None = None
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """What the menus show: one name, or two with the share of the second; `first` is CUSTOM where they cannot show it."""
 
     first: str

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ...backend.protocol.recipe import FrameMode
+from ...backend.protocol.words import FrameMode
 
 SMALLEST, LARGEST = 512, 8192
 
 
-@dataclass(frozen=True)
-class CaptureSettings:
+class CaptureSettings(NamedTuple):
     """What shapes a capture. `size` is the longest side in texels; 0 takes the material's largest image, else `density`."""
 
     size: int = 0

@@ -9,7 +9,6 @@ from pathlib import Path
 import bpy
 
 from ...backend.protocol.errors import SceneError
-from ...backend.protocol.texture_names import read_name
 
 
 def straight(tree: bpy.types.NodeTree | None, seen: set[int] | None = None) -> Iterator[bpy.types.Node]:
@@ -27,6 +26,8 @@ def straight(tree: bpy.types.NodeTree | None, seen: set[int] | None = None) -> I
 
 def recognised(node: bpy.types.Node) -> bool:
     """Whether the image behind a Normal Map node is DirectX's by the name of its file, or by its own."""
+    from ...backend.protocol.texture_names import read_name
+
     image = _image(node)
     stems = (Path(image.filepath.replace("\\", "/")).stem.replace("<UDIM>", "1001"), Path(image.name).stem)
     return any(read_name(stem).maps == ("normal_dx",) for stem in stems if stem)

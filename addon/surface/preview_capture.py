@@ -42,7 +42,7 @@ class PreviewCapture(Capture):
                 held.enter_context(work.holding())
             if not self.whole:
                 used = {tile.number: sizes[tile.number] for tile in tiles.tiles} if tiles else {}
-                self.settings = replace(self.settings, size=longest_side(used))
+                self.settings = self.settings._replace(size=longest_side(used))
                 tiles = atlas(self._obj, used, self.settings.size)
                 found = yield from self._find(tiles.size if tiles else output_size(self._obj, self.settings), tiles)
             captured = yield from self._finish(found)

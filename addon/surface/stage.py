@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
@@ -70,8 +70,7 @@ class Saved:
         return json.dumps([[path, name, value] for owner, path, name, value in self._before if owner == block])
 
 
-@dataclass
-class Stage:
+class Stage(NamedTuple):
     """Where bakes happen: made by `stage`, gone when it ends."""
 
     scene: bpy.types.Scene

@@ -13,8 +13,8 @@ from ..items import Settings
 from ..photographed.exemplar import exemplar_of
 from ..protocol.belongs_on import kept_to_materials
 from ..protocol.errors import BadRecipe
-from ..protocol.exemplar import WIDTH
 from ..protocol.recipe import Recipe
+from ..protocol.words import EXEMPLAR_WIDTH
 from . import options as o
 
 
@@ -29,7 +29,7 @@ class Asked:
     style: o.StyleOption = None
     exemplar: o.ExemplarOption = None
     exemplar_part: o.ExemplarPartOption = None
-    exemplar_width: o.ExemplarWidthOption = WIDTH
+    exemplar_width: o.ExemplarWidthOption = EXEMPLAR_WIDTH
     exemplar_source: o.ExemplarSourceOption = ""
     exemplar_licence: o.ExemplarLicenceOption = ""
     size: o.SizeOption = None

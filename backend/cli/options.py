@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from ..protocol.errors import BadFile, BadRecipe
-from ..protocol.file_names import DEFAULT_PATTERN
 from ..protocol.map_files import FileFormat, MapExport, format_named, layout_named
 from ..protocol.materials import Material
 from ..protocol.recipe import (
@@ -26,6 +25,7 @@ from ..protocol.recipe import (
     recipe_from_dict,
 )
 from ..protocol.still import Down
+from ..protocol.words import DEFAULT_PATTERN
 
 LOOK, RESULT, RUNNING, READING = "The look", "The result", "Where it runs", "Reading the input"
 PHOTOGRAPH = "A photograph"

@@ -12,8 +12,9 @@ import OpenImageIO
 
 from ..files.image import IMAGE_SUFFIXES, image_size, read_image, upright, write_parts
 from ..protocol.errors import BadFile, BadRecipe, BadSurface
-from ..protocol.exemplar import LONGEST, MAPS, MOST_BYTES, SHORTEST, WIDTH, Exemplar, as_picture, image_bytes, kept_size
+from ..protocol.exemplar import LONGEST, MAPS, MOST_BYTES, SHORTEST, Exemplar, as_picture, image_bytes, kept_size
 from ..protocol.texture_names import read_name
+from ..protocol.words import EXEMPLAR_WIDTH
 from ..weathering.colour import to_srgb
 from .files import photograph_in
 
@@ -22,7 +23,7 @@ _QUALITIES = (92, 85, 75)  # of JPEG, until it is small enough
 
 
 def exemplar_of(
-    path: Path, part: Part | None = None, width: float = WIDTH, source: str = "", licence: str = ""
+    path: Path, part: Part | None = None, width: float = EXEMPLAR_WIDTH, source: str = "", licence: str = ""
 ) -> Exemplar:
     """A photograph, or a folder of a texture's maps, or the part x, y, width, height of it, as an exemplar `width` metres wide.
 

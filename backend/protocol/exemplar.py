@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from .checks import check_number
 from .errors import BadRecipe
+from .words import EXEMPLAR_WIDTH
 
 LONGEST = 512  # texels of the longer side that are kept
 SHORTEST = 16  # of the shorter side, that there is a texture at all
 MOST_BYTES = 384 << 10  # of one picture as a file
-WIDTH = 0.5  # metres, where nothing is said
 MAPS = ("roughness", "metallic", "height")
 _WORDS = 500  # characters of a name, a source, a licence
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
@@ -31,7 +31,7 @@ class Exemplar:
     """
 
     picture: str
-    width: float = WIDTH
+    width: float = EXEMPLAR_WIDTH
     name: str = ""
     sha256: str = ""
     part: tuple[int, int, int, int] | None = None

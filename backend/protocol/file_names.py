@@ -11,7 +11,6 @@ from string import Formatter
 
 from .errors import BadFile
 
-DEFAULT_PATTERN = "{object}_{map}"
 TOKENS = ("object", "material", "map", "recipe", "size", "version")
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _WIDTH = re.compile(r"0?[1-9]")

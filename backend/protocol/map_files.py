@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .errors import BadFile
-from .file_names import DEFAULT_PATTERN, check_pattern
+from .file_names import check_pattern
 from .surface import ColorSpace, Map
+from .words import DEFAULT_PATTERN
 
 
 class Layout(Enum):

@@ -18,10 +18,7 @@ from .checks import check_number
 from .errors import BadRecipe
 from .mask_names import LAYERS, MATERIAL
 from .materials import of_mask
-
-MAX_MASKS = 8  # of one layer
-NARROWEST = 0.01  # from `low` to `high`: a mask of 8 bits has no steps to show below that
-GAMMA_MIN, GAMMA_MAX = 0.1, 10.0
+from .words import GAMMA_MAX, GAMMA_MIN, NARROWEST
 
 
 class Combine(Enum):

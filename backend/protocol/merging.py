@@ -12,8 +12,8 @@ from dataclasses import replace
 from .mask_names import MERGED
 from .mask_stack import Mask
 from .recipe import Layer, Recipe, TaughtEffect
+from .words import LIVE
 
-LIVE = 4
 EFFECT = TaughtEffect("merged")  # what stands in the place of the merged layers
 # image -> its four channels, as painted.CHANNELS has them; `height_low` are 256ths of a step of `height`.
 MERGED_CHANNELS: dict[str, tuple[str, str, str, str]] = {

@@ -9,9 +9,7 @@ from itertools import pairwise
 
 from .checks import check_number
 from .errors import BadRecipe
-
-MAX_POINTS = 8
-CLOSEST = 0.05  # degree from one point to the next: steeper curves would pop as age goes on
+from .words import CLOSEST, MAX_POINTS
 
 
 @dataclass(frozen=True)

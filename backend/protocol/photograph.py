@@ -6,12 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .errors import BadRecipe, BadSurface
-from .still import WIDTH, Still
+from .still import Still
 from .surface import Map, Space, Surface
+from .words import PHOTOGRAPH_WIDTH
 
 
 def photograph(
-    picture: Map, still: Still, *, width: float = WIDTH, more: Mapping[str, Map] | None = None, name: str = "photograph"
+    picture: Map,
+    still: Still,
+    *,
+    width: float = PHOTOGRAPH_WIDTH,
+    more: Mapping[str, Map] | None = None,
+    name: str = "photograph",
 ) -> Surface:
     """The surface of a picture [H, W, 3] that spans `width` metres; `more` may hold `object_mask` and `alpha`.
 

@@ -9,36 +9,18 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from .checks import check_number
 from .errors import BadRecipe
 from .exemplar import Exemplar
 from .mask_names import LAYERS
-from .mask_stack import MAX_MASKS, Combine, Mask, without
+from .mask_stack import Combine, Mask, without
 from .opacity import EVEN, OPAQUE, ChannelOpacity, Curve
+from .words import EXPOSURES, MAX_LAYERS, MAX_MASKS, PRESETS, Effect, FrameMode, preset_names
 
 SCHEMA_VERSION = 1
-PRESETS = Path(__file__).parent / "presets"
-MAX_LAYERS = 16
 EFFECT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-
-class Effect(Enum):
-    """A kind of weathering that Sabi's own painter knows. A network paints those that its card has styles for."""
-
-    RUST = "rust"
-    PEELING_PAINT = "peeling_paint"
-    MOSS = "moss"
-    DIRT = "dirt"
-    SCRATCHES = "scratches"
-    PATINA = "patina"
-    PITTING = "pitting"
-    STAINS = "stains"
-    CRACKS = "cracks"
-    EROSION = "erosion"
-    GREYED_WOOD = "greyed_wood"
 
 
 @dataclass(frozen=True)
@@ -56,13 +38,6 @@ def effect_named(name: object) -> Effect | TaughtEffect:
             f"{name!r} is not an effect.", f"Effects: {', '.join(known)}, and what else a painter was taught."
         )
     return Effect(name) if name in known else TaughtEffect(name)
-
-
-class FrameMode(Enum):
-    """Whether an object weathers by itself or where it stands."""
-
-    ASSET = "asset"  # the object's place and pose do not matter
-    SCENE = "scene"  # they do, and other objects count
 
 
 @dataclass(frozen=True)
@@ -83,7 +58,7 @@ class Exposure:
     strict: bool = False
 
     def weights(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("edges", "cavities", "up", "drips", "ground", "noise")}
+        return {name: getattr(self, name) for name in EXPOSURES}
 
     @property
     def mean(self) -> float:
@@ -294,6 +269,10 @@ class Recipe:
         rest = (replace(layer, seed=seed + place) for place, layer in enumerate(self.layers[1:], start=1))
         return replace(self, layers=(first, *rest))
 
+    def varied(self, by: int) -> Recipe:
+        """The recipe with every layer's seed this much further: another pattern of the same kind."""
+        return replace(self, layers=tuple(replace(layer, seed=(layer.seed + by) % 2**32) for layer in self.layers))
+
     def to_json(self, indent: int | None = 2) -> str:
         """The documented form: {"sabi_recipe": version, "name", "frame", "networks", "layers": [...]}."""
         data = asdict(self)
@@ -335,11 +314,6 @@ def recipe_from_dict(data: object) -> Recipe:
         raise BadRecipe("The recipe's networks must map names to hashes.", "Leave them out to use this Sabi's own.")
     frame = _build(Frame, data.get("frame", {}), "frame", mode=FrameMode, gravity=_floats)
     return _build(Recipe, {**rest, "layers": tuple(_layer(layer) for layer in layers), "frame": frame}, "recipe")
-
-
-def preset_names() -> list[str]:
-    """The recipes that ship with Sabi, in alphabetical order."""
-    return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
 def load_preset(name: str) -> Recipe:

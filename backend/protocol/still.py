@@ -14,7 +14,6 @@ from .materials import Material
 if TYPE_CHECKING:
     from .surface import Surface
 
-WIDTH = 2.0  # metres that a photograph spans when nothing is said
 _KEY = "photograph"
 
 

@@ -12,7 +12,7 @@ from bl_ext.user_default.sabi.addon.frames import frame_job
 from bl_ext.user_default.sabi.addon.interface import problems
 from bl_ext.user_default.sabi.addon.nodes import material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
-from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill
 from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map, Surface

@@ -9,7 +9,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import kits, preview, work
 from bl_ext.user_default.sabi.addon.nodes import exchange, freshness, material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service
-from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill
 from bl_ext.user_default.sabi.addon.surface import bake, preview_capture, tile
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.test_kits import TEXELS, bricks, exposures, images, kit, select, tree_of, wall

@@ -4,7 +4,7 @@
 import bpy
 import pytest
 from bl_ext.user_default.sabi.addon.nodes import on_object
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import BadRecipe
 from bl_ext.user_default.sabi.backend.protocol.recipe import MAX_LAYERS, Effect, Layer, Recipe
 from blender.emission import plane

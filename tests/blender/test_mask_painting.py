@@ -7,7 +7,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import preview
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Combine, Mask
 from bl_ext.user_default.sabi.backend.protocol.opacity import Curve
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

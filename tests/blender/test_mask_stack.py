@@ -10,7 +10,7 @@ from bl_ext.user_default.sabi.addon import weathering, work
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.recipe import masks
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Combine, Mask
 from bl_ext.user_default.sabi.backend.protocol.opacity import ChannelOpacity, Curve

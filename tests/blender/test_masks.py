@@ -8,7 +8,7 @@ from bl_ext.user_default.sabi.addon import weathering, work
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node, layer_inputs
 from bl_ext.user_default.sabi.addon.recipe import mask_kinds
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.addon.surface import channels, geometry_maps
 from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

@@ -9,7 +9,7 @@ from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.preferences import service
 from bl_ext.user_default.sabi.addon.recipe import effects
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Mask
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.captures import plane, textured

@@ -11,7 +11,8 @@ from bl_ext.user_default.sabi.addon.interface import panels, translations
 from bl_ext.user_default.sabi.addon.nodes import exchange, material, on_object
 from bl_ext.user_default.sabi.addon.nodes.on_object import group_node
 from bl_ext.user_default.sabi.addon.recipe import masks, merged
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, painted_layers, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import painted_layers
 from bl_ext.user_default.sabi.backend.protocol.errors import SceneError
 from bl_ext.user_default.sabi.backend.protocol.mask_stack import Combine, Mask
 from bl_ext.user_default.sabi.backend.protocol.opacity import ChannelOpacity, Curve

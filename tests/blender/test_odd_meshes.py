@@ -2,7 +2,6 @@
 """Meshes that nobody would draw and everybody meets: each weathers, its maps hold numbers, and Revert leaves nothing behind."""
 
 import math
-from dataclasses import replace
 
 import bmesh
 import bpy
@@ -141,7 +140,7 @@ def surfaces(monkeypatch):
 
     class SmallCapture(capture.Capture):
         def __init__(self, context, obj, settings):
-            super().__init__(context, obj, replace(settings, size=SIDE))
+            super().__init__(context, obj, settings._replace(size=SIDE))
 
         def run(self):
             result = super().run()

@@ -11,7 +11,8 @@ from bl_ext.user_default.sabi.addon.nodes import groups, layer_nodes, material, 
 from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
-from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET, begin, fill, recipe_of, untouched
+from bl_ext.user_default.sabi.addon.recipe.conversion import begin, fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET, untouched
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, BadFile, SabiError
 from bl_ext.user_default.sabi.backend.protocol.recipe import (
     Effect,
@@ -310,6 +311,29 @@ def test_of_several_objects_those_that_can_are_weathered(backend):
     assert on_object.weathered(good)
     assert not on_object.touched(bad)
     assert any("'Bare' has no material" in warning for warning in work.current().outcome.warnings)
+
+
+def test_objects_of_one_shape_may_differ(backend, clean_scene):
+    """Each by its name: the same whatever else is selected, from a script as from the panel, and taken back without it."""
+    settings = clean_scene.sabi
+    fill(settings, Recipe((Layer(Effect.RUST, seed=7), Layer(Effect.MOSS, seed=2**32 - 5))))
+    for obj in [painted_plane(name) for name in ("Left", "Right")]:
+        obj.select_set(True)
+    bpy.ops.sabi.weather()
+    assert backend.recipes[0].layers == backend.recipes[1].layers
+    bpy.ops.sabi.weather(differ=True)
+    settings.differ = True
+    bpy.ops.sabi.weather()
+    left, right = ([layer.seed for layer in recipe.layers] for recipe in backend.recipes[2:4])
+    assert left != right
+    assert (left[0] - 7) % 2**32 == (left[1] + 5) % 2**32 != 0
+    assert [[layer.seed for layer in recipe.layers] for recipe in backend.recipes[4:6]] == [left, right]
+    bpy.data.objects["Left"].select_set(False)
+    bpy.ops.sabi.weather()
+    assert [layer.seed for layer in backend.recipes[6].layers] == right
+    bpy.context.view_layer.objects.active = bpy.data.objects["Right"]
+    bpy.ops.sabi.recipe_from_object()
+    assert [layer.seed for layer in recipe_of(settings).layers] == [7, 2**32 - 5]
 
 
 def test_images_beside_the_file_never_over_another(backend, tmp_path):

@@ -10,8 +10,9 @@ import bpy
 import pytest
 from bl_ext.user_default.sabi.addon import work
 from bl_ext.user_default.sabi.addon.interface import panels, problems, translations
+from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, preferences, service
-from bl_ext.user_default.sabi.addon.recipe.properties import begin, fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import begin, fill
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendNotInstalled, BadRecipe, DeviceError
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from blender.drawn import context, draw
@@ -270,12 +271,47 @@ def test_a_zip_without_a_backend_says_so(monkeypatch):
     ("error", "there"), [(BackendNotInstalled("x"), True), (DeviceError("x"), True), (BadRecipe("x"), False)]
 )
 def test_errors_of_backend_and_device_lead_to_the_preferences(monkeypatch, error, there):
-    ended = work.Work("Weathering", iter(()), error=error, ended=True)
+    ended = work.Work("Weathering", iter(()))
+    ended.error, ended.ended = error, True
     monkeypatch.setattr(work, "current", lambda: ended)
     drawn = draw(panel("SABI_PT_weather"))
     assert "x" in drawn.labels
     button = ("preferences.addon_show", "Open Preferences", {"module": EXTENSION})
     assert (button in drawn.operators) is there
+
+
+def test_a_view_that_shows_no_materials_offers_to(monkeypatch):
+    obj = plane(tree_material(TREES[0]))
+    done = work.Work("Weathering", iter(()))
+    done.outcome, done.ended = work.Outcome("Weathered Plane"), True
+    monkeypatch.setattr(work, "current", lambda: done)
+    button = (
+        "wm.context_set_enum",
+        "Material Preview",
+        {"data_path": "space_data.shading.type", "value": "MATERIAL"},
+    )
+
+    def offers(shading):
+        space = SimpleNamespace(type="VIEW_3D", shading=SimpleNamespace(type=shading))
+        return button in draw(panel("SABI_PT_weather"), space_data=space).operators
+
+    assert not offers("SOLID"), "nothing is weathered"
+    monkeypatch.setattr(on_object, "weathered", lambda found: found if found == obj else None)
+    assert offers("SOLID")
+    assert offers("WIREFRAME")
+    assert not offers("MATERIAL")
+    assert not offers("RENDERED")
+    assert button not in draw(panel("SABI_PT_weather")).operators, "no 3D View"
+
+
+def test_objects_differ_is_offered_where_several_are_selected():
+    first, second = plane(tree_material(TREES[0])), plane(tree_material(TREES[1]))
+    first.select_set(True)
+    second.select_set(False)
+    choice = ("SABI_PG_scene", "differ")
+    assert choice not in draw(panel("SABI_PT_weather")).props
+    second.select_set(True)
+    assert choice in draw(panel("SABI_PT_weather")).props
 
 
 def test_no_property_has_a_getter():

@@ -7,8 +7,9 @@ import pytest
 from bl_ext.user_default.sabi.addon import work
 from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.recipe.properties import DOWNS
-from bl_ext.user_default.sabi.backend.protocol.still import WIDTH, Down
+from bl_ext.user_default.sabi.backend.protocol.still import Down
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
+from bl_ext.user_default.sabi.backend.protocol.words import PHOTOGRAPH_WIDTH
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def mask():
 
 def test_the_scene_knows_the_same_directions():
     assert [item[0] for item in DOWNS] == [down.name for down in Down]
-    assert bpy.context.scene.sabi.photograph_width == pytest.approx(WIDTH)
+    assert bpy.context.scene.sabi.photograph_width == pytest.approx(PHOTOGRAPH_WIDTH)
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [(3, np.uint8), (4, np.uint8), (3, np.float32)])

@@ -13,7 +13,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import weathering, work
 from bl_ext.user_default.sabi.addon.nodes import material, on_object
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.addon.surface import stage
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe, load_preset
 from blender.emission import plane

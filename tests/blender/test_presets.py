@@ -4,7 +4,8 @@
 import bpy
 import pytest
 from bl_ext.user_default.sabi.addon.recipe import presets
-from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET, begin, fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import begin, fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, load_preset, preset_names
 
 

@@ -10,7 +10,7 @@ from bl_ext.user_default.sabi.addon import preview, work
 from bl_ext.user_default.sabi.addon.interface import live
 from bl_ext.user_default.sabi.addon.nodes import joins, material, on_object
 from bl_ext.user_default.sabi.addon.recipe import effects
-from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill
 from bl_ext.user_default.sabi.addon.surface import bake, capture, preview_capture
 from bl_ext.user_default.sabi.addon.surface.capture_settings import CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
@@ -114,6 +114,15 @@ def test_a_change_while_it_paints_begins_anew(door, backend):
     backend.held = False
     finish(now)
     assert [recipe.layers[1].feature_size for recipe in backend.recipes[1:]] == [0.5, 0.25, 0.25]
+
+
+def test_it_paints_what_weather_would_where_objects_differ(door, backend):
+    bpy.context.scene.sabi.differ = True
+    bpy.ops.sabi.weather()
+    own = backend.recipes[-1].layers[0].seed
+    bpy.context.scene.sabi.layers[0].feature_size = 0.05
+    finish(begin(door))
+    assert backend.recipes[-1].layers[0].seed == own != bpy.context.scene.sabi.layers[0].seed
 
 
 def test_another_style_while_it_paints_begins_anew(door, backend):

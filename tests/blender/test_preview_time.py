@@ -9,7 +9,7 @@ import pytest
 from bl_ext.user_default.sabi.addon import preview, work
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill
 from bl_ext.user_default.sabi.addon.surface.preview_capture import SIDE
 from bl_ext.user_default.sabi.backend.protocol import client
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -29,7 +28,7 @@ class SmallCapture(weathering.Capture):
     """Of 64 texels a side."""
 
     def __init__(self, context, obj, settings):
-        super().__init__(context, obj, replace(settings, size=64))
+        super().__init__(context, obj, settings._replace(size=64))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bl_ext.user_default.sabi.addon import work
 from bl_ext.user_default.sabi.addon.interface import asset_operators
 from bl_ext.user_default.sabi.addon.pixels import images
 from bl_ext.user_default.sabi.addon.recipe import presets, recipe_assets
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, load_preset, preset_names
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
 from blender.drawn import draw

@@ -73,8 +73,10 @@ def test_enabling_leaves_the_work_for_later(reports):
             "jobs",
             "exports.flatten",
             "frames.frame",
+            "recipe.conversion",
         )
     }
+    work |= {f"backend.protocol.{name}" for name in ("recipe", "mask_stack", "opacity", "exemplar", "still")}
     assert not work & set(reports[0]["own"])
     assert "addon.interface.panels" in reports[0]["own"]
 

@@ -7,8 +7,8 @@ import bpy
 import pytest
 from bl_ext.user_default.sabi.addon.preferences import service
 from bl_ext.user_default.sabi.addon.recipe import effects, styles
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.addon.recipe.effects import EFFECTS
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe, effect_named
 
 CODE = tuple(round(0.1 * n, 2) for n in range(16))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bl_ext.user_default.sabi.addon import preview, weathering, work
 from bl_ext.user_default.sabi.addon.nodes import material
-from bl_ext.user_default.sabi.addon.recipe.properties import fill
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill
 from bl_ext.user_default.sabi.addon.surface import bake, capture, preview_capture
 from bl_ext.user_default.sabi.addon.surface.capture_settings import CaptureSettings
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

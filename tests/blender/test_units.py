@@ -11,7 +11,7 @@ from bl_ext.user_default.sabi.addon.frames import frame_weathering
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.nodes.provenance import provenance
 from bl_ext.user_default.sabi.addon.preferences import service
-from bl_ext.user_default.sabi.addon.recipe.properties import fill, recipe_of
+from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.addon.surface.capture import Capture, CaptureSettings
 from bl_ext.user_default.sabi.addon.surface.shown import ShownCapture, painted_on
 from bl_ext.user_default.sabi.addon.surface.sizes import output_size
@@ -120,7 +120,7 @@ def test_an_object_has_the_units_of_its_own_scene():
 
 class SmallCapture(Capture):
     def __init__(self, context, obj, settings):
-        super().__init__(context, obj, replace(settings, size=SIDE))
+        super().__init__(context, obj, settings._replace(size=SIDE))
 
 
 @dataclass(frozen=True)

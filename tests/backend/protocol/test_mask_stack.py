@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sabi.backend.protocol.errors import BadRecipe
-from sabi.backend.protocol.mask_stack import MAX_MASKS, Combine, Mask, begins_with, without
+from sabi.backend.protocol.mask_stack import Combine, Mask, begins_with, without
 from sabi.backend.protocol.opacity import ChannelOpacity, Curve
 from sabi.backend.protocol.recipe import SCHEMA_VERSION, Effect, Layer, Recipe
+from sabi.backend.protocol.words import MAX_MASKS
 from sabi.backend.weathering.masks import combined
 
 STACK = (

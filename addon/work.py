@@ -95,7 +95,7 @@ class Work:
 
 _current: Work | None = None
 _failure: SabiError | None = None
-_drawn = 0.0  # when areas were last told to draw
+_drawn: tuple[Progress | None, float] = (None, 0.0)  # what panels were last told to draw, and when
 _blocking = False
 _listener: Callable[[Progress], None] | None = None
 
@@ -212,23 +212,28 @@ def _begin(title: str, steps: Steps) -> Work:
 
 
 def _tick() -> float | None:
+    global _drawn
     if not running():
         return None
     _current.step()
-    if time.monotonic() - _drawn >= INTERVAL or _current.ended:
+    if _current.ended:
         _redraw()
+    elif _current.progress != _drawn[0] and time.monotonic() - _drawn[1] >= INTERVAL:
+        _drawn = _current.progress, time.monotonic()
+        _redraw("UI")
     if not running():
         return None
     return SOONER if _current.gives_way else INTERVAL
 
 
-def _redraw() -> None:
-    global _drawn
-    _drawn = time.monotonic()
+def _redraw(kind: str = "") -> None:
+    """The editors that have the panels, or only their regions of this kind: a scene is not drawn anew for a number in a panel."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR", "NODE_EDITOR"):
-                area.tag_redraw()
+                for region in area.regions:
+                    if kind in ("", region.type):
+                        region.tag_redraw()
 
 
 @persistent

@@ -208,6 +208,7 @@ class _Masks(_OfLayer):
 
     bl_label = "Masks"
     bl_parent_id = "SABI_PT_recipe"
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         layer, layout = self.layer(context), self.layout
@@ -255,7 +256,6 @@ class _Where(_OfLayer):
 
     bl_label = "Where"
     bl_parent_id = "SABI_PT_recipe"
-    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         exposure = self.layer(context).exposure
@@ -544,7 +544,7 @@ def _in_space(panel: type, space: str, ending: str) -> type:
     return type(f"SABI_PT{panel.__name__.lower()}{ending}", (panel, bpy.types.Panel), named)
 
 
-_SHARED = (_Weather, _Recipe, _Masks, _Where, _Opacity, _Further, _Surroundings, _Object, _Export)
+_SHARED = (_Weather, _Recipe, _Where, _Masks, _Opacity, _Further, _Surroundings, _Object, _Export)
 _CLASSES = (
     SABI_UL_layers,
     SABI_UL_masks,

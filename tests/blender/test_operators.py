@@ -2,6 +2,8 @@
 """The operators as scripts use them, without a window, against a played backend: results, errors, cancelling, files, recipes."""
 
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -11,6 +13,7 @@ from bl_ext.user_default.sabi.addon.nodes import groups, layer_nodes, material, 
 from bl_ext.user_default.sabi.addon.nodes.fingerprint import fingerprint
 from bl_ext.user_default.sabi.addon.pixels import images, reading
 from bl_ext.user_default.sabi.addon.preferences import EXTENSION, service, service_settings
+from bl_ext.user_default.sabi.addon.progress import Progress
 from bl_ext.user_default.sabi.addon.recipe.conversion import begin, fill, recipe_of
 from bl_ext.user_default.sabi.addon.recipe.properties import FIRST_PRESET, untouched
 from bl_ext.user_default.sabi.backend.protocol.errors import BackendGone, BadFile, SabiError
@@ -209,6 +212,28 @@ def build_group(backend, now):
     while not bpy.data.node_groups and not now.ended:
         now.step()
     return bpy.data.node_groups[0].session_uid
+
+
+def test_the_scene_is_not_drawn_anew_for_a_number_in_a_panel(backend, monkeypatch):
+    """While Sabi works only the sidebars are; when it ends all of the editors are."""
+    painted_plane()
+    drawn: list[str] = []
+    regions = [
+        SimpleNamespace(type=kind, tag_redraw=partial(drawn.append, kind)) for kind in ("WINDOW", "UI", "HEADER")
+    ]
+    areas = [SimpleNamespace(type=kind, regions=regions) for kind in ("VIEW_3D", "OUTLINER")]
+    window = SimpleNamespace(screen=SimpleNamespace(areas=areas))
+    now = start_held(backend)
+    shown = SimpleNamespace(context=SimpleNamespace(window_manager=SimpleNamespace(windows=[window])), app=bpy.app)
+    monkeypatch.setattr(work, "bpy", shown)
+    now.progress = Progress("Another")
+    work._drawn = (None, 0.0)
+    work._tick()
+    assert drawn == ["UI"]
+    work._tick()
+    assert drawn == ["UI"], "nothing new is to be seen"
+    work.cancel()
+    assert drawn == ["UI", "WINDOW", "UI", "HEADER"]
 
 
 def test_a_group_is_built_a_step_before_it_is_wired(backend, monkeypatch):

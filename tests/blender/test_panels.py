@@ -63,8 +63,8 @@ def test_the_button_comes_first_and_the_recipe_behind_it():
         assert second.bl_label == "Recipe"
         assert not any(hasattr(cls, "bl_order") for cls in here)
         closed = {cls.bl_label for cls in here if "DEFAULT_CLOSED" in getattr(cls, "bl_options", ())}
-        assert not closed & {"Sabi", "Recipe", "On This Object"}
-        assert closed >= {"Opacity", "More of This Layer", "Surroundings", "Export Maps"}
+        assert not closed & {"Sabi", "Recipe", "Where", "On This Object"}
+        assert closed >= {"Masks", "Opacity", "More of This Layer", "Surroundings", "Export Maps"}
 
 
 def test_where_a_layer_weathers_is_in_one_panel(clean_scene):

@@ -4,6 +4,7 @@
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
+from ...backend.protocol.words import LARGEST
 from ..exports.export_settings import (
     depth_property,
     engine_property,
@@ -12,7 +13,6 @@ from ..exports.export_settings import (
     pattern_property,
 )
 from ..nodes import on_object
-from ..surface.capture_settings import LARGEST
 from .operators import _OnWeathered, _Working, reporting, selected_meshes
 
 

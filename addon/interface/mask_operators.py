@@ -8,11 +8,10 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...backend.protocol.materials import Material
-from ...backend.protocol.words import GAMMA_MAX, GAMMA_MIN, MAX_MASKS, MAX_POINTS
+from ...backend.protocol.words import GAMMA_MAX, GAMMA_MIN, LARGEST, MAX_MASKS, MAX_POINTS
 from ..preferences import service
 from ..recipe import effects, mask_kinds
 from ..recipe.properties import plain
-from ..surface.capture_settings import LARGEST
 from . import live
 from .operators import reporting
 

@@ -17,13 +17,13 @@ from bpy.app.translations import pgettext_iface as said
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...backend.protocol.errors import SabiError, SceneError
+from ...backend.protocol.words import LARGEST
 from .. import ending, work
 from ..nodes import on_object
 from ..progress import unforeseen
 from ..recipe import styles
 from ..recipe.given_layer import WithLayer
 from ..recipe.properties import plain
-from ..surface.capture_settings import LARGEST
 from ..versions import RELATIVE_PATH
 
 if TYPE_CHECKING:

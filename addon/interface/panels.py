@@ -21,7 +21,6 @@ from ..recipe import effects, styles
 from ..recipe.mask_kinds import COMBINE, KINDS, OF_LAYERS
 from ..recipe.properties import painted_layers, untouched
 from ..recipe.styles import CUSTOM, NONE, chosen
-from ..surface.capture_settings import CaptureSettings
 from . import problems
 
 KIND_ICONS, COMBINE_ICONS = ({item[0]: item[3] for item in items} for items in (KINDS, COMBINE))
@@ -519,8 +518,8 @@ def _estimated(context: bpy.types.Context) -> float:
     )
     weathering = _weathering.get(wait=bpy.app.background)
     if weathering is not None and (_last_estimate[0] != state or not _last_estimate[1]):
-        recipe_size = CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))
-        _last_estimate = (state, weathering.estimate(objects, len(settings.layers), recipe_size))
+        asked = weathering.CaptureSettings(size=0 if settings.size == "AUTO" else int(settings.size))
+        _last_estimate = (state, weathering.estimate(objects, len(settings.layers), asked))
     return _last_estimate[1]
 
 

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from ...backend.protocol.words import FrameMode
 
-SMALLEST, LARGEST = 512, 8192
-
 
 class CaptureSettings(NamedTuple):
     """What shapes a capture. `size` is the longest side in texels; 0 takes the material's largest image, else `density`."""

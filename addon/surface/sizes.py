@@ -8,10 +8,11 @@ import math
 import bpy
 import numpy as np
 
+from ...backend.protocol.words import LARGEST, SMALLEST
 from .. import units
 from ..pixels import reading
 from . import channels, rest, timing, uvs
-from .capture_settings import DEFAULT, LARGEST, SMALLEST, CaptureSettings
+from .capture_settings import DEFAULT, CaptureSettings
 
 NARROWEST = 8  # times as long as wide
 
@@ -44,13 +45,13 @@ def _extent(image: bpy.types.Image) -> tuple[int, int]:
 
 
 def _side_by_density(obj: bpy.types.Object, density: float) -> int:
-    """The power of two at which the object's faces have `density` texels a metre, where its UVs fill their square."""
+    """The nearest power of two to that at which the object's faces have `density` texels a metre, where its UVs fill their square."""
     corners = uvs.loops(obj.data, uvs.render_uv(obj.data))
     scale = abs(rest.world_of(obj).to_3x3().determinant()) ** (1 / 3) * units.of_object(obj)
     metres = math.sqrt(float(corners.areas.sum())) * scale
     filled = min(max(math.sqrt(float(np.abs(uvs.signed_areas(corners.triangles)).sum())), 0.25), 1.0)
     wanted = density * metres / filled
-    return min(max(2 ** math.ceil(math.log2(max(wanted, 1.0))), SMALLEST), LARGEST)
+    return min(max(2 ** round(math.log2(max(wanted, 1.0))), SMALLEST), LARGEST)
 
 
 def estimate(obj: bpy.types.Object, settings: CaptureSettings = DEFAULT) -> float:

@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
@@ -70,12 +69,11 @@ class Saved:
         return json.dumps([[path, name, value] for owner, path, name, value in self._before if owner == block])
 
 
-class Stage(NamedTuple):
+class Stage:
     """Where bakes happen: made by `stage`, gone when it ends."""
 
-    scene: bpy.types.Scene
-    layer: bpy.types.ViewLayer
-    collection: bpy.types.Collection
+    def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, collection: bpy.types.Collection) -> None:
+        self.scene, self.layer, self.collection = scene, layer, collection
 
     def add(self, obj: bpy.types.Object) -> None:
         """Puts a copy on the stage in place of those before, which stand where it does and would occlude it."""

@@ -11,11 +11,11 @@ import numpy as np
 
 from ...backend.protocol.errors import SceneError
 from ...backend.protocol.recipe import Frame, FrameMode
+from ...backend.protocol.words import LARGEST
 from .. import units
 from ..nodes import on_object
 from ..pixels import reading
 from . import uvs
-from .capture_settings import LARGEST
 from .channels import used_images
 from .flows import links_of
 from .rest import world_of

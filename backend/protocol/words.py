@@ -17,6 +17,10 @@ MAX_POINTS = 8  # of a curve
 CLOSEST = 0.05  # degree from one point to the next: steeper curves would pop as age goes on
 EXEMPLAR_WIDTH = 0.5  # metres that an exemplar spans when nothing is said
 PHOTOGRAPH_WIDTH = 2.0  # and a photograph that is aged
+SMALLEST, LARGEST = (
+    512,
+    8192,
+)  # texels along the longer side of what Blender captures, where nothing smaller is asked for
 DEFAULT_PATTERN = "{object}_{map}"  # of exported files
 
 

@@ -179,6 +179,8 @@ def test_the_size_is_the_largest_image_or_what_is_asked_or_by_texels_a_metre():
     assert capture.output_size(ramp) == (64, 512)
     plain = plane(size=4.0)
     assert capture.output_size(plain, CaptureSettings(density=256)) == (1024, 1024)
+    assert capture.output_size(plain, CaptureSettings(density=300)) == (1024, 1024), "the nearest, not the next"
+    assert capture.output_size(plain, CaptureSettings(density=400)) == (2048, 2048)
     assert capture.output_size(plain, CaptureSettings(density=1e6)) == (8192, 8192)
 
 

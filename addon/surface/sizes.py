@@ -45,7 +45,7 @@ def _extent(image: bpy.types.Image) -> tuple[int, int]:
 
 
 def _side_by_density(obj: bpy.types.Object, density: float) -> int:
-    """The nearest power of two to that at which the object's faces have `density` texels a metre, where its UVs fill their square."""
+    """The power of two nearest to what gives the faces `density` texels a metre, where their UVs fill the square."""
     corners = uvs.loops(obj.data, uvs.render_uv(obj.data))
     scale = abs(rest.world_of(obj).to_3x3().determinant()) ** (1 / 3) * units.of_object(obj)
     metres = math.sqrt(float(corners.areas.sum())) * scale

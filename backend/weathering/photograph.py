@@ -25,7 +25,7 @@ from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from . import pictured
 from .choice import Choice, choose
-from .colour import decode, encode, to_linear, to_srgb
+from .colour import decode, encode
 from .gutters import Allocate
 from .harmonize import LEAST, NETWORK, harmonized
 from .lit import Light, light_on, strips
@@ -89,7 +89,7 @@ def weather_photograph(
     result = aged
     if harmonizer is not None:
         report("harmonize", 0.99)
-        result, doubt = _settled(aged, covered, harmonizer)
+        result, doubt = _settled(aged, covered, harmonizer, allocate)
         said += doubt
     maps = {"combined": result}
     if still.stages:
@@ -153,23 +153,14 @@ def _recomposed(
     return aged
 
 
-def _settled(aged: Map, covered: np.ndarray, run: Callable) -> tuple[Map, list[str]]:
+def _settled(aged: Map, covered: np.ndarray, run: Callable, allocate: Allocate) -> tuple[Map, list[str]]:
     """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
     share = float(covered.mean())
     if not LEAST < share < 1 - LEAST or not (covered <= 0).any():
         return aged, [
             f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
         ] if share else []
-    if aged.array.dtype.kind == "u":
-        return Map(harmonized(aged.array, covered, run), aged.color_space), []
-    linear = aged.color_space is ColorSpace.LINEAR
-    values = aged.array.astype(np.float32)
-    encoded = to_srgb(values) if linear else values
-    changed = harmonized(encoded, covered, run)
-    result = aged.array.copy()
-    inside = (covered[..., 0] > 0) & (encoded < 1).all(-1)  # what is brighter the network does not know
-    result[inside] = to_linear(changed[inside]) if linear else changed[inside]
-    return Map(result, aged.color_space), []
+    return harmonized(aged, covered, run, allocate), []
 
 
 def _looked_at(picture: Map, albedo: Map, light: Light, allocate: Allocate) -> dict[str, Map]:

@@ -34,6 +34,7 @@ from .protocol.rules import Rules
 from .protocol.still import Down, Still
 from .protocol.surface import CHANNELS, Map, Surface
 from .protocol.whole import WholeFiles
+from .server.spool import Spool
 from .weathering.material_masks import material_masks
 from .weathering.passes import inspect
 from .weathering.pipeline import Weathered, weather
@@ -168,6 +169,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._networks: Networks | None = None
+        self._spool = Spool()
         self._client = Client(settings.server, settings.token or None) if settings.server else None
 
     def __call__(self, surface: Surface, recipe: Recipe, progress: Progress) -> tuple[WeatheredSurface, dict[str, str]]:
@@ -193,7 +195,7 @@ class Engine:
     def _weather(self, surface: Surface, recipe: Recipe, progress: Progress) -> Weathered:
         if self._networks is None:
             self._networks = Networks.load(device=self._settings.device, threads=self._settings.threads)
-        return weather(surface, recipe, networks=self._networks, progress=progress)
+        return weather(surface, recipe, networks=self._networks, progress=progress, allocate=self._spool.allocate)
 
 
 def kind_of(path: Path) -> Kind:

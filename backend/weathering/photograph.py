@@ -23,12 +23,14 @@ from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from ..threads import parallel
 from . import pictured
 from .choice import Choice, choose
+from .composite import strips
 from .colour import decode, encode
 from .gutters import Allocate
 from .harmonize import LEAST, NETWORK, harmonized
-from .lit import Light, light_on, strips
+from .lit import Light, light_on
 
 if TYPE_CHECKING:
     from .pipeline import Weathered
@@ -113,9 +115,12 @@ def _harmonizer(networks: Networks) -> Callable:
 def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:
     """16 bits, sRGB-encoded: what is brighter than white under its light stays in the residual."""
     made = Map(allocate(picture.array.shape, np.uint16), ColorSpace.SRGB)
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         values = decode(picture.array[rows], picture.color_space) * (1 - light.mirrored(rows)) / light.shading(rows)
         made.array[rows] = encode(np.clip(values, 0, 1), made)
+
+    parallel(strip, strips(*picture.size))
     return made
 
 
@@ -126,7 +131,7 @@ def _material(surface: Surface, choice: Choice, albedo: Map, allocate: Allocate)
         "albedo": albedo,
         "object_mask": choice.mask,
         "position": pictured.position(surface.size, surface.texels_per_metre, allocate),
-        **pictured.shape(albedo, choice.mask, choice.segments),
+        **pictured.shape(albedo, choice.mask, choice.segments, allocate),
     }
     return Surface(maps, Space.IMAGE, texels_per_metre=surface.texels_per_metre, name=surface.name)
 
@@ -135,13 +140,14 @@ def _recomposed(
     picture: Map, bare: Map, weathered: Surface, covered: np.ndarray, mask: Map, light: Light, allocate: Allocate
 ) -> Map:
     aged = Map(allocate(picture.array.shape, picture.array.dtype), picture.color_space)
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         aged.array[rows] = picture.array[rows]
         share = np.clip(mask.floats((rows, slice(None))), 0, 1)
         coverage = covered[rows] * share
         inside = coverage[..., 0] > 0
         if not inside.any():
-            continue
+            return
         seen, shading = decode(picture.array[rows], picture.color_space)[inside], light.shading(rows)[inside]
         before, after = (decode(m.array[rows][inside], m.color_space) for m in (bare, weathered["albedo"]))
         rough = weathered["roughness"].floats((rows, slice(None)))[inside]
@@ -150,6 +156,8 @@ def _recomposed(
         changed = seen + share[inside] * (after * shading + residual - seen)
         stored = encode(np.maximum(changed, np.minimum(seen, 0)), Map(aged.array[:1], picture.color_space))
         aged.array[rows][inside] = stored
+
+    parallel(strip, strips(*picture.size))
     return aged
 
 
@@ -167,11 +175,14 @@ def _looked_at(picture: Map, albedo: Map, light: Light, allocate: Allocate) -> d
     """Shading and residual as half floats, the albedo as it was."""
     shading, residual = (allocate(picture.array.shape, np.float16) for _ in range(2))
     most = np.finfo(np.float16).max
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         lit = light.shading(rows)
         shading[rows] = np.minimum(lit, most)
         rest = decode(picture.array[rows], picture.color_space) - decode(albedo.array[rows], albedo.color_space) * lit
         residual[rows] = np.clip(rest, -most, most)
+
+    parallel(strip, strips(*picture.size))
     return {
         "bare": albedo,
         "shading": Map(shading, ColorSpace.LINEAR),

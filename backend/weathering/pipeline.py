@@ -90,7 +90,7 @@ def weather(
             shown,
             networks=networks,
             paint=weather_one,
-            cover=_cover,
+            cover=partial(_cover, allocate=run.allocate),
             report=progress or _quiet,
             allocate=run.allocate,
         )
@@ -247,14 +247,21 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     )
 
 
-def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer]) -> np.ndarray:
+def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer], allocate: Allocate) -> np.ndarray:
     """How much of each texel the layers cover together: float32 [H, W, 1], 0..1."""
-    bare = np.ones((*surface.size, 1), np.float32)
-    for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
-        for rows in strips(*surface.size):
-            bare[rows, :, 0] *= 1 - coverage_map(surface, layer, painted, rows)
-        surface = with_layer_masks(surface, recipe, index, painted, np.empty)
-    return np.subtract(1, bare, out=bare)
+    covered = allocate((*surface.size, 1), np.float32)
+    seen = [surface]
+    for index, painted in enumerate(layers):
+        seen.append(with_layer_masks(seen[-1], recipe, index, painted, allocate))
+
+    def strip(rows: slice) -> None:
+        bare = np.float32(1)
+        for masked, layer, painted in zip(seen, recipe.layers, layers, strict=False):
+            bare = bare * (1 - coverage_map(masked, layer, painted, rows))
+        covered[rows, :, 0] = 1 - bare
+
+    parallel(strip, strips(*surface.size))
+    return covered
 
 
 @dataclass(frozen=True)

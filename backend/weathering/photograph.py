@@ -26,8 +26,8 @@ from ..protocol.surface import ColorSpace, Map, Space, Surface
 from ..threads import parallel
 from . import pictured
 from .choice import Choice, choose
-from .composite import strips
 from .colour import decode, encode
+from .composite import strips
 from .gutters import Allocate
 from .harmonize import LEAST, NETWORK, harmonized
 from .lit import Light, light_on

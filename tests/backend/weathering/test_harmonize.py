@@ -107,6 +107,7 @@ def test_scene_linear_colours_are_harmonized_as_srgb_encodes_them():
     assert to_srgb(result)[dim] == pytest.approx(harmonized(clipped, mask, brighter)[dim], abs=1e-5)
     assert np.array_equal(result[mask[..., 0] == 0], linear[mask[..., 0] == 0])
 
+
 def test_shrinking_keeps_the_mean():
     image = picture(dtype=np.float32)
     small = shrunk(Map(image), (144, 256))

@@ -108,9 +108,9 @@ def check(image: np.ndarray, mask: np.ndarray) -> None:
     if image.shape[:2] != mask.shape[:2]:
         sizes = (f"{a.shape[1]} x {a.shape[0]}" for a in (mask, image))
         raise BadSurface("The mask is {} texels, the image {}.".format(*sizes), "Give a mask of the image's size.")
-    if not (np.isfinite(mask).all() and (image.dtype.kind == "u" or np.isfinite(image).all())):
+    if not all(np.isfinite(row).all() for values in (mask, image) if values.dtype.kind == "f" for row in values):
         raise BadSurface("The image or the mask holds values that are no numbers.", "Render or export it again.")
-    if (mask <= 0).all() or (mask > 0).all():
+    if mask.max() <= 0 or mask.min() > 0:
         raise _no_part(float((mask > 0).mean()))
 
 

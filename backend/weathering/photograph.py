@@ -164,7 +164,7 @@ def _recomposed(
 def _settled(aged: Map, covered: np.ndarray, run: Callable, allocate: Allocate) -> tuple[Map, list[str]]:
     """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
     share = float(covered.mean())
-    if not LEAST < share < 1 - LEAST or not (covered <= 0).any():
+    if not LEAST < share < 1 - LEAST or covered.min() > 0:
         return aged, [
             f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
         ] if share else []

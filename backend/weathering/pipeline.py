@@ -255,10 +255,10 @@ def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer], all
         seen.append(with_layer_masks(seen[-1], recipe, index, painted, allocate))
 
     def strip(rows: slice) -> None:
-        bare = np.float32(1)
+        bare = np.ones(covered[rows].shape[:2], np.float32)
         for masked, layer, painted in zip(seen, recipe.layers, layers, strict=False):
-            bare = bare * (1 - coverage_map(masked, layer, painted, rows))
-        covered[rows, :, 0] = 1 - bare
+            bare *= 1 - coverage_map(masked, layer, painted, rows)
+        np.subtract(1, bare, out=covered[rows, :, 0])
 
     parallel(strip, strips(*surface.size))
     return covered

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..protocol.errors import BadSurface
+from ..networks.registry import Networks
+from ..protocol.errors import BadSurface, NetworkError
 from ..protocol.surface import ColorSpace, Map
 from ..threads import parallel
 from . import colour
@@ -25,6 +26,22 @@ ROWS = 32  # of a strip
 LEAST = 1e-3  # of the small picture that must lie in the mask, and out of it
 
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+
+
+def session_of(networks: Networks) -> Run:
+    """Raises NetworkError where there is no harmonizer."""
+    if NETWORK not in networks:
+        raise NetworkError(f"There is no network '{NETWORK}' here.", "Leave harmonizing out, or unset SABI_NETWORKS.")
+    return networks[NETWORK].run
+
+
+def settled(aged: Map, covered: np.ndarray, run: Run, allocate: Allocate = np.empty) -> tuple[Map, list[str]]:
+    """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
+    share = float(covered.mean())
+    if not LEAST < share < 1 - LEAST or covered.min() > 0:
+        said = f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
+        return aged, [said] if share else []
+    return harmonized(aged, covered, run, allocate), []
 
 
 def harmonized(picture: Map, mask: np.ndarray, run: Run, allocate: Allocate = np.empty) -> Map:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..networks.registry import Networks
-from ..protocol.errors import BadSurface, NetworkError
+from ..protocol.errors import BadSurface
 from ..protocol.mask_names import MASK
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
@@ -29,7 +29,7 @@ from .choice import Choice, choose
 from .colour import decode, encode
 from .composite import strips
 from .gutters import Allocate
-from .harmonize import LEAST, NETWORK, harmonized
+from .harmonize import session_of, settled
 from .lit import Light, light_on
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def weather_photograph(
     told light from colour. Raises BadSurface, NetworkError.
     """
     still, picture = Still.of(surface), surface["combined"]
-    harmonizer = _harmonizer(networks) if still.harmonize else None
+    harmonizer = session_of(networks) if still.harmonize else None
     report("survey", 0.0)
     choice = choose(surface, still, networks)
     light = light_on(picture, networks)
@@ -91,7 +91,7 @@ def weather_photograph(
     result = aged
     if harmonizer is not None:
         report("harmonize", 0.99)
-        result, doubt = _settled(aged, covered, harmonizer, allocate)
+        result, doubt = settled(aged, covered, harmonizer, allocate)
         said += doubt
     maps = {"combined": result}
     if still.stages:
@@ -104,12 +104,6 @@ def weather_photograph(
             "recomposed": aged,
         }
     return replace(painted, surface=surface.with_maps(maps), warnings=tuple(dict.fromkeys(said)))
-
-
-def _harmonizer(networks: Networks) -> Callable:
-    if NETWORK not in networks:
-        raise NetworkError(f"There is no network '{NETWORK}' here.", "Leave harmonizing out, or unset SABI_NETWORKS.")
-    return networks[NETWORK].run
 
 
 def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:
@@ -159,16 +153,6 @@ def _recomposed(
 
     parallel(strip, strips(*picture.size))
     return aged
-
-
-def _settled(aged: Map, covered: np.ndarray, run: Callable, allocate: Allocate) -> tuple[Map, list[str]]:
-    """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
-    share = float(covered.mean())
-    if not LEAST < share < 1 - LEAST or covered.min() > 0:
-        return aged, [
-            f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
-        ] if share else []
-    return harmonized(aged, covered, run, allocate), []
 
 
 def _looked_at(picture: Map, albedo: Map, light: Light, allocate: Allocate) -> dict[str, Map]:

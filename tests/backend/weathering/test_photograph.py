@@ -309,7 +309,7 @@ def test_what_a_photograph_takes_beside_the_spool_hardly_grows_with_it(networks)
         covered[side // 4 : -side // 4] = 1
         kept = {"paint": painted, "cover": lambda *_: covered, "report": lambda *_: None}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sabi.backend.weathering.photograph._harmonizer", lambda _: harmonizer)
+            patch.setattr("sabi.backend.weathering.photograph.session_of", lambda _: harmonizer)
             patch.setattr("sabi.backend.threads._POOL", alone)  # or it would depend on how many strips meet
             patch.setattr("sabi.backend.weathering.composite.STRIP", 1 << 16)
             tracemalloc.start()

@@ -85,8 +85,10 @@ def weather_photograph(
     albedo = _albedo(picture, light, allocate)
     base = _material(surface, choice, albedo, allocate)
     painted = paint(base, recipe)
+    base, weathered = _without_places(base), _without_places(painted.surface)
+    painted = replace(painted, surface=surface)
     covered = cover(base, recipe, painted.layers)
-    aged = _recomposed(picture, albedo, painted.surface, covered, choice.mask, light, allocate)
+    aged = _recomposed(picture, albedo, weathered, covered, choice.mask, light, allocate)
     said = [choice.said, f"What is light and what is colour was told by {light.told_by}.", *painted.warnings]
     result = aged
     if harmonizer is not None:
@@ -97,7 +99,7 @@ def weather_photograph(
     if still.stages:
         maps |= _looked_at(picture, albedo, light, allocate) | {
             "object_mask": choice.mask,
-            "albedo": painted.surface["albedo"],
+            "albedo": weathered["albedo"],
             "curvature": base["curvature"],
             "ambient_occlusion": base["ambient_occlusion"],
             f"{MASK}coverage": Map(covered),
@@ -128,6 +130,11 @@ def _material(surface: Surface, choice: Choice, albedo: Map, allocate: Allocate)
         **pictured.shape(albedo, choice.mask, choice.segments, allocate),
     }
     return Surface(maps, Space.IMAGE, texels_per_metre=surface.texels_per_metre, name=surface.name)
+
+
+def _without_places(surface: Surface) -> Surface:
+    """What took the most of it is needed for painting alone."""
+    return replace(surface, maps={name: map_ for name, map_ in surface.maps.items() if name != "position"})
 
 
 def _recomposed(

@@ -122,8 +122,8 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
         with torch.no_grad():
             for mean, now in zip(average.parameters(), model.parameters(), strict=True):
                 mean.lerp_(now, 1 - share)
-            for mean, now in zip(average.buffers(), model.buffers(), strict=True):
-                mean.copy_(now)
+            for kept_buffer, buffer in zip(average.buffers(), model.buffers(), strict=True):
+                kept_buffer.copy_(buffer)
         total += float(loss.detach())
         if step % log_every == 0:
             line = {"learner": options.learner, "step": step, "minutes": round(minutes, 2)}

@@ -10,7 +10,7 @@ import copy
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data import textures
+from ..data.materials import Split, textures_of
 from .bmvc2020 import Bmvc2020
-from .composites import Photograph, draw_pair, read_photographs
+from .composites import draw_pair, read_photographs, read_scenes
 from .network import Harmonizer, apply
 
 
@@ -32,6 +34,7 @@ class Options:
     learner: str = "harmonizer"  # or the baseline, of LEARNERS
     minutes: float = 20.0
     steps: int = 0
+    scenes: str = ""  # folder of the shading network's rendered scenes, to learn from as well
     seed: int = 0
     threads: int = 2
     size: int = 128  # texels a side in training; it sees 256 at work
@@ -86,6 +89,11 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     photographs = read_photographs(folder, held_out=False, longest=2 * options.size)
+    data = {"images": [photograph.said for photograph in photographs]}
+    if options.scenes:
+        names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
+        data["images"] += textures.provenance(folder, names)
+        photographs += read_scenes(Path(options.scenes))
     learner = LEARNERS[options.learner]
     model = learner.make()
     average = copy.deepcopy(model)
@@ -132,9 +140,9 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
                 log.write(json.dumps(line) + "\n")
             total = 0.0
         if time.monotonic() - saved > 60 * save_minutes:
-            save(path, model, average, optimizer, step, minutes, options, photographs)
+            save(path, model, average, optimizer, step, minutes, options, data)
             saved = time.monotonic()
-    save(path, model, average, optimizer, step, minutes, options, photographs)
+    save(path, model, average, optimizer, step, minutes, options, data)
     return path
 
 
@@ -146,14 +154,14 @@ def save(
     step: int,
     minutes: float,
     options: Options,
-    photographs: Sequence[Photograph],
+    data: dict[str, Any],
 ) -> None:
     made = {
         "options": asdict(options),
         "minutes": round(minutes, 1),
         "steps": step,
         "device": "cpu",
-        "images": [photograph.said for photograph in photographs],
+        **data,
     }
     kept = {
         "model": model.state_dict(),

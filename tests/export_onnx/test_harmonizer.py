@@ -19,6 +19,7 @@ from sabi.export_onnx.export import ExportError
 from sabi.export_onnx.harmonizer import composites, evaluation, export, training
 from sabi.export_onnx.harmonizer.bmvc2020 import Bmvc2020
 from sabi.export_onnx.harmonizer.network import Harmonizer, apply, statistics
+from sabi.export_onnx.shading.pictures import Pair
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,30 @@ def test_pairs_differ_in_the_mask_alone(folder):
         assert composite.max() <= 1
         apart.append(evaluation.fmse(composite, truth, mask))
     assert np.median(apart) > 100, "a disturbance is seen"
+
+
+def test_a_scene_under_two_lights_is_a_pair(tmp_path):
+    """Inside of the part the other light, outside the own; both lights are the truth once."""
+    (tmp_path / "train").mkdir()
+    rng = np.random.default_rng(0)
+    albedo = np.repeat(np.repeat(rng.uniform(0.2, 0.8, (4, 4, 3)), 16, 0), 16, 1)
+    lights = np.array([[1.0, 0.9, 0.8], [0.5, 0.7, 1.0]])[:, None, None]
+    pair = Pair(albedo * lights, np.stack([albedo] * 2), np.zeros((2, 64, 64, 3)), np.ones((64, 64), bool))
+    with open(tmp_path / "train" / "00000.npz", "wb") as file:
+        np.savez_compressed(file, **vars(pair))
+    scenes = composites.read_scenes(tmp_path)
+    assert len(scenes) == 2
+    assert np.array_equal(scenes[0].pixels, scenes[1].relit)
+    redder = []
+    for seed in range(12):
+        composite, truth, mask = composites.draw_pair(scenes, np.random.default_rng(seed), 64)
+        inside = mask[..., 0] > 0.9
+        assert np.array_equal(composite[mask[..., 0] == 0], truth[mask[..., 0] == 0])
+        changed = (composite - truth)[inside].mean(0)
+        redder.append(changed[0] - changed[2] > 0)
+        assert abs(changed[0] - changed[2]) > 0.05, "the other light is of another colour"
+    assert any(redder)
+    assert not all(redder)
 
 
 def test_what_is_left_out_is_never_trained_on(folder):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws three rendered scenes side by side: as rendered, weathered in their own light, and harmonized as well.
+"""Draws what weathering in a picture's own light comes to, side by side.
 
-    python tools/frame_sheet.py out/frames
+    python tools/sheets.py frames out/frames              three scenes as rendered, weathered, and harmonized as well (needs bpy)
+    python tools/sheets.py photographs out/photographs a.jpg b.jpg      photographs at three ages, each under a_mask.png beside it
 
-needs bpy. The frames with their passes stay in the folder, and frames.png.
+The sheet is frames.png or photographs.png in the folder; the frames with their passes stay there, too.
 """
 
 import argparse
@@ -17,17 +18,21 @@ from PIL import Image, ImageDraw
 
 from sabi.addon.headless import addon, extension, leave
 from sabi.backend.files import read_frame
+from sabi.backend.files.photograph import read_still
 from sabi.backend.networks.registry import Networks
 from sabi.backend.picture import screen
 from sabi.backend.protocol.photograph import asked_to_harmonize
-from sabi.backend.protocol.recipe import Recipe, load_preset
-from sabi.backend.protocol.surface import Surface
+from sabi.backend.protocol.recipe import load_preset
+from sabi.backend.protocol.still import Still
+from sabi.backend.protocol.surface import ColorSpace, Surface
+from sabi.backend.server.spool import Spool
 from sabi.backend.weathering.colour import to_srgb
 from sabi.backend.weathering.pipeline import weather
 
 WIDTH, HEIGHT, SAMPLES = 480, 360, 32
 AGE = 0.7
-COLUMNS = ("rendered", "weathered", "harmonized as well")
+AGES = (0.35, 0.6, 0.9)
+Rows = list[list[tuple[str, np.ndarray]]]
 
 
 def compressor(_bpy: ModuleType) -> Any:
@@ -86,40 +91,68 @@ def rendered(bpy: ModuleType, name: str, path: Path) -> Surface:
     return read_frame(passes.path, layer=passes.layer, object_name=thing.name, unit=passes.unit).surface
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    out = parser.parse_args().out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    networks, rows = Networks.load(device="cpu"), []
+def frames(out: Path, networks: Networks) -> Rows:
+    rows = []
     with extension() as bpy:
         for name, (*_, preset) in SCENES.items():
-            frame = rendered(bpy, name, out / f"{name}.exr")
-            recipe = load_preset(preset).at_age(AGE)
-            rows.append((name, [shown(frame), *(shown(s) for s in (aged(frame, recipe, networks)))]))
-    print(drawn(rows, out / "frames.png"))
-    return 0
+            frame, recipe = rendered(bpy, name, out / f"{name}.exr"), load_preset(preset).at_age(AGE)
+            made = [weather(asked, recipe, networks=networks).surface for asked in (frame, asked_to_harmonize(frame))]
+            columns = ("rendered", "weathered", "harmonized as well")
+            rows.append([(f"{name}: {said}", shown(s)) for said, s in zip(columns, (frame, *made), strict=True)])
+    return rows
 
 
-def aged(frame: Surface, recipe: Recipe, networks: Networks) -> list[Surface]:
-    return [weather(asked, recipe, networks=networks).surface for asked in (frame, asked_to_harmonize(frame))]
+def photographs(paths: list[Path], preset: str, metres: float, networks: Networks) -> Rows:
+    rows = []
+    for path in paths:
+        beside = path.with_name(f"{path.stem}_mask.png")
+        given = read_still(path, Still(), width=metres, mask=beside if beside.exists() else None).surface
+        row = [(path.stem, shown(given))]
+        for age in AGES:
+            aged = weather(given, load_preset(preset).at_age(age), networks=networks, allocate=Spool().allocate)
+            row.append((f"age {age:g}", shown(aged.surface)))
+        rows.append(row)
+    return rows
 
 
-def shown(frame: Surface) -> np.ndarray:
-    return screen(to_srgb(frame["combined"].floats()), WIDTH)
+def shown(surface: Surface) -> np.ndarray:
+    picture = surface["combined"]
+    return screen(to_srgb(picture.floats()) if picture.color_space is ColorSpace.LINEAR else picture.array, WIDTH)
 
 
-def drawn(rows: list[tuple[str, list[np.ndarray]]], path: Path) -> Path:
-    """A row a scene, each picture with what it is."""
-    sheet = Image.new("RGB", (len(COLUMNS) * WIDTH, len(rows) * HEIGHT))
+def drawn(rows: Rows, path: Path) -> Path:
+    """Each picture with what it is."""
+    sheet = Image.new("RGB", (max(map(len, rows)) * WIDTH, len(rows) * HEIGHT))
     draw = ImageDraw.Draw(sheet)
-    for row, (name, pictures) in enumerate(rows):
-        for column, (said, picture) in enumerate(zip(COLUMNS, pictures, strict=True)):
-            sheet.paste(Image.fromarray(picture), (column * WIDTH, row * HEIGHT))
-            at = (column * WIDTH + 8, row * HEIGHT + 8)
-            draw.text(at, f"{name}: {said}", fill="white", stroke_width=2, stroke_fill="black")
+    for y, row in enumerate(rows):
+        for x, (said, pixels) in enumerate(row):
+            picture = Image.fromarray(pixels)
+            picture.thumbnail((WIDTH, HEIGHT))
+            sheet.paste(picture, (x * WIDTH, y * HEIGHT))
+            draw.text((x * WIDTH + 8, y * HEIGHT + 8), said, fill="white", stroke_width=2, stroke_fill="black")
     sheet.save(path)
     return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("frames").add_argument("out", type=Path)
+    of_photographs = commands.add_parser("photographs")
+    of_photographs.add_argument("out", type=Path)
+    of_photographs.add_argument("photographs", type=Path, nargs="+")
+    of_photographs.add_argument("--preset", default="old_painted_steel")
+    of_photographs.add_argument("--width", type=float, default=2.0, help="metres that each spans (2)")
+    given = parser.parse_args()
+    out = given.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    networks = Networks.load(device="cpu")
+    if given.command == "frames":
+        rows = frames(out, networks)
+    else:
+        rows = photographs(given.photographs, given.preset, given.width, networks)
+    print(drawn(rows, out / f"{given.command}.png"))
+    return 0
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_backend(benchmark, recipe: Callable[[Surface], Recipe]) -> None:
     benchmark.extra_info["figures"] = {"backend_peak_gb": peak_gb(benchmark, surface, recipe(surface))}
 
 
-def test_photograph(benchmark, recipe: Callable[[Surface], Recipe]) -> None:
+def test_backend_with_a_photograph(benchmark, recipe: Callable[[Surface], Recipe]) -> None:
     """One layer on a photograph of 8192 x 8192, its middle under a mask, harmonized, through a real backend process."""
     side = 8192
     grain = np.random.default_rng(0).integers(80, 120, (side, side, 3), np.uint8)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One rendered frame weathered for the add-on, which cannot read its passes itself: multilayer EXR in, a plain EXR out.
 
-    frame_process FRAME.exr --layer NAME --recipe FILE --out FILE.exr [--server ADDRESS] [--unit METRES]
+    frame_process FRAME.exr --layer NAME --recipe FILE --out FILE.exr [--server ADDRESS] [--unit METRES] [--harmonize]
 
 The file's positions are in units of so many metres. The networks run on the server (token in SABI_TOKEN), so that Blender's
 one backend does the work. Standard output is JSON lines: {"stage", "fraction"} while it works, at the end {"warnings",
@@ -23,6 +23,7 @@ from .files import read_frame
 from .files.image import write_image
 from .protocol.client import Client
 from .protocol.errors import Cancelled, SabiError
+from .protocol.photograph import asked_to_harmonize
 from .protocol.recipe import Recipe
 from .protocol.surface import Surface
 from .protocol.whole import WholeFiles
@@ -51,7 +52,7 @@ def weather_frame(given: argparse.Namespace) -> dict[str, object]:
     noticed = inspect(frame.surface, frame.passes)
     recipe = Recipe.from_json(given.recipe.read_bytes())
     result = Client(given.server).weather(
-        frame.surface,
+        asked_to_harmonize(frame.surface) if given.harmonize else frame.surface,
         recipe,
         part="surface",
         progress=lambda now: say(stage=now.stage, fraction=round(now.fraction, 3)),
@@ -85,6 +86,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--server", required=True)
     parser.add_argument("--unit", type=float, default=1.0)
+    parser.add_argument("--harmonize", action="store_true")
     return parser.parse_args(words)
 
 

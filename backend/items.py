@@ -25,15 +25,17 @@ from .files.photograph import read_still, write_stages, write_still
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
 from .protocol.client import Client, JobResult
-from .protocol.errors import BadFile, FileExists, SabiError
+from .protocol.errors import BadFile, BadRecipe, FileExists, SabiError
 from .protocol.file_names import Named, has_token
 from .protocol.map_files import MapExport
 from .protocol.painted import PaintedLayer
+from .protocol.photograph import asked_to_harmonize
 from .protocol.recipe import Recipe, recipe_from_dict
 from .protocol.rules import Rules
 from .protocol.still import Down, Still
 from .protocol.surface import CHANNELS, Map, Surface
 from .protocol.whole import WholeFiles
+from .server.spool import Spool
 from .weathering.material_masks import material_masks
 from .weathering.passes import inspect
 from .weathering.pipeline import Weathered, weather
@@ -82,8 +84,8 @@ class Settings:
     height map, `unit` how many one unit of a frame's positions is. `server` is the address of a Sabi server; without one the
     networks run in this process. `texels` is the side of a model's new textures, 0 for what its own have; with `shared_tiles`
     what repeats over several of its objects is painted once. `export` writes maps as engines want them in place of files like the
-    input's. `photograph` says that images are photographs, None that they are textures. `directx` says how normal maps are, None
-    to read it off their names.
+    input's. `photograph` says that images are photographs, None that they are textures. `harmonize` is for rendered frames: what
+    weathered is brought nearer to the colours of the rest. `directx` says how normal maps are, None to read it off their names.
     """
 
     out: Path | None = None
@@ -102,6 +104,7 @@ class Settings:
     texels: int = 0
     shared_tiles: bool = False
     photograph: Photographed | None = None
+    harmonize: bool = False
     device: str | None = None
     threads: int | None = None
     server: str = ""
@@ -168,6 +171,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._networks: Networks | None = None
+        self._spool = Spool()
         self._client = Client(settings.server, settings.token or None) if settings.server else None
 
     def __call__(self, surface: Surface, recipe: Recipe, progress: Progress) -> tuple[WeatheredSurface, dict[str, str]]:
@@ -193,7 +197,7 @@ class Engine:
     def _weather(self, surface: Surface, recipe: Recipe, progress: Progress) -> Weathered:
         if self._networks is None:
             self._networks = Networks.load(device=self._settings.device, threads=self._settings.threads)
-        return weather(surface, recipe, networks=self._networks, progress=progress)
+        return weather(surface, recipe, networks=self._networks, progress=progress, allocate=self._spool.allocate)
 
 
 def kind_of(path: Path) -> Kind:
@@ -214,8 +218,10 @@ def kind_of(path: Path) -> Kind:
 
 
 def kind_asked(path: Path, settings: Settings) -> Kind:
-    """What an input is to be taken for. Raises BadFile."""
+    """What an input is to be taken for. Raises BadFile, BadRecipe."""
     kind = kind_of(path)
+    if settings.harmonize and kind is not Kind.FRAME:
+        raise BadRecipe("--harmonize is for photographs and rendered frames.", "Add --photograph, or leave it out.")
     if settings.photograph is None:
         return kind
     if kind is not Kind.IMAGE or "<UDIM>" in path.name:
@@ -339,6 +345,7 @@ def remembered(settings: Settings) -> dict[str, object]:
         "directx": settings.directx,
         "maps": None if settings.export is None else settings.export.describe(CHANNELS),
         **({"shared_tiles": True} if settings.shared_tiles else {}),
+        **({"harmonize": True} if settings.harmonize else {}),
         **({} if settings.photograph is None else {"photograph": settings.photograph.remembered}),
     }
 
@@ -430,7 +437,9 @@ def _weather_frame(
         unit=settings.unit,
     )
     noticed = inspect(frame.surface, frame.passes)
-    done, networks = engine(frame.surface, recipe, progress)
+    done, networks = engine(
+        asked_to_harmonize(frame.surface) if settings.harmonize else frame.surface, recipe, progress
+    )
     files.add(target, lambda temporary: write_frame(frame, done.surface, temporary))
     return Written((target,), networks, tuple(dict.fromkeys((*noticed, *done.warnings))))
 

@@ -31,7 +31,7 @@ class WeatheredFrame:
 class FrameJob(Job[WeatheredFrame]):
     """A multilayer EXR to a weathered EXR beside it, with `python` (empty for the embedded one) reading the file.
 
-    The file's positions are in units of `unit` metres.
+    The file's positions are in units of `unit` metres. `harmonize` brings what weathered nearer to the colours of the rest.
     """
 
     def __init__(
@@ -42,8 +42,10 @@ class FrameJob(Job[WeatheredFrame]):
         recipe: Recipe,
         python: str,
         unit: float = 1.0,
+        harmonize: bool = False,
     ) -> None:
         self._frame, self._layer, self._recipe, self._python, self._unit = frame, layer, recipe, python, unit
+        self._harmonize = harmonize
         self._process: subprocess.Popen[str] | None = None
         self._last_words = ""
         super().__init__(connect)
@@ -55,6 +57,7 @@ class FrameJob(Job[WeatheredFrame]):
         recipe.write_text(self._recipe.to_json(), encoding="utf-8")
         words = [str(self._frame), "--layer", self._layer, "--recipe", str(recipe), "--out", str(out)]
         words += ["--server", client.address, "--unit", repr(self._unit)]
+        words += ["--harmonize"] if self._harmonize else []
         command = command_for("sabi.backend.frame_process", words, self._python or None)
         try:
             answer = self._listen(command, client.token)

@@ -28,7 +28,9 @@ RENDER_SHARE = 0.6  # of the time, as the progress bar has it
 FRAME = "sabi_frame"  # on images that hold a weathered frame
 
 
-def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = "") -> work.Steps:
+def weather_frame(
+    context: bpy.types.Context, recipe: Recipe, filepath: str = "", harmonize: bool = False
+) -> work.Steps:
     """Steps that render the scene's camera, weather the frame and show it; `filepath` keeps it as an EXR as well.
 
     The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
@@ -41,7 +43,7 @@ def weather_frame(context: bpy.types.Context, recipe: Recipe, filepath: str = ""
     try:
         render = FrameRender(context, folder / "frame.exr")
         passes = yield from share(_rendering(render), 0.0, RENDER_SHARE)
-        frame = yield from share(_weathering(passes, replace_mode(bare)), RENDER_SHARE, 1.0)
+        frame = yield from share(_weathering(passes, replace_mode(bare), harmonize), RENDER_SHARE, 1.0)
         if target is not None:
             _copy_whole(frame.path, target)
         image = _load(frame, scene_name)
@@ -85,9 +87,9 @@ def _rendering(render: FrameRender) -> Generator[Progress, None, FramePasses]:
         render.cancel()
 
 
-def _weathering(passes: FramePasses, recipe: Recipe) -> Generator[Progress, None, WeatheredFrame]:
-    chosen = service_settings()
-    job = FrameJob(lambda: service.connect(chosen), passes.path, passes.layer, recipe, chosen.python, passes.unit)
+def _weathering(passes: FramePasses, recipe: Recipe, harmonize: bool) -> Generator[Progress, None, WeatheredFrame]:
+    chosen, connect = service_settings(), lambda: service.connect(chosen)
+    job = FrameJob(connect, passes.path, passes.layer, recipe, chosen.python, passes.unit, harmonize)
     return (yield from job.steps(service.doubt))
 
 

@@ -234,6 +234,9 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
         subtype="FILE_PATH",
         options={"SKIP_SAVE", *RELATIVE_PATH},
     )
+    harmonize: BoolProperty(
+        name="Harmonize", description="Bring what weathered nearer to the colours of the rest", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -249,9 +252,8 @@ class SABI_OT_weather_frame(_Working, _WithRecipe, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..frames.frame_weathering import weather_frame
 
-        return self.begin(
-            "Weathering the frame", weather_frame(context, self.recipe(context), self.filepath), self.wait
-        )
+        steps = weather_frame(context, self.recipe(context), self.filepath, self.harmonize)
+        return self.begin("Weathering the frame", steps, self.wait)
 
 
 class SABI_OT_cancel(bpy.types.Operator):

@@ -363,7 +363,9 @@ class SABI_PT_frame(_Tab, bpy.types.Panel):
     bl_label = "Rendered Frame"
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.layout.operator("sabi.weather_frame", icon="RENDER_STILL")
+        settings = context.scene.sabi
+        self.layout.prop(settings, "frame_harmonize")
+        self.layout.operator("sabi.weather_frame", icon="RENDER_STILL").harmonize = settings.frame_harmonize
 
 
 class SABI_PT_degree(_Tab, bpy.types.Panel):

@@ -501,6 +501,9 @@ class SABI_PG_scene(bpy.types.PropertyGroup):
     photograph_at: IntVectorProperty(
         name="Place", description="Texel from the upper left; -1 for none", size=2, default=NOWHERE, min=-1
     )
+    frame_harmonize: BoolProperty(
+        name="Harmonize", description="Bring what weathered nearer to the colours of the rest"
+    )
     photograph_harmonize: BoolProperty(
         name="Harmonize", description="Bring what weathered nearer to the colours of the rest"
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`sabi harmonize`: what was put into a picture, in the light and the colours of the rest.
 
-The network knows colours as sRGB encodes them, 0 to 1: what is brighter in a scene-linear picture is cut off under the mask.
+The network knows colours as sRGB encodes them, 0 to 1: what is brighter in a scene-linear picture stays as it is.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
 from ..protocol.surface import ColorSpace, Map
 from ..protocol.whole import WholeFiles
-from ..weathering import colour
-from ..weathering.harmonize import NETWORK, colour_of, harmonized
+from ..weathering.harmonize import NETWORK, encoded, harmonized
 from . import options as o
 from .report import say
 
@@ -43,21 +42,18 @@ def command(
     pixels, spec = read_image(image)
     if pixels.shape[2] < 3:
         raise BadFile(f"{image.name} is grey.", "Colours are what is harmonized: give a picture that has them.")
-    part = np.clip(colour_of(read_image(mask)[0][..., :1]), 0, 1)
+    part = np.clip(encoded(read_image(mask)[0][..., :1], ColorSpace.DATA), 0, 1)
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)
     target = out or image.with_name(f"{image.stem}_harmonized{writable_suffix(image.suffix)}")
     if check_suffix(target.suffix) in LOSSY_SUFFIXES:
         raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")
-    linear = pixels.dtype.kind == "f"  # EXR and HDR: the network knows encoded colours
-    encoded = colour.to_srgb(pixels[..., :3].astype(np.float32)) if linear else pixels[..., :3]
-    changed = harmonized(encoded, part, networks[NETWORK].run)
-    inside = part[..., 0] > 0
-    result = pixels.copy()
-    result[..., :3][inside] = colour.to_linear(changed[inside]) if linear else changed[inside]
+    space = ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB  # EXR and HDR hold scene-linear light
+    changed = harmonized(Map(pixels[..., :3], space), part, networks[NETWORK].run)
+    result = np.concatenate([changed.array, pixels[..., 3:]], axis=2)
     same = target.suffix.lower() == image.suffix.lower()
-    stored = result if same else in_encoding_of(target, Map(result, ColorSpace.LINEAR if linear else ColorSpace.SRGB))
+    stored = result if same else in_encoding_of(target, Map(result, space))
     with WholeFiles(overwrite, inputs=(image, mask)) as files:
         files.add(target, lambda temporary: write_image(temporary, stored, spec if same else None))
     say(str(target))

@@ -282,7 +282,7 @@ HarmonizeOption = Annotated[
     typer.Option(
         "--harmonize",
         rich_help_panel=PHOTOGRAPH,
-        help="Bring what weathered nearer to the colours of the rest, once it lies in the photograph's light.",
+        help="Bring what weathered nearer to the colours of the rest, once it lies in the light of the photograph or the frame.",
     ),
 ]
 StagesOption = Annotated[

@@ -60,7 +60,8 @@ def command(
         object_name=object_name,
         object_index=object_index,
         view_layer=view_layer,
-        photograph=photographed(photograph, material, down, harmonize, mask, at, stages),
+        photograph=photographed(photograph, material, down, harmonize and photograph, mask, at, stages),
+        harmonize=harmonize and not photograph,
     )
     engine = Engine(settings)
     failed = 0

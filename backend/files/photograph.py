@@ -57,12 +57,11 @@ def read_still(path: Path, still: Still, *, width: float, mask: Path | None = No
 def write_still(given: Photograph, aged: Surface, target: Path, files: WholeFiles) -> Path:
     """Adds the aged photograph to `files`; grey becomes colour only where something weathers."""
     before, after = given.surface["combined"], aged["combined"]
-    pixels, changed = given.pixels, (after.array != before.array).any(axis=2)
-    if changed.any():
-        if pixels.shape[2] < 3:
-            pixels = np.concatenate([np.repeat(pixels[..., :1], 3, axis=2), pixels[..., 1:]], axis=2)
-        pixels = pixels.copy()
-        pixels[..., :3][changed] = after.array[changed]
+    pixels, colours = given.pixels, after.array
+    if pixels.shape[2] == 3:
+        pixels = colours
+    elif pixels.shape[2] == 4 or not _alike(before.array, colours):
+        pixels = np.concatenate([colours, pixels[..., 3 if pixels.shape[2] == 4 else 1 :]], axis=2)
     same = target.suffix.lower() == given.suffix
     if not same:
         pixels = in_encoding_of(target, Map(pixels, before.color_space))
@@ -80,6 +79,11 @@ def write_stages(aged: Surface, stem: str, folder: Path, files: WholeFiles) -> l
         files.add(path, partial(write_image, pixels=np.ascontiguousarray(in_encoding_of(path, map_)), like=None))
         written.append(path)
     return written
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """np.array_equal, in rows."""
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _mask(path: Path) -> Map:

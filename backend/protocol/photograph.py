@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .errors import BadRecipe, BadSurface
 from .still import Still
@@ -35,3 +36,8 @@ def photograph(
     return Surface(
         maps, Space.PHOTOGRAPH, texels_per_metre=picture.size[1] / width, name=name, metadata=still.metadata()
     )
+
+
+def asked_to_harmonize(frame: Surface) -> Surface:
+    """A rendered frame of which what weathers is to be brought nearer to the colours of the rest."""
+    return replace(frame, metadata={**frame.metadata, **Still(harmonize=True).metadata()})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of one photograph besides its recipe; it travels in the metadata of its surface."""
+"""What is asked of one photograph, or of a frame, besides its recipe; it travels in the metadata of its surface."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Still:
 
     What weathers is the surface's `object_mask`; without one what a segmenter finds: all of `material`, or what is of one
     material and joined around the texel `at` (x, y from the upper left), or the objects. `stages` gives what was made on the way.
+    Of a rendered frame `harmonize` alone is asked.
     """
 
     harmonize: bool = False

@@ -30,7 +30,7 @@ class Choice:
 def choose(surface: Surface, still: Still, networks: Networks) -> Choice:
     """Raises BadSurface where nothing is chosen, NetworkError where a segmenter is wanted and there is none."""
     if "object_mask" in surface:
-        if not (surface["object_mask"].array > 0).any():
+        if surface["object_mask"].array.max() <= 0:
             raise BadSurface("The mask is empty.", "Paint white what should weather.")
         return Choice(surface["object_mask"], "What weathers is what the mask shows.")
     asked = still.material is not None or still.at is not None

@@ -52,7 +52,7 @@ def encode(linear: np.ndarray, like: Map) -> np.ndarray:
 def store(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Values 0..1 in the type of a map: integers rounded and clipped over their range, floats as they are."""
     if dtype.kind != "u":
-        return values.astype(dtype)
+        return values.astype(dtype, copy=False)
     top = np.iinfo(dtype).max
     return np.clip(values * np.float32(top) + np.float32(0.5), 0, top).astype(dtype)
 

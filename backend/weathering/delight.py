@@ -160,8 +160,8 @@ def shrunk(picture: Map, sides: tuple[int, ...], wrap: tuple[bool, bool], alpha:
     height, width = sides
     down, across = Axis(picture.size[0], height, wrap[0]), _tap(Axis(picture.size[1], width, wrap[1]), width)
     made, weight = [], []
-    for top in range(0, height, MULTIPLE):
-        begin, end, sources, weights = down.taps(top, top + MULTIPLE)
+    for top in range(0, height, MULTIPLE // 8):
+        begin, end, sources, weights = down.taps(top, top + MULTIPLE // 8)
         rows = down.within(begin, end)
         values = np.maximum(_linear(Map(picture.array[rows], picture.color_space), slice(None)), 0)
         seen = np.ones_like(values[..., :1]) if alpha is None else (alpha[rows][..., :1] > 0).astype(np.float32)

@@ -28,7 +28,7 @@ WHITE = 0.7  # albedo of what is brightest under the light
 BRIGHTEST = 98  # percentile that stands for it
 MINKOWSKI = 6.0  # shades of grey (Finlayson and Trezzi 2004): the norm that gives the light's colour
 TRUST = 0.5  # of that colour which is the light's: the rest may be the surface's
-ROWS = 256
+ROWS = 4  # of the small picture that are made at a time
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Rows = Callable[[slice], np.ndarray]
@@ -94,8 +94,8 @@ def shrunk(picture: Map, size: tuple[int, int]) -> np.ndarray:
     down, across = (Axis(before, after) for before, after in zip(picture.size, size, strict=True))
     begin, end, sources, weights = across.taps(0, size[1])
     columns, parts = across.within(begin, end), []
-    for top in range(0, size[0], 16):
-        first, last, rows, shares = down.taps(top, min(top + 16, size[0]))
+    for top in range(0, size[0], ROWS):
+        first, last, rows, shares = down.taps(top, min(top + ROWS, size[0]))
         block = np.maximum(decode(picture.array[down.within(first, last)], picture.color_space), 0)
         parts.append(weigh(weigh(block[:, columns], 1, sources, weights), 0, rows, shares))
     return np.concatenate(parts)
@@ -108,10 +108,6 @@ def enlarged(values: np.ndarray, size: tuple[int, int], rows: slice) -> np.ndarr
     first, last, tops, shares = down.taps(rows.start, min(rows.stop, size[0]))
     block = values[down.within(first, last)][:, across.within(begin, end)]
     return weigh(weigh(block, 1, sources, weights), 0, tops, shares)
-
-
-def strips(height: int) -> list[slice]:
-    return [slice(top, min(top + ROWS, height)) for top in range(0, height, ROWS)]
 
 
 def _log(luminance: np.ndarray) -> np.ndarray:

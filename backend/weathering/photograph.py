@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..networks.registry import Networks
-from ..protocol.errors import BadSurface, NetworkError
+from ..protocol.errors import BadSurface
 from ..protocol.mask_names import MASK
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Space, Surface
+from ..threads import parallel
 from . import pictured
 from .choice import Choice, choose
-from .colour import decode, encode, to_linear, to_srgb
+from .colour import decode, encode
+from .composite import strips
 from .gutters import Allocate
-from .harmonize import LEAST, NETWORK, harmonized
-from .lit import Light, light_on, strips
+from .harmonize import session_of, settled
+from .lit import Light, light_on
 
 if TYPE_CHECKING:
     from .pipeline import Weathered
@@ -76,26 +78,28 @@ def weather_photograph(
     told light from colour. Raises BadSurface, NetworkError.
     """
     still, picture = Still.of(surface), surface["combined"]
-    harmonizer = _harmonizer(networks) if still.harmonize else None
+    harmonizer = session_of(networks) if still.harmonize else None
     report("survey", 0.0)
     choice = choose(surface, still, networks)
     light = light_on(picture, networks)
     albedo = _albedo(picture, light, allocate)
     base = _material(surface, choice, albedo, allocate)
     painted = paint(base, recipe)
+    base, weathered = _without_places(base), _without_places(painted.surface)
+    painted = replace(painted, surface=surface)
     covered = cover(base, recipe, painted.layers)
-    aged = _recomposed(picture, albedo, painted.surface, covered, choice.mask, light, allocate)
+    aged = _recomposed(picture, albedo, weathered, covered, choice.mask, light, allocate)
     said = [choice.said, f"What is light and what is colour was told by {light.told_by}.", *painted.warnings]
     result = aged
     if harmonizer is not None:
         report("harmonize", 0.99)
-        result, doubt = _settled(aged, covered, harmonizer)
+        result, doubt = settled(aged, covered, harmonizer, allocate)
         said += doubt
     maps = {"combined": result}
     if still.stages:
         maps |= _looked_at(picture, albedo, light, allocate) | {
             "object_mask": choice.mask,
-            "albedo": painted.surface["albedo"],
+            "albedo": weathered["albedo"],
             "curvature": base["curvature"],
             "ambient_occlusion": base["ambient_occlusion"],
             f"{MASK}coverage": Map(covered),
@@ -104,18 +108,15 @@ def weather_photograph(
     return replace(painted, surface=surface.with_maps(maps), warnings=tuple(dict.fromkeys(said)))
 
 
-def _harmonizer(networks: Networks) -> Callable:
-    if NETWORK not in networks:
-        raise NetworkError(f"There is no network '{NETWORK}' here.", "Leave harmonizing out, or unset SABI_NETWORKS.")
-    return networks[NETWORK].run
-
-
 def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:
     """16 bits, sRGB-encoded: what is brighter than white under its light stays in the residual."""
     made = Map(allocate(picture.array.shape, np.uint16), ColorSpace.SRGB)
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         values = decode(picture.array[rows], picture.color_space) * (1 - light.mirrored(rows)) / light.shading(rows)
         made.array[rows] = encode(np.clip(values, 0, 1), made)
+
+    parallel(strip, strips(*picture.size))
     return made
 
 
@@ -126,22 +127,28 @@ def _material(surface: Surface, choice: Choice, albedo: Map, allocate: Allocate)
         "albedo": albedo,
         "object_mask": choice.mask,
         "position": pictured.position(surface.size, surface.texels_per_metre, allocate),
-        **pictured.shape(albedo, choice.mask, choice.segments),
+        **pictured.shape(albedo, choice.mask, choice.segments, allocate),
     }
     return Surface(maps, Space.IMAGE, texels_per_metre=surface.texels_per_metre, name=surface.name)
+
+
+def _without_places(surface: Surface) -> Surface:
+    """What took the most of it is needed for painting alone."""
+    return replace(surface, maps={name: map_ for name, map_ in surface.maps.items() if name != "position"})
 
 
 def _recomposed(
     picture: Map, bare: Map, weathered: Surface, covered: np.ndarray, mask: Map, light: Light, allocate: Allocate
 ) -> Map:
     aged = Map(allocate(picture.array.shape, picture.array.dtype), picture.color_space)
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         aged.array[rows] = picture.array[rows]
         share = np.clip(mask.floats((rows, slice(None))), 0, 1)
         coverage = covered[rows] * share
         inside = coverage[..., 0] > 0
         if not inside.any():
-            continue
+            return
         seen, shading = decode(picture.array[rows], picture.color_space)[inside], light.shading(rows)[inside]
         before, after = (decode(m.array[rows][inside], m.color_space) for m in (bare, weathered["albedo"]))
         rough = weathered["roughness"].floats((rows, slice(None)))[inside]
@@ -150,37 +157,23 @@ def _recomposed(
         changed = seen + share[inside] * (after * shading + residual - seen)
         stored = encode(np.maximum(changed, np.minimum(seen, 0)), Map(aged.array[:1], picture.color_space))
         aged.array[rows][inside] = stored
+
+    parallel(strip, strips(*picture.size))
     return aged
-
-
-def _settled(aged: Map, covered: np.ndarray, run: Callable) -> tuple[Map, list[str]]:
-    """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
-    share = float(covered.mean())
-    if not LEAST < share < 1 - LEAST or not (covered <= 0).any():
-        return aged, [
-            f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
-        ] if share else []
-    if aged.array.dtype.kind == "u":
-        return Map(harmonized(aged.array, covered, run), aged.color_space), []
-    linear = aged.color_space is ColorSpace.LINEAR
-    values = aged.array.astype(np.float32)
-    encoded = to_srgb(values) if linear else values
-    changed = harmonized(encoded, covered, run)
-    result = aged.array.copy()
-    inside = (covered[..., 0] > 0) & (encoded < 1).all(-1)  # what is brighter the network does not know
-    result[inside] = to_linear(changed[inside]) if linear else changed[inside]
-    return Map(result, aged.color_space), []
 
 
 def _looked_at(picture: Map, albedo: Map, light: Light, allocate: Allocate) -> dict[str, Map]:
     """Shading and residual as half floats, the albedo as it was."""
     shading, residual = (allocate(picture.array.shape, np.float16) for _ in range(2))
     most = np.finfo(np.float16).max
-    for rows in strips(picture.size[0]):
+
+    def strip(rows: slice) -> None:
         lit = light.shading(rows)
         shading[rows] = np.minimum(lit, most)
         rest = decode(picture.array[rows], picture.color_space) - decode(albedo.array[rows], albedo.color_space) * lit
         residual[rows] = np.clip(rest, -most, most)
+
+    parallel(strip, strips(*picture.size))
     return {
         "bare": albedo,
         "shading": Map(shading, ColorSpace.LINEAR),

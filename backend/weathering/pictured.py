@@ -7,8 +7,10 @@ import numpy as np
 
 from ..photographed.picture import blurred
 from ..protocol.surface import Map
+from ..threads import parallel
+from .composite import strips
 from .gutters import Allocate
-from .lit import LUMINANCE, enlarged, shrunk, strips
+from .lit import LUMINANCE, enlarged, shrunk
 from .segment import Segments
 
 SIDE = 512  # texels on the longer side of what is looked at
@@ -28,7 +30,7 @@ def position(size: tuple[int, int], texels_per_metre: float, allocate: Allocate)
     return Map(places)
 
 
-def shape(albedo: Map, mask: Map, segments: Segments | None) -> dict[str, Map]:
+def shape(albedo: Map, mask: Map, segments: Segments | None, allocate: Allocate) -> dict[str, Map]:
     """`curvature` (edges: borders of the object and of its materials) and `ambient_occlusion` (cavities), uint8 [H, W, 1].
 
     Without `segments` steps of the albedo's colour stand for borders of materials.
@@ -41,8 +43,8 @@ def shape(albedo: Map, mask: Map, segments: Segments | None) -> dict[str, Map]:
     bright = np.log(small @ LUMINANCE + np.float32(1e-2))
     closed = np.clip((blurred(bright, WIDE) - blurred(bright, FINE)) / np.float32(DEEP), 0, 1)
     return {
-        "curvature": _stored(np.float32(128) + np.float32(127) * np.clip(edges, 0, 1), albedo.size),
-        "ambient_occlusion": _stored(np.float32(255) * (1 - closed), albedo.size),
+        "curvature": _stored(np.float32(128) + np.float32(127) * np.clip(edges, 0, 1), albedo.size, allocate),
+        "ambient_occlusion": _stored(np.float32(255) * (1 - closed), albedo.size, allocate),
     }
 
 
@@ -67,8 +69,11 @@ def _borders(small: np.ndarray, segments: Segments | None) -> np.ndarray:
     return np.clip(steps / np.float32(steepest), 0, 1)
 
 
-def _stored(values: np.ndarray, size: tuple[int, int]) -> Map:
-    array = np.empty((*size, 1), np.uint8)
-    for rows in strips(size[0]):
-        array[rows] = np.rint(enlarged(values[..., None].astype(np.float32), size, rows)).clip(0, 255)
+def _stored(values: np.ndarray, size: tuple[int, int], allocate: Allocate) -> Map:
+    array, small = allocate((*size, 1), np.uint8), values[..., None].astype(np.float32)
+
+    def strip(rows: slice) -> None:
+        array[rows] = np.rint(enlarged(small, size, rows)).clip(0, 255)
+
+    parallel(strip, strips(*size))
     return Map(array)

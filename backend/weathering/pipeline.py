@@ -19,9 +19,10 @@ from ..protocol.errors import BadSurface, Cancelled
 from ..protocol.mask_names import LAYERS
 from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
+from ..protocol.still import Still
 from ..protocol.surface import Map, Space, Surface
 from ..threads import meanwhile, parallel
-from . import geometry, photograph, shading
+from . import geometry, harmonize, photograph, shading
 from .composite import MATERIAL, Density, completed, composite, coverage_map, strips
 from .exemplar import Look, look_of
 from .exposure import ExposureField, survey
@@ -74,7 +75,8 @@ def weather(
     asked between tiles: raises Cancelled. `allocate(shape, dtype)` gives the large arrays, memory maps for instance.
 
     Masks of materials that the surface lacks are looked for, and are among the result's maps, where `reage` wants them.
-    A frame (IMAGE space, with its passes) and a photograph come back with `combined` under their own light.
+    A frame (IMAGE space, with its passes) and a photograph come back with `combined` under their own light, harmonized where
+    their metadata ask for it (`Still`).
     Raises BadSurface, BadRecipe, MissingMap, UnknownNetwork, NetworkError, DeviceError, OutOfMemory.
     """
     surface.check_values()
@@ -83,14 +85,17 @@ def weather(
     run = Run(tile, _quiet, cancelled or (lambda: False), _quiet, allocate)
     weather_one = partial(_weather_material, networks=networks, report=progress or _quiet, run=run)
     if shading.is_frame(surface):
-        weathered = shading.weather_frame(surface, shown, paint=weather_one)
+        settle = None
+        if Still.of(surface).harmonize:
+            settle = partial(_settle, run=harmonize.session_of(networks), allocate=run.allocate)
+        weathered = shading.weather_frame(surface, shown, paint=weather_one, settle=settle)
     elif photograph.is_photograph(surface):
         weathered = photograph.weather_photograph(
             surface,
             shown,
             networks=networks,
             paint=weather_one,
-            cover=_cover,
+            cover=partial(_cover, allocate=run.allocate),
             report=progress or _quiet,
             allocate=run.allocate,
         )
@@ -247,14 +252,37 @@ def _weather_material(surface: Surface, recipe: Recipe, *, networks: Networks, r
     )
 
 
-def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer]) -> np.ndarray:
+def _settle(
+    picture: Map,
+    material: Surface,
+    recipe: Recipe,
+    layers: Sequence[PaintedLayer],
+    *,
+    run: harmonize.Run,
+    allocate: Allocate,
+) -> tuple[Map, list[str]]:
+    """A weathered frame harmonized by what covers its material, a silhouette's texels in part."""
+    covered = _cover(material, recipe, layers, allocate)
+    if "object_mask" in material:
+        covered *= np.clip(material["object_mask"].floats(), 0, 1)
+    return harmonize.settled(picture, covered, run, allocate)
+
+
+def _cover(surface: Surface, recipe: Recipe, layers: Sequence[PaintedLayer], allocate: Allocate) -> np.ndarray:
     """How much of each texel the layers cover together: float32 [H, W, 1], 0..1."""
-    bare = np.ones((*surface.size, 1), np.float32)
-    for index, (layer, painted) in enumerate(zip(recipe.layers, layers, strict=True)):
-        for rows in strips(*surface.size):
-            bare[rows, :, 0] *= 1 - coverage_map(surface, layer, painted, rows)
-        surface = with_layer_masks(surface, recipe, index, painted, np.empty)
-    return np.subtract(1, bare, out=bare)
+    covered = allocate((*surface.size, 1), np.float32)
+    seen = [surface]
+    for index, painted in enumerate(layers):
+        seen.append(with_layer_masks(seen[-1], recipe, index, painted, allocate))
+
+    def strip(rows: slice) -> None:
+        bare = np.ones(covered[rows].shape[:2], np.float32)
+        for masked, layer, painted in zip(seen, recipe.layers, layers, strict=False):
+            bare *= 1 - coverage_map(masked, layer, painted, rows)
+        np.subtract(1, bare, out=covered[rows, :, 0])
+
+    parallel(strip, strips(*surface.size))
+    return covered
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ white-diffuse pass, or from a fit over world normals (second-order spherical har
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..protocol.errors import BadSurface, MissingMap
+from ..protocol.painted import PaintedLayer
 from ..protocol.recipe import Recipe
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .frame_material import DIELECTRIC, DIFFUSE_KNOWN, MATTE_SHARE, base_material
@@ -34,6 +35,7 @@ FRAME_MAPS = (
     "position",
     "world_normal",
 )
+Settle = Callable[[Map, Surface, Recipe, Sequence[PaintedLayer]], tuple[Map, list[str]]]
 BRIGHTEST_GLOSS = 8.0  # the gloss factor's limit, reached where something mirrors that hardly did before
 _SAMPLES = 60_000  # texels that the fit looks at
 
@@ -87,23 +89,28 @@ def weather_frame(
     *,
     paint: Callable[[Surface, Recipe], Weathered],
     passes: Mapping[str, np.ndarray] | None = None,
+    settle: Settle | None = None,
 ) -> Weathered:
     """A rendered frame with its object weathered under its own light: `combined` anew, every other map as it was.
 
-    `paint` weathers the frame's material, with patterns anchored by the position pass; `passes` are for `inspect`.
+    `paint` weathers the frame's material, with patterns anchored by the position pass; `passes` are for `inspect`. `settle`
+    brings what weathered nearer to the rest, where that is asked for.
     Warnings say where light had to be fitted and where passes do not fit the picture. Raises MissingMap, BadSurface.
     """
     if not is_frame(surface):
         raise MissingMap("combined", "This surface is not a rendered frame with passes.", "Weather it as a texture.")
     base, light = base_material(surface), diffuse_light(surface)
     painted = paint(base, recipe)
-    result = relight(surface, base, painted.surface, light)
+    result, doubts = relight(surface, base, painted.surface, light), list[str]()
+    if settle is not None:
+        picture, doubts = settle(result["combined"], base, recipe, painted.layers)
+        result = result.with_maps({"combined": picture})
     noticed = (
         (*inspect(surface, passes), *light.warnings)
         if result["combined"].array is not surface["combined"].array
         else ()
     )
-    warnings = dict.fromkeys((*noticed, *painted.warnings))
+    warnings = dict.fromkeys((*noticed, *painted.warnings, *doubts))
     return replace(painted, surface=result, warnings=tuple(warnings))
 
 

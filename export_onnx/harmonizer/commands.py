@@ -20,18 +20,22 @@ def add_options(parsers: dict[str, argparse.ArgumentParser], networks: Path) -> 
         parser.add_argument("--data", help="folder with photos/ (else SABI_DATA, else ../shared/data)")
         parser.add_argument("--out", type=Path, default=RUNS, help=f"checkpoint, log, pictures ({RUNS})")
     for option in fields(training.Options):
-        kind = type(option.default)
-        parsers["train"].add_argument(f"--{option.name.replace('_', '-')}", type=kind, default=option.default)
+        choices = training.LEARNERS if option.name == "learner" else None
+        flag, kind = f"--{option.name.replace('_', '-')}", type(option.default)
+        parsers["train"].add_argument(flag, type=kind, default=option.default, choices=choices)
     for command in ("evaluate", "export"):
         path = networks / "harmonizer.onnx"
         parsers[command].add_argument("--onnx", type=Path, default=path, help="the exported harmonizer")
     parsers["evaluate"].add_argument("--count", type=int, default=evaluation.COUNT, help="composites of the fixed set")
+    parsers["evaluate"].add_argument(
+        "--bmvc2020", type=Path, help="checkpoint of that baseline (OUT/bmvc2020.pt where it is there)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     if args.command == "export":
-        export.export_checkpoint(args.out / training.CHECKPOINT, args.onnx)
+        export.export_checkpoint(training.checkpoint(args.out), args.onnx)
         print(args.onnx)
         return
     folder = textures.data_folder(args.data)
@@ -41,4 +45,6 @@ def run(args: argparse.Namespace) -> None:
         options = training.Options(**{f.name: getattr(args, f.name) for f in fields(training.Options)})
         print(training.train(options, folder, args.out))
     else:
-        print(json.dumps(evaluation.evaluate(args.onnx, folder, args.out, args.count)))
+        baseline = args.bmvc2020 or training.checkpoint(args.out, "bmvc2020")
+        found = baseline if args.bmvc2020 or baseline.is_file() else None
+        print(json.dumps(evaluation.evaluate(args.onnx, folder, args.out, args.count, bmvc2020=found)))

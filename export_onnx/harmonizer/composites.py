@@ -5,6 +5,8 @@ Ranges of a disturbance, of which two to four are drawn at once: gain 0.55 to 1.
 (on linear light), gamma 0.6 to 1.65, saturation 0.4 to 1.6, contrast 0.65 to 1.5 about the part's mean (on sRGB), and statistics
 (mean and deviation of each channel) of a part of another photograph, taken over by 0.3 to 0.8. Parts are two in three smooth
 blobs, else segments of the photograph (Felzenszwalb), of 4 to 50 % of it.
+
+Of a scene that was rendered under two lights the part is taken from the picture in the other light: no disturbance is drawn.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from scipy import ndimage
 from skimage.segmentation import felzenszwalb
 
 from ...backend.weathering.colour import to_linear, to_srgb
+from ...backend.weathering.delight import exposure
+from ..data.materials import Split
+from ..shading import renders
 
 SIZE = 256
 HELD_OUT = 4  # every fourth file, in the order of their names, is kept out of training
@@ -29,11 +34,15 @@ AREA = (0.04, 0.5)
 
 @dataclass(frozen=True)
 class Photograph:
-    """uint8 [H, W, 3], its segments [H, W] at the same size, and what the manifest says of it."""
+    """uint8 [H, W, 3], its segments [H, W] at the same size, and what the manifest says of it; `relit` in another light.
+
+    A rendered scene is in no manifest.
+    """
 
     pixels: np.ndarray
     segments: np.ndarray
     said: dict[str, str]
+    relit: np.ndarray | None = None
 
 
 def read_photographs(folder: Path, held_out: bool, longest: int = 512) -> list[Photograph]:
@@ -51,9 +60,27 @@ def read_photographs(folder: Path, held_out: bool, longest: int = 512) -> list[P
         said = {"image": f"photos/{row['id']}", "source_path": f"{row['id']}.jpg"}
         said |= {name: row[name] for name in ("source_repository", "licence")}
         said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        segments = felzenszwalb(pixels, scale=300, sigma=0.8, min_size=pixels.size // 600)
-        found.append(Photograph(pixels, segments, said))
+        found.append(Photograph(pixels, _segments(pixels), said))
     return found
+
+
+def read_scenes(folder: Path) -> list[Photograph]:
+    """The shading network's scenes to train with, each twice: in either light, with the other one's picture beside it."""
+    found = []
+    for path in renders.pairs_in(folder, Split.TRAIN):
+        pair = renders.read(path)
+        lit = [_encoded(image.astype(np.float32)) for image in pair.image]
+        segments = _segments(_encoded(pair.albedo[0].astype(np.float32)))  # of one material, whatever the light
+        found += [Photograph(lit[a], segments, {}, lit[b]) for a, b in ((0, 1), (1, 0))]
+    return found
+
+
+def _encoded(linear: np.ndarray) -> np.ndarray:
+    return np.rint(255 * to_srgb(linear * exposure(linear))).astype(np.uint8)
+
+
+def _segments(pixels: np.ndarray) -> np.ndarray:
+    return felzenszwalb(pixels, scale=300, sigma=0.8, min_size=pixels.size // 600)
 
 
 def draw_pair(
@@ -62,10 +89,12 @@ def draw_pair(
     """composite and truth, float32 [S, S, 3] in sRGB 0..1, and the mask [S, S, 1] of what was disturbed."""
     while True:
         photograph = photographs[rng.integers(len(photographs))]
-        truth, segments = _crop(photograph, rng, size)
+        truth, segments, relit = _crop(photograph, rng, size)
         mask = _blob(rng, size) if rng.random() < 2 / 3 else _segment(segments, rng)
         if AREA[0] < mask.mean() < AREA[1]:
             break
+    if relit is not None:
+        return truth + mask * (relit - truth), truth, mask
     other = photographs[rng.integers(len(photographs))].pixels[::4, ::4].reshape(-1, 3) / np.float32(255)
     part = truth[mask[..., 0] > 0.5]
     changed = disturb(truth, part, other, rng)
@@ -101,15 +130,23 @@ def _matched(x: np.ndarray, part: np.ndarray, other: np.ndarray, rng: np.random.
     return (x - part.mean(0)) * ratio + theirs.mean(0)
 
 
-def _crop(photograph: Photograph, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _crop(
+    photograph: Photograph, rng: np.random.Generator, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The same part of the picture, of its segments and of the picture in another light."""
     height, width = photograph.pixels.shape[:2]
     side = int(min(height, width) * rng.uniform(0.55, 1))
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
     box = slice(top, top + side), slice(left, left + side)
-    picture = Image.fromarray(photograph.pixels[box]).resize((size, size), Image.Resampling.BILINEAR)
+    across = slice(None, None, -1 if rng.random() < 0.5 else 1)
+
+    def cut(pixels: np.ndarray) -> np.ndarray:
+        picture = Image.fromarray(pixels[box]).resize((size, size), Image.Resampling.BILINEAR)
+        return (np.asarray(picture, np.float32) / 255)[:, across].copy()
+
     rows = np.arange(size) * side // size
-    truth, segments = np.asarray(picture, np.float32) / 255, photograph.segments[box][np.ix_(rows, rows)]
-    return (truth[:, ::-1].copy(), segments[:, ::-1]) if rng.random() < 0.5 else (truth, segments)
+    segments = photograph.segments[box][np.ix_(rows, rows)][:, across]
+    return cut(photograph.pixels), segments, None if photograph.relit is None else cut(photograph.relit)
 
 
 def _blob(rng: np.random.Generator, size: int) -> np.ndarray:

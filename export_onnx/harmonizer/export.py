@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from torch import nn
 
 from ...backend.networks.card import Card
 from ..export import TOLERANCE, ExportError, check_file, write_graph
@@ -38,7 +39,7 @@ def card(made: dict) -> Card:
     )
 
 
-def export_harmonizer(model: harmonizers.Harmonizer, card: Card, path: Path) -> None:
+def export_harmonizer(model: nn.Module, card: Card, path: Path) -> None:
     model = model.eval().float()
     axes = {name: {0: "n", 2: "h", 3: "w"} for name in harmonizers.INPUTS}
     axes |= {harmonizers.OUTPUT: {0: "n", 2: "map_h", 3: "map_w"}}
@@ -61,7 +62,7 @@ def inputs_of(count: int, height: int, width: int) -> tuple[torch.Tensor, torch.
     return composite, torch.nn.functional.avg_pool2d(mask, 5, 1, 2)
 
 
-def check(model: harmonizers.Harmonizer, path: Path) -> None:
+def check(model: nn.Module, path: Path) -> None:
     """Opset, size, card, and the same map as torch at two sizes that were not traced."""
     check_file(path, MAX_BYTES)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trains the harmonizer within a budget of minutes; resumes from its checkpoint; same seed, threads and steps, same weights."""
+"""Trains the harmonizer, or the network it is compared with, within a budget of minutes or of steps.
+
+Resumes from its checkpoint; same seed, threads and steps, same weights. With one seed all networks see the same pairs.
+"""
 
 from __future__ import annotations
 
@@ -7,46 +10,96 @@ import copy
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .composites import Photograph, draw_pair, read_photographs
+from ..data import textures
+from ..data.materials import Split, textures_of
+from .bmvc2020 import Bmvc2020
+from .composites import draw_pair, read_photographs, read_scenes
 from .network import Harmonizer, apply
-
-CHECKPOINT = "harmonizer.pt"
 
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that shapes the weights, besides the data."""
+    """Everything that shapes the weights, besides the data. Training ends with the steps; where they are 0, with the minutes."""
 
+    learner: str = "harmonizer"  # or the baseline, of LEARNERS
     minutes: float = 20.0
+    steps: int = 0
+    scenes: str = ""  # folder of the shading network's rendered scenes, to learn from as well
     seed: int = 0
     threads: int = 2
     size: int = 128  # texels a side in training; it sees 256 at work
     batch: int = 8
-    rate: float = 1e-3
+    rate: float = 0.0  # 0: what the learner's optimizer usually takes
     clip: float = 1.0
     ema: float = 0.998
 
 
+@dataclass(frozen=True)
+class Learner:
+    """How one network learns: `make` it, what it makes of a composite and a mask, how wrong that is, and its optimizer."""
+
+    make: Callable[[], nn.Module]
+    picture: Callable[[nn.Module, Tensor, Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor]
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+def foreground_loss(got: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean over images of the error inside the mask, over its own area: absolute, and squared with as much weight."""
+    area = 3 * mask.sum((1, 2, 3)).clamp(min=100.0)
+    apart = (got - truth) * (mask > 0)
+    return (apart.abs().sum((1, 2, 3)) / area + 4 * apart.square().sum((1, 2, 3)) / area).mean()
+
+
+LEARNERS = {
+    "harmonizer": Learner(
+        Harmonizer,
+        lambda model, composite, mask: apply(composite, mask, model(composite, mask)),
+        foreground_loss,
+        lambda weights: torch.optim.AdamW(weights, 1e-3, weight_decay=1e-4),
+    ),
+    "bmvc2020": Learner(
+        Bmvc2020,
+        lambda model, composite, mask: model(composite, mask),
+        lambda got, truth, _: F.mse_loss(got, truth),
+        torch.optim.Adadelta,
+    ),
+}
+
+
+def checkpoint(out: Path, learner: str = "harmonizer") -> Path:
+    return out / f"{learner}.pt"
+
+
 def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, save_minutes: float = 2.0) -> Path:
-    """Goes on from OUT/harmonizer.pt where there is one, until the minutes, those of earlier runs among them, are spent.
+    """Goes on from OUT/{learner}.pt where there is one, until minutes or steps, those of earlier runs among them, are spent.
 
     Each step draws from a generator of its own, (seed, step), so that a run that was cut short goes on as if it had not been.
     """
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     photographs = read_photographs(folder, held_out=False, longest=2 * options.size)
-    model = Harmonizer()
+    data = {"images": [photograph.said for photograph in photographs]}
+    if options.scenes:
+        names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
+        data["images"] += textures.provenance(folder, names)
+        photographs += read_scenes(Path(options.scenes))
+    learner = LEARNERS[options.learner]
+    model = learner.make()
     average = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), options.rate, weight_decay=1e-4)
-    step, spent, path = 0, 0.0, out / CHECKPOINT
+    optimizer = learner.optimizer(model.parameters())
+    rates = [options.rate or group["lr"] for group in optimizer.param_groups]
+    step, spent, path = 0, 0.0, checkpoint(out, options.learner)
     if path.is_file():
         kept = torch.load(path, weights_only=False)
         model.load_state_dict(kept["model"])
@@ -57,16 +110,17 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     total = 0.0
     while True:
         minutes = spent + (time.monotonic() - began) / 60
-        if minutes >= options.minutes:
+        done = step / options.steps if options.steps else minutes / options.minutes if options.minutes else 1.0
+        if done >= 1:
             break
         rng = np.random.default_rng((options.seed, step))
         pairs = [draw_pair(photographs, rng, options.size) for _ in range(options.batch)]
         composite, truth, mask = (
             torch.from_numpy(np.stack(part).transpose(0, 3, 1, 2).copy()) for part in zip(*pairs, strict=True)
         )
-        loss = foreground_loss(apply(composite, mask, model(composite, mask)), truth, mask)
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate * min(1.0, (step + 1) / 100) * max(0.03, 1 - minutes / options.minutes)
+        loss = learner.loss(learner.picture(model, composite, mask), truth, mask)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1.0, (step + 1) / 100) * max(0.03, 1 - done)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
@@ -76,42 +130,38 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
         with torch.no_grad():
             for mean, now in zip(average.parameters(), model.parameters(), strict=True):
                 mean.lerp_(now, 1 - share)
+            for kept_buffer, buffer in zip(average.buffers(), model.buffers(), strict=True):
+                kept_buffer.copy_(buffer)
         total += float(loss.detach())
         if step % log_every == 0:
-            line = {"step": step, "minutes": round(minutes, 2), "loss": round(total / log_every, 5)}
+            line = {"learner": options.learner, "step": step, "minutes": round(minutes, 2)}
+            line |= {"loss": round(total / log_every, 5)}
             with open(out / "log.jsonl", "a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             total = 0.0
         if time.monotonic() - saved > 60 * save_minutes:
-            save(path, model, average, optimizer, step, minutes, options, photographs)
+            save(path, model, average, optimizer, step, minutes, options, data)
             saved = time.monotonic()
-    save(path, model, average, optimizer, step, minutes, options, photographs)
+    save(path, model, average, optimizer, step, minutes, options, data)
     return path
-
-
-def foreground_loss(got: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over images of the error inside the mask, over its own area: absolute, and squared with as much weight."""
-    area = 3 * mask.sum((1, 2, 3)).clamp(min=100.0)
-    apart = (got - truth) * (mask > 0)
-    return (apart.abs().sum((1, 2, 3)) / area + 4 * apart.square().sum((1, 2, 3)) / area).mean()
 
 
 def save(
     path: Path,
-    model: Harmonizer,
-    average: Harmonizer,
+    model: nn.Module,
+    average: nn.Module,
     optimizer: torch.optim.Optimizer,
     step: int,
     minutes: float,
     options: Options,
-    photographs: Sequence[Photograph],
+    data: dict[str, Any],
 ) -> None:
     made = {
         "options": asdict(options),
         "minutes": round(minutes, 1),
         "steps": step,
         "device": "cpu",
-        "images": [photograph.said for photograph in photographs],
+        **data,
     }
     kept = {
         "model": model.state_dict(),
@@ -126,9 +176,26 @@ def save(
     os.replace(temporary, path)
 
 
-def trained(path: Path) -> tuple[Harmonizer, dict[str, Any]]:
+def trained(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged weights of a run, and what made them."""
     kept = torch.load(path, weights_only=False)
-    model = Harmonizer()
+    model = LEARNERS[_learner(kept["made"])].make()
     model.load_state_dict(kept["average"])
     return model.eval(), kept["made"]
+
+
+def harmonizer_of(path: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What the network of a run makes of a composite [H, W, 3] and its mask [H, W, 1]: sRGB-encoded floats 0..1, as they are."""
+    model, made = trained(path)
+    learner = LEARNERS[_learner(made)]
+
+    def picture(composite: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        given = (torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)[None])) for part in (composite, mask))
+        with torch.inference_mode():
+            return learner.picture(model, *given)[0].permute(1, 2, 0).numpy()
+
+    return picture
+
+
+def _learner(made: dict[str, Any]) -> str:
+    return str(made["options"].get("learner", "harmonizer"))  # runs from before there were two do not say

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import OpenImageIO
 import pytest
+from frames import Scene, write_frame_5
 from image_files import save
 
 from sabi.backend.cli import main
@@ -157,6 +158,23 @@ def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, capsys, arguments, s
     assert sabi(monkeypatch, "p.png", *arguments) != 0
     assert said in " ".join(capsys.readouterr().err.split())
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_frame_may_be_harmonized(tmp_path, monkeypatch, capsys):
+    """Its sidecar says so; without the network a sentence does."""
+    write_frame_5(tmp_path / "frame.exr", Scene(size=32).passes())
+    assert sabi(monkeypatch, tmp_path / "frame.exr", "--harmonize") == 1
+    assert "no network 'harmonizer'" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.delenv("SABI_NETWORKS")
+    assert sabi(monkeypatch, tmp_path / "frame.exr", "--harmonize", "--age", "0.9") == 0
+    sidecar = json.loads((tmp_path / "frame_weathered.exr.sabi.json").read_text())
+    assert sidecar["settings"]["harmonize"] is True
+
+
+def test_the_help_says_that_a_photograph_is_a_still(monkeypatch, capsys):
+    assert sabi(monkeypatch, "--help") == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "for a moving camera weather textures" in said
 
 
 def test_a_folder_is_no_photograph(tmp_path, monkeypatch, capsys):

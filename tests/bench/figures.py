@@ -18,6 +18,7 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         0.6,
         ("test_convolutions", "test_painter"),
     ),
+    "harmonizer_over_ceiling": ("the same of the harmonizer, 256 x 256", ">=", 0.5, None),
     "torch_over_onnxruntime": (
         "torch's time over onnxruntime's, the same network",
         ">=",
@@ -36,6 +37,18 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         "a frame of a time-lapse, written, over painting, one picture of 2048 x 2048",
         "<=",
         0.05,
+        None,
+    ),
+    "photograph_over_painter": (
+        "a photograph of 2048 x 2048 aged, all stages, over the painter's own time",
+        "<=",
+        2.5,
+        None,
+    ),
+    "harmonizing_over_copy": (
+        "applying the harmonizer's colour map at 8192 x 8192 over numpy copying that float32 picture once",
+        "<=",
+        20.0,
         None,
     ),
     "resolutions_differ_levels": (
@@ -63,6 +76,7 @@ FIGURES: dict[str, tuple[str, str, float, tuple[str, str] | None]] = {
         None,
     ),
     "backend_peak_gb": ("peak anonymous memory of the backend, an 8192 x 8192 surface, GB", "<=", 3.0, None),
+    "photograph_peak_gb": ("the same, an 8192 x 8192 photograph, harmonized, GB", "<=", 3.0, None),
     "blender_peak_gb": ("Blender's peak memory, one object with three layers at 4096 x 4096, GB", "<=", 4.0, None),
     "blend_growth_mb": (
         "growth of the .blend and the images beside it by three layers at 4096 x 4096, MB",

@@ -9,6 +9,7 @@ import pytest
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.networks.tiling import run_tiled
+from sabi.backend.weathering import harmonize
 from sabi.export_onnx import ceiling
 
 PAINTED_SIDE = 1024
@@ -35,6 +36,25 @@ def test_convolutions(benchmark) -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     benchmark.extra_info["per"] = ceiling.convolution_gflop(model)
     benchmark.pedantic(session.run, (None, {"x0": ceiling.stack_input()}), rounds=5, warmup_rounds=1)
+
+
+def test_harmonizer(benchmark, networks: Networks) -> None:
+    """The shipped harmonizer at the size at which it looks at pictures."""
+    session = networks[harmonize.NETWORK]
+    inputs = ceiling.random_inputs(session.card, harmonize.SIDE)
+    gflop = ceiling.network_gflop(networks.newest(harmonize.NETWORK).path, inputs)
+    benchmark.pedantic(session.run, (inputs,), rounds=5, warmup_rounds=1)
+    figure = ceiling.over_stack(lambda: session.run(inputs), gflop)
+    benchmark.extra_info["figures"] = {"harmonizer_over_ceiling": figure}
+
+
+def test_applying_a_map_of_colours(benchmark) -> None:
+    """All over a float32 picture of 8192 x 8192, and numpy copying it into memory that was touched, in turns."""
+    pytest.importorskip("skimage", reason="scikit-image is not installed")
+    from sabi.export_onnx.harmonizer.evaluation import apply_ratio
+
+    ratio = benchmark.pedantic(apply_ratio, rounds=1)
+    benchmark.extra_info["figures"] = {"harmonizing_over_copy": ratio}
 
 
 def test_painter_in_torch(benchmark, networks: Networks, inputs) -> None:

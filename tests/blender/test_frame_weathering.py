@@ -64,6 +64,16 @@ def test_a_metal_ball_rusts_in_its_frame_and_age_0_is_the_render(scene, tmp_path
         bpy.ops.sabi.weather_frame(effect="rust", filepath=str(kept))
 
 
+def test_harmonized_only_when_asked(scene):
+    for settled in (False, True):
+        asked = {"effect": "rust", "age": 1.0, "feature_size": 0.3}
+        assert bpy.ops.sabi.weather_frame(**asked, harmonize=settled) == {"FINISHED"}
+    plain, changed = (pixels(image) for image in frames())
+    apart = (plain != changed).any(axis=2)
+    assert 0.02 < apart.mean() < 0.8
+    assert np.array_equal(plain[0, 0], changed[0, 0])
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [("//frame.exr", "no folder yet"), ("{}", "is a folder"), ("{}/new/", "is a folder"), ("{}/there.exr", "exists")],

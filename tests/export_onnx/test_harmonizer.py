@@ -17,7 +17,9 @@ from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.weathering.colour import to_linear, to_srgb
 from sabi.export_onnx.export import ExportError
 from sabi.export_onnx.harmonizer import composites, evaluation, export, training
+from sabi.export_onnx.harmonizer.bmvc2020 import Bmvc2020
 from sabi.export_onnx.harmonizer.network import Harmonizer, apply, statistics
+from sabi.export_onnx.shading.pictures import Pair
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,30 @@ def test_pairs_differ_in_the_mask_alone(folder):
     assert np.median(apart) > 100, "a disturbance is seen"
 
 
+def test_a_scene_under_two_lights_is_a_pair(tmp_path):
+    """Inside of the part the other light, outside the own; both lights are the truth once."""
+    (tmp_path / "train").mkdir()
+    rng = np.random.default_rng(0)
+    albedo = np.repeat(np.repeat(rng.uniform(0.2, 0.8, (4, 4, 3)), 16, 0), 16, 1)
+    lights = np.array([[1.0, 0.9, 0.8], [0.5, 0.7, 1.0]])[:, None, None]
+    pair = Pair(albedo * lights, np.stack([albedo] * 2), np.zeros((2, 64, 64, 3)), np.ones((64, 64), bool))
+    with open(tmp_path / "train" / "00000.npz", "wb") as file:
+        np.savez_compressed(file, **vars(pair))
+    scenes = composites.read_scenes(tmp_path)
+    assert len(scenes) == 2
+    assert np.array_equal(scenes[0].pixels, scenes[1].relit)
+    redder = []
+    for seed in range(12):
+        composite, truth, mask = composites.draw_pair(scenes, np.random.default_rng(seed), 64)
+        inside = mask[..., 0] > 0.9
+        assert np.array_equal(composite[mask[..., 0] == 0], truth[mask[..., 0] == 0])
+        changed = (composite - truth)[inside].mean(0)
+        redder.append(changed[0] - changed[2] > 0)
+        assert abs(changed[0] - changed[2]) > 0.05, "the other light is of another colour"
+    assert any(redder)
+    assert not all(redder)
+
+
 def test_what_is_left_out_is_never_trained_on(folder):
     names = [{p.said["image"] for p in composites.read_photographs(folder, held)} for held in (False, True)]
     assert len(names[0]) == 6
@@ -80,26 +106,67 @@ def test_what_is_left_out_is_never_trained_on(folder):
 
 
 def test_training_resumes(folder, run, tmp_path):
-    kept = torch.load(run / training.CHECKPOINT, weights_only=False)
+    kept = torch.load(training.checkpoint(run), weights_only=False)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == kept["step"] >= 2
     assert len(kept["made"]["images"]) == 6
-    (tmp_path / training.CHECKPOINT).write_bytes((run / training.CHECKPOINT).read_bytes())
+    (training.checkpoint(tmp_path)).write_bytes((training.checkpoint(run)).read_bytes())
     training.train(training.Options(minutes=0.0, size=64, batch=2, threads=1), folder, tmp_path)
-    again = torch.load(tmp_path / training.CHECKPOINT, weights_only=False)
+    again = torch.load(training.checkpoint(tmp_path), weights_only=False)
     assert again["step"] == kept["step"]
     assert all(torch.equal(a, b) for a, b in zip(again["model"].values(), kept["model"].values(), strict=True))
 
 
-def test_export_and_evaluation(folder, run, tmp_path):
+def test_the_baseline_has_the_size_that_is_told_and_begins_near_the_composite():
+    model = Bmvc2020().eval()
+    assert sum(weights.numel() for weights in model.parameters()) == pytest.approx(11.6e6, rel=0.005)
+    composite, mask = export.inputs_of(2, 64, 96)
+    with torch.no_grad():
+        assert (model(composite, mask) - composite).abs().mean() < 0.1
+
+
+def test_the_baseline_gives_the_foreground_the_backgrounds_deviation():
+    """Where attention finds the background as it is, alike all over, for then all weights are alike."""
+    model = Bmvc2020()
+    for convolution in (model.across.queries, model.across.keys, model.across.values):
+        torch.nn.init.zeros_(convolution.weight)
+    torch.nn.init.ones_(model.across.values.bias)
+    with torch.no_grad():
+        model.part[:] = 1
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., :4, :] = 1
+    x = torch.randn(1, 256, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        changed = model.modulated(x, mask)
+    flat = x + mask * x / (mask * x).flatten(2).std(2)[..., None, None] * 1e-5**0.5  # nothing varies in what was found
+    assert torch.allclose(changed, flat, atol=1e-4)
+
+
+def test_the_baseline_learns_from_the_same_pairs(folder, tmp_path):
+    options = training.Options(learner="bmvc2020", steps=2, size=64, batch=2, threads=1)
+    path = training.train(options, folder, tmp_path, log_every=1)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert np.isfinite([line["loss"] for line in lines]).all()
+    composite, truth, mask = evaluation.composites_left_out(folder, 1)[0]
+    got = training.harmonizer_of(path)(composite, mask)
+    assert got.shape == truth.shape
+    assert 0 <= got.min() <= got.max() <= 1
+    assert not np.array_equal(got, composite)
+
+
+def test_export_and_evaluation(folder, run, tmp_path, monkeypatch):
     path = tmp_path / "harmonizer.onnx"
-    export.export_checkpoint(run / training.CHECKPOINT, path)
+    export.export_checkpoint(training.checkpoint(run), path)
     card = Card.from_json({p.key: p.value for p in onnx.load(path).metadata_props}[CARD_KEY])
     assert card.training["images"][0]["licence"] == "CC0-1.0"
-    figures = evaluation.evaluate(path, folder, tmp_path, count=4)
+    monkeypatch.setattr(evaluation, "ceiling_ratio", lambda *_, **__: 0.5)  # its own tests take their time
+    figures = evaluation.evaluate(path, folder, tmp_path, count=4, bmvc2020=training.checkpoint(run), large=64)
     assert figures["bytes"] < export.MAX_BYTES
     assert figures["composite_fmse"] > 50
-    assert set(figures["baselines"]) == {"reinhard", "histogram"}
+    assert set(figures["baselines"]) == {"reinhard", "histogram", "bmvc2020"}
+    assert figures["baselines"]["bmvc2020"] == pytest.approx(figures["fmse"], rel=0.01), "given the harmonizer itself"
+    assert figures["apply_ratio"] > 0
     assert (tmp_path / "harmonizer.png").is_file()
 
 
@@ -140,7 +207,7 @@ def test_the_command_line_changes_the_part_alone(folder, tmp_path, suffix):
 
 
 def test_a_file_that_computes_otherwise_is_not_exported(run, tmp_path):
-    model, made = training.trained(run / training.CHECKPOINT)
+    model, made = training.trained(training.checkpoint(run))
     path = tmp_path / "harmonizer.onnx"
     export.export_harmonizer(model, export.card(made), path)
     with torch.no_grad():

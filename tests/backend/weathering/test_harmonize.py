@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from sabi.backend.protocol.errors import BadSurface
+from sabi.backend.protocol.surface import ColorSpace, Map
 from sabi.backend.weathering import harmonize
-from sabi.backend.weathering.harmonize import applied, harmonized, shrunk
+from sabi.backend.weathering.colour import to_linear, to_srgb
+from sabi.backend.weathering.harmonize import applied, shrunk
 
 IDENTITY = np.eye(3, 4, dtype=np.float32).ravel()
 
@@ -27,6 +29,10 @@ def picture(height=300, width=520, dtype=np.uint8):
     if np.dtype(dtype).kind == "u":
         return rng.integers(0, np.iinfo(dtype).max // 2, (height, width, 3), dtype)
     return (rng.random((height, width, 3)) / 2).astype(dtype)
+
+
+def harmonized(image, mask, run, space=ColorSpace.SRGB):
+    return harmonize.harmonized(Map(image, space), mask, run).array
 
 
 def square(height=300, width=520, value=1.0):
@@ -61,14 +67,50 @@ def test_strips_are_seamless(monkeypatch, rows):
     image, mask = picture(90, 70, np.float32), square(90, 70)
     rng = np.random.default_rng(1)
     transforms = IDENTITY + 0.1 * rng.standard_normal((16, 12, 12)).astype(np.float32)
-    at_once = applied(image, mask, transforms)
+    at_once = applied(Map(image), mask, transforms).array
     monkeypatch.setattr(harmonize, "ROWS", rows)
-    assert np.array_equal(applied(image, mask, transforms), at_once)
+    assert np.array_equal(applied(Map(image), mask, transforms).array, at_once)
+
+
+def test_each_texel_has_the_matrix_that_lies_between_those_around_it():
+    """Against the sum that the words say, texel by texel, on a picture larger than the map and on a smaller one."""
+    rng = np.random.default_rng(2)
+    for height, width in ((37, 50), (5, 6)):
+        image, mask = picture(height, width, np.float32), rng.random((height, width, 1), np.float32)
+        transforms = IDENTITY + 0.1 * rng.standard_normal((10, 12, 12)).astype(np.float32)
+        down, across = (
+            np.maximum(0, 1 - np.abs((np.arange(n) + 0.5)[:, None] * m / n - 0.5 - np.arange(m)))
+            if n >= m
+            else np.clip(
+                np.minimum(np.arange(m) + 1, (np.arange(n) + 1)[:, None] * m / n)
+                - np.maximum(np.arange(m), np.arange(n)[:, None] * m / n),
+                0,
+                None,
+            )
+            for n, m in ((height, 10), (width, 12))
+        )
+        down, across = (weights / weights.sum(1, keepdims=True) for weights in (down, across))
+        matrix = np.einsum("yk,xl,klm->yxm", down, across, transforms).reshape(height, width, 3, 4)
+        after = np.clip(np.einsum("yxij,yxj->yxi", matrix[..., :3], image) + matrix[..., 3], 0, 1)
+        assert applied(Map(image), mask, transforms).array == pytest.approx(image + mask * (after - image), abs=1e-5)
+
+
+def test_scene_linear_colours_are_harmonized_as_srgb_encodes_them():
+    """What is brighter than white stays; the rest is what the encoded picture gives."""
+    mask, seen = square(), picture(dtype=np.float32)
+    linear = to_linear(seen)
+    linear[150:160, 200:300] = 5
+    result = harmonized(linear, mask, brighter, ColorSpace.LINEAR)
+    assert (result[150:160, 200:300] == 5).all()
+    dim = (linear < 1).all(-1)
+    clipped = to_srgb(linear)
+    assert to_srgb(result)[dim] == pytest.approx(harmonized(clipped, mask, brighter)[dim], abs=1e-5)
+    assert np.array_equal(result[mask[..., 0] == 0], linear[mask[..., 0] == 0])
 
 
 def test_shrinking_keeps_the_mean():
     image = picture(dtype=np.float32)
-    small = shrunk(image, (144, 256))
+    small = shrunk(Map(image), (144, 256))
     assert small.shape == (144, 256, 3)
     assert small.mean((0, 1)) == pytest.approx(image.mean((0, 1)), abs=1e-4)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A photograph through the pipeline: what does not weather stays, light comes back, and what cannot be done is said."""
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +17,11 @@ from sabi.backend.protocol.photograph import photograph
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.still import Down, Still
 from sabi.backend.protocol.surface import ColorSpace, Map
+from sabi.backend.server.spool import Spool
 from sabi.backend.weathering import lit
 from sabi.backend.weathering.colour import decode, store, to_srgb
-from sabi.backend.weathering.photograph import STAGES
-from sabi.backend.weathering.pipeline import weather
+from sabi.backend.weathering.photograph import STAGES, weather_photograph
+from sabi.backend.weathering.pipeline import Weathered, weather
 
 HEIGHT, WIDTH = 120, 160
 RUST = Recipe((Layer(Effect.RUST, age=0.8),))
@@ -285,6 +288,40 @@ def test_harmonizing_without_anything_to_go_by_is_said():
     assert np.array_equal(
         aged(networks, recipe=recipe, still=Still(harmonize=True)).surface["combined"].array, scene().array
     )
+
+
+def test_what_a_photograph_takes_beside_the_spool_hardly_grows_with_it(networks):
+    """All that is as large as the picture lies in what `allocate` gives; strips are as many texels, whatever the height."""
+
+    def painted(surface, recipe):
+        size = surface.size
+        flat, rust = (np.broadcast_to(np.uint8(90), (*size, channels)) for channels in (1, 3))
+        maps = {"roughness": Map(flat), "albedo": Map(rust, ColorSpace.SRGB)}
+        return Weathered(surface.with_maps(maps), (), (), recipe)
+
+    def harmonizer(inputs):
+        height, width = (side // 4 for side in inputs["mask"].shape[2:])
+        return {"transforms": np.tile(np.eye(3, 4, dtype=np.float32).reshape(1, 12, 1, 1), (1, 1, height, width))}
+
+    def peak(side):
+        picture = Map(np.full((side, side, 3), 0.3, np.float16), ColorSpace.LINEAR)
+        covered = np.zeros((side, side, 1), np.float32)
+        covered[side // 4 : -side // 4] = 1
+        kept = {"paint": painted, "cover": lambda *_: covered, "report": lambda *_: None}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sabi.backend.weathering.photograph.session_of", lambda _: harmonizer)
+            patch.setattr("sabi.backend.threads._POOL", alone)  # or it would depend on how many strips meet
+            patch.setattr("sabi.backend.weathering.composite.STRIP", 1 << 16)
+            tracemalloc.start()
+            surface = photograph(picture, Still(harmonize=True, stages=True), more={"object_mask": Map(covered)})
+            weather_photograph(surface, RUST, networks=networks, allocate=Spool().allocate, **kept)
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return most
+
+    with ThreadPoolExecutor(1) as alone:
+        _, low, high = (peak(side) for side in (512, 512, 1024))  # once for what is kept from run to run
+    assert (high - low) / (1024**2 - 512**2) < 1
 
 
 def test_metadata_that_say_nothing_sensible():

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from frames import Scene, light_from
 
-from sabi.backend.protocol.errors import MissingMap
+from sabi.backend.networks.registry import Networks
+from sabi.backend.protocol.errors import MissingMap, NetworkError
+from sabi.backend.protocol.photograph import asked_to_harmonize
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
-from sabi.backend.weathering import passes, pipeline, shading
+from sabi.backend.weathering import harmonize, passes, pipeline, shading
 
 RUST = (0.25, 0.09, 0.04)
 
@@ -235,3 +237,32 @@ def test_rust_appears_on_the_object_and_nowhere_else():
     assert changed[where].mean() > 0.2
     assert any("no diffuse colour" in w for w in done.warnings)
     assert len(done.layers) == 1
+
+
+def test_a_frame_is_harmonized_where_it_weathered_when_that_is_asked_and_not_else():
+    """By a network that takes all red away; a silhouette's texels belong to the ball in part."""
+    networks, red = Networks.load(device="cpu", threads=1), np.eye(3, 4, dtype=np.float32).reshape(1, 12, 1, 1)
+    red[0, 0] = 0
+
+    def run(inputs):
+        height, width = (side // 4 for side in inputs["mask"].shape[2:])
+        return {"transforms": np.tile(red, (1, 1, height, width))}
+
+    networks[harmonize.NETWORK].run = run
+    surface, recipe = Scene().surface(), Recipe((Layer(Effect.RUST, age=0.8, feature_size=0.1),))
+    plain, settled = (
+        pipeline.weather(frame, recipe, networks=networks).surface["combined"].array
+        for frame in (surface, asked_to_harmonize(surface))
+    )
+    given = surface["combined"].array
+    rusty = (plain != given).any(-1)
+    assert 0.05 < rusty.mean() < 0.9
+    assert np.array_equal(settled[~rusty], given[~rusty])
+    assert settled[rusty][:, 0].mean() < 0.7 * plain[rusty][:, 0].mean()
+    assert settled[rusty][:, 1:] == pytest.approx(plain[rusty][:, 1:], abs=1e-4)
+
+
+def test_without_a_harmonizer_a_frame_is_refused_before_it_is_painted(networks_folder):
+    networks = Networks.load(device="cpu", folder=networks_folder)
+    with pytest.raises(NetworkError, match="no network 'harmonizer'"):
+        pipeline.weather(asked_to_harmonize(Scene().surface()), Recipe((Layer(Effect.RUST),)), networks=networks)

@@ -22,7 +22,7 @@ from .classifier import Classifier, as_image, pooled
 LAYERS = (2, 3, 4)  # of the backbone's features
 SCALES = (0.75, 1.0, 1.5)
 STEEP = 3.0  # the paper's alpha: what is weak beside a map's maximum counts, too
-RADIUS, FLAT = 1 / 16, 1e-3  # of the guided filter: of the picture's shorter side; variance of colour
+RADIUS, FLAT = 1 / 8, 1e-3  # of the guided filter: of the picture's shorter side; variance of colour
 
 
 def dcsm(
@@ -67,10 +67,12 @@ def distinct(gradients: Tensor) -> Tensor:
 
 @torch.no_grad()
 def cam(model: Classifier, picture: np.ndarray, names: Sequence[int]) -> np.ndarray:
-    """Class activation maps (Zhou et al. 2016): the scores of places, each class' over its maximum, [names,H,W] in 0..1."""
-    scores = model.head(model.backbone(as_image(picture))[-1])[:, list(names)].clamp(min=0)
-    most = scores.amax((2, 3), keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
-    return F.interpolate(scores / most, picture.shape[:2], mode="bilinear")[0].numpy()
+    """Class activation maps (Zhou et al. 2016): the classes' probabilities by the scores of places, [names,H,W] in 0..1.
+
+    Each over its own maximum, as maps of one class are shown, they make worse labels where all of a picture is of some class.
+    """
+    probabilities = model.head(model.backbone(as_image(picture))[-1])[:, list(names)].sigmoid()
+    return F.interpolate(probabilities, picture.shape[:2], mode="bilinear")[0].numpy()
 
 
 def refined(maps: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...backend.protocol.errors import BadFile
 from ...backend.protocol.materials import MATERIALS
 from .. import backbone
 from ..data import scenes
@@ -77,13 +78,15 @@ def taught(labels: Labels, data: Path, rendered: Path, out: Path, learning: Lear
     """The rendered scenes of the training, the easiest first; none where they are not all that is taught (FULL).
 
     Pseudo-labels are kept in OUT/labels_METHOD.npz, and are those of a later call with the same scenes and learning.
-    Raises FileNotFoundError where there are no scenes, or no backbone.
+    Raises BadFile where there are no scenes, FileNotFoundError where there is no backbone.
     """
     if labels is Labels.FULL:
         return []
     paths = scenes.pictures_in(rendered, Split.TRAIN)
     if not paths:
-        raise FileNotFoundError(f"{rendered} has no scenes: `python -m sabi.export_onnx data segmenter` renders them")
+        raise BadFile(
+            f"{rendered} has no scenes.", "`python -m sabi.export_onnx data segmenter` renders them (--scenes)."
+        )
     every = [scenes.read(path) for path in paths]
     if not labels.weak:
         return [Labelled(scene.picture, scene.materials, 1.0).scene for scene in every]

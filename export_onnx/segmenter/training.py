@@ -97,7 +97,7 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
     """Trains until the minutes (or steps) are spent, earlier runs that left a checkpoint in `out` counted in.
 
     Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`, and pseudo-labels where it is taught by them; returns the
-    checkpoint's path. Raises FileNotFoundError where there are no scenes or no backbone to make these by.
+    checkpoint's path. Raises BadFile where scenes, FileNotFoundError where a backbone is lacking to make these of.
     """
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
@@ -150,7 +150,8 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
             print(json.dumps(line), flush=True)
         if done >= 1 or now - saved > 120:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-            made = made_by(options, data, crops, model.taught_by, step, spent)
+            backbones = {"backbone": textures.BACKBONE} if options.labels.weak else model.taught_by
+            made = made_by(options, data, crops, backbones, step, spent)
             torch.save(state | {"minutes": spent, "step": step, "made": made}, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
             saved = now

@@ -191,6 +191,7 @@ def test_a_segmenter_is_trained_from_names(tmp_path, monkeypatch, scenes):
     _, said = training.trained(tmp_path / "checkpoint.pt")
     assert said["options"]["labels"] == "dcsm"
     assert said["photographs"] == 0
+    assert said["backbone"]["licence"] == "Apache-2.0"
     taught = pseudo_labels.taught(Labels.DCSM, tmp_path, tmp_path / "scenes", tmp_path, Learning(3))
     assert len(taught) == 3
     assert len(made) == 1

@@ -12,9 +12,11 @@ Exemplars, which need no network of their own:
 evaluate exemplar  prints one JSON line: halves of photographs as exemplars, compared with the other halves
 The segmenter:
 data      renders the scenes that are not there yet (with bpy), and writes a picture of a batch
-train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
+train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --labels dcsm | cam
+          from pseudo-labels of the scenes, which are made first from the names of their materials alone
 export    writes the checkpoint as three files, checked against torch, with the confidences that `auto` stops at
 evaluate  prints one JSON line of the figures on held scenes and mixtures, and writes the worst pictures and the confusion
+evaluate rematerial  prints one JSON line: held scenes told before and after a segment of each was given rust, or moss
 The harmonizer:
 data      writes a picture of training pairs: a photograph, and the same with a part disturbed
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent
@@ -80,6 +82,7 @@ def main() -> None:
     train.add_argument("--licence", default="not said", help="of the photographs, for the card: with --add-effect")
     evaluate.add_argument("--patches", type=int, default=512, help="crops a set that the score is taken from")
     evaluate.add_argument("--bases", action="store_true", help="each effect on eight clean textures it has not seen")
+    segmenter_commands.add_rematerial_options(networks["evaluate"].add_parser("rematerial"), SHIPPED.parent)
     exemplar = networks["evaluate"].add_parser("exemplar")
     exemplar.add_argument("--data", help="folder with textures/ and backbone/ (else SABI_DATA, else ../shared/data)")
     exemplar.add_argument("--patches", type=int, default=256, help="crops a set that a score is taken from")
@@ -87,7 +90,7 @@ def main() -> None:
     for command in (evaluate, write):
         command.add_argument("--onnx", type=Path, default=SHIPPED, help="the exported painter")
     args = parser.parse_args()
-    if args.network == "segmenter":
+    if args.network in ("segmenter", "rematerial"):
         segmenter_commands.run(args)
         return
     if args.network == "harmonizer":

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -18,10 +20,12 @@ from ...backend.protocol.materials import MATERIALS
 from ..data import marked, scenes
 from ..data.infusion import Infusion
 from ..data.materials import Split
+from ..data.scenes import Scene
 
 CELL = 4  # texels a side of what one answer is taught for: the network answers at a quarter of the resolution
 NEAREST = 0.6  # of a crop's side: what is cut out to fill it, at least; at most all that there is
 PASTED = 0.4  # of the crops of scenes and of photographs: they get objects of another scene
+EASIEST = 0.25  # of scenes that are known the easiest first: what a training begins with
 
 
 class Kind(Enum):
@@ -56,17 +60,21 @@ class Batch:
 
 
 class Crops:
-    """Everything in memory as uint8. `rendered`: what scenes.render wrote. For what there is none of, mixtures stand in."""
+    """Everything in memory as uint8. `rendered`: what scenes.render wrote. For what there is none of, mixtures stand in.
 
-    def __init__(self, data: Path, rendered: Path, split: Split) -> None:
-        self.infusion = Infusion(data, split)
+    `taught`: scenes, the easiest first, that are all there is instead.
+    """
+
+    def __init__(self, data: Path, rendered: Path, split: Split, taught: Sequence[Scene] = ()) -> None:
+        self.infusion = None if taught else Infusion(data, split)
         self.paths = scenes.pictures_in(rendered, split)
-        self.scenes = [scenes.read(path) for path in self.paths]
-        self.photographs = marked.read_photographs(data, split)
+        self.scenes = list(taught) or [scenes.read(path) for path in self.paths]
+        self.photographs = [] if taught else marked.read_photographs(data, split)
+        self.turn = (Kind.SCENE,) if taught else TURN
 
-    def draw(self, count: int, side: int, rng: np.random.Generator) -> Batch:
-        """Crops of each kind in TURN."""
-        made = [self.crop(TURN[i % len(TURN)], side, rng) for i in range(count)]
+    def draw(self, count: int, side: int, rng: np.random.Generator, share: float = 1.0) -> Batch:
+        """Crops of each kind in turn; of the scenes the first `share`."""
+        made = [self.crop(self.turn[i % len(self.turn)], side, rng, share) for i in range(count)]
         pictures = np.stack([photographed(crop.picture, rng) for crop in made])
         return Batch(
             torch.from_numpy(np.moveaxis(pictures, -1, 1).copy()),
@@ -75,21 +83,22 @@ class Crops:
             torch.from_numpy(np.stack([cells(crop.degree) for crop in made])),
         )
 
-    def crop(self, kind: Kind, side: int, rng: np.random.Generator) -> Crop:
+    def crop(self, kind: Kind, side: int, rng: np.random.Generator, share: float = 1.0) -> Crop:
         unknown = np.full((side, side), -1, np.float32)
         if kind is Kind.SCENE and self.scenes:
-            back = self._of_scene(side, rng)
+            back = self._of_scene(side, rng, share)
         elif kind is Kind.PHOTOGRAPH and self.photographs:
             back = self._of_photograph(side, rng)
         else:
+            assert self.infusion is not None  # what is taught is scenes, and there are some
             mixture = self.infusion.draw(side, rng)
             return Crop(mixture.picture, mixture.materials, unknown, mixture.degree)
         if self.scenes and rng.random() < PASTED:
-            return pasted(self._of_scene(side, rng), back)
+            return pasted(self._of_scene(side, rng, share), back)
         return back
 
-    def _of_scene(self, side: int, rng: np.random.Generator) -> Crop:
-        scene = self.scenes[rng.integers(len(self.scenes))]
+    def _of_scene(self, side: int, rng: np.random.Generator, share: float) -> Crop:
+        scene = self.scenes[rng.integers(max(1, math.ceil(share * len(self.scenes))))]
         return _cut(scene.picture, scene.materials, scene.objects.astype(np.float32), side, rng)
 
     def _of_photograph(self, side: int, rng: np.random.Generator) -> Crop:
@@ -99,15 +108,25 @@ class Crops:
 
 @dataclass(frozen=True)
 class Drawn(Dataset[Batch]):
-    """The batches of a training by their steps: each is drawn from (seed, step) alone, by whichever process."""
+    """The batches of a training by their steps: each is drawn from (seed, step) alone, by whichever process.
+
+    `easy`: steps until the hardest scenes are among them.
+    """
 
     crops: Crops
     count: int
     side: int
     seed: int
+    easy: int = 0
 
     def __getitem__(self, step: int) -> Batch:
-        return self.crops.draw(self.count, self.side, np.random.default_rng((self.seed, step)))
+        rng = np.random.default_rng((self.seed, step))
+        return self.crops.draw(self.count, self.side, rng, share_at(step, self.easy))
+
+
+def share_at(step: int, easy: int) -> float:
+    """The share of the scenes, the easiest first, that a step draws from: EASIEST at first, all after `easy` steps."""
+    return min(1.0, EASIEST + (1 - EASIEST) * step / easy) if easy else 1.0
 
 
 def _cut(picture: np.ndarray, materials: np.ndarray, objects: np.ndarray, side: int, rng: np.random.Generator) -> Crop:

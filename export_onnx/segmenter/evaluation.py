@@ -12,6 +12,7 @@ import numpy as np
 
 from ...backend.networks.registry import Networks
 from ...backend.photographed.picture import LONGEST
+from ...backend.protocol.errors import BadFile
 from ...backend.protocol.materials import MATERIALS, Material, Quality
 from ...backend.weathering.segment import LEVELS, Segments, levels, segment
 from .. import ceiling
@@ -113,15 +114,20 @@ def look_at(
     )
 
 
-def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
-    """Raises FileNotFoundError where none were rendered."""
+def held_paths(rendered: Path) -> list[Path]:
+    """Of the held scenes' pictures. Raises BadFile where none were rendered."""
     paths = scenes.pictures_in(rendered, Split.HELD)
     if not paths:
-        raise FileNotFoundError(
-            f"{rendered} has no held scenes: `python -m sabi.export_onnx data segmenter` renders them"
+        raise BadFile(
+            f"{rendered} has no held scenes.", "`python -m sabi.export_onnx data segmenter` renders them (--scenes)."
         )
+    return paths
+
+
+def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
+    """Raises BadFile where none were rendered."""
     seen = []
-    for path in paths:
+    for path in held_paths(rendered):
         scene = scenes.read(path)
         objects = scene.objects.astype(np.float32)
         seen.append(look_at(scene.picture.astype(np.float32) / 255, scene.materials, networks, objects, None))
@@ -188,33 +194,31 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
         segment(one.picture, networks, Quality.BEST)
     best = time.perf_counter() - begun
     auto = np.sum([confusion_of(s.truth, a.materials) for s, a in zip(judged, adaptive, strict=True)], axis=0)
-    named = lambda values: {m.value: _rounded(v) for m, v in zip(MATERIALS, values, strict=True) if np.isfinite(v)}  # noqa: E731
     return {
-        "miou": [_rounded(miou(c)) for c in confusion],
-        "object_accuracy": _rounded(np.nanmean([one.object_accuracy for one in seen])),
-        "object_accuracy_of_one_answer": _rounded(commonest(np.sum([one.objects for one in seen], axis=0))),
-        "object_iou": _rounded(ious(np.sum([one.objects for one in seen], axis=0))[1]),
+        "miou": [rounded(miou(c)) for c in confusion],
+        "object_accuracy": rounded(np.nanmean([one.object_accuracy for one in seen])),
+        "object_accuracy_of_one_answer": rounded(commonest(np.sum([one.objects for one in seen], axis=0))),
+        "object_iou": rounded(ious(np.sum([one.objects for one in seen], axis=0))[1]),
         "auto": {
-            "miou": _rounded(miou(auto)),
-            "miou_of_level_3": _rounded(miou(total(judged)[-1])),
-            "time_share": _rounded(taken / best),
+            "miou": rounded(miou(auto)),
+            "miou_of_level_3": rounded(miou(total(judged)[-1])),
+            "time_share": rounded(taken / best),
             "levels": [sum(a.level == n for a in adaptive) for n in range(1, len(LEVELS) + 1)],
         },
-        "degree_mae": _rounded(np.mean([one.degree_error for one in mixed])),
-        "degree_mae_of_the_mean": _rounded(_of_the_mean(mixtures)),
+        "degree_mae": rounded(np.mean([one.degree_error for one in mixed])),
+        "degree_mae_of_the_mean": rounded(_of_the_mean(mixtures)),
         "bytes": sum(networks.newest(name).path.stat().st_size for name in LEVELS),
-        "time_share": [_rounded(s / seconds[-1]) for s in seconds[:-1]],
+        "time_share": [rounded(s / seconds[-1]) for s in seconds[:-1]],
         "milliseconds": [round(1000 * float(s), 2) for s in seconds],
-        "accuracy": [_rounded(accuracy(c)) for c in confusion],
-        "accuracy_of_one_answer": _rounded(commonest(confusion[-1])),
-        "miou_mixtures": [_rounded(miou(c)) for c in total(mixed)],
+        "accuracy": [rounded(accuracy(c)) for c in confusion],
+        "accuracy_of_one_answer": rounded(commonest(confusion[-1])),
+        "miou_mixtures": [rounded(miou(c)) for c in total(mixed)],
         "iou": named(ious(confusion[-1])),
         "iou_mixtures": named(ious(total(mixed)[-1])),
         "photographs": real(taken_for_real) if taken_for_real else {},
         "scenes": len(seen),
         "mixtures": len(mixtures),
         "ceiling_ratio": ceiling_ratio(networks),
-        "not_measured": ["distillation_gain", "dcsm_gain", "spread over training seeds"],
     }
 
 
@@ -235,11 +239,11 @@ def real(seen: list[Seen]) -> dict[str, Any]:
     objects, confusion = np.sum([one.objects for one in seen], axis=0), total(seen)[-1]
     return {
         "count": len(seen),
-        "object_accuracy": _rounded(accuracy(objects)),
-        "object_accuracy_of_one_answer": _rounded(commonest(objects)),
-        "object_iou": _rounded(ious(objects)[1]),
-        "accuracy": _rounded(accuracy(confusion)),
-        "accuracy_of_one_answer": _rounded(commonest(confusion)),
+        "object_accuracy": rounded(accuracy(objects)),
+        "object_accuracy_of_one_answer": rounded(commonest(objects)),
+        "object_iou": rounded(ious(objects)[1]),
+        "accuracy": rounded(accuracy(confusion)),
+        "accuracy_of_one_answer": rounded(commonest(confusion)),
     }
 
 
@@ -249,5 +253,10 @@ def _of_the_mean(mixtures: list[Mixture]) -> float:
     return float(np.abs(every - np.median(every)).mean())
 
 
-def _rounded(value: float | np.floating) -> float:
+def named(values: np.ndarray) -> dict[str, float]:
+    """By material, those that are numbers."""
+    return {m.value: rounded(v) for m, v in zip(MATERIALS, values, strict=True) if np.isfinite(v)}
+
+
+def rounded(value: float | np.floating) -> float:
     return round(float(value), 4)

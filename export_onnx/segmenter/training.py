@@ -22,11 +22,13 @@ from torch.utils.data import DataLoader
 
 from .. import backbone
 from ..data import textures
-from ..data.materials import Split, split_of
+from ..data.materials import Split, split_of, textures_of
 from ..networks.segmenter import Segmenter
 from ..training import keep_freed_memory, lay_channels_last
 from .batches import Batch, Crops, Drawn
+from .classifier import Learning
 from .losses import class_weights, distillation_loss, level_losses, shares_of
+from .pseudo_labels import Labels, taught
 from .teacher import Teacher
 
 PAUSE = 10.0  # seconds of one step beyond which the machine was asleep: they are not counted
@@ -53,6 +55,9 @@ class Options:
     distillation: float = 0.3  # 0: every level by the truth alone
     teacher: float = 1.0  # 0: without the backbone's features
     steps: int = 0  # instead of minutes, where not 0: two trainings compare by these
+    labels: Labels = Labels.FULL
+    names: int = 600  # steps of the classifier that pseudo-labels are made by
+    easy: int = 500  # steps until the hardest pseudo-labels are learnt from, too
 
 
 class Trainee(nn.Module):
@@ -91,14 +96,16 @@ class Trainee(nn.Module):
 def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every: int = 50) -> Path:
     """Trains until the minutes (or steps) are spent, earlier runs that left a checkpoint in `out` counted in.
 
-    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path.
+    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`, and pseudo-labels where it is taught by them; returns the
+    checkpoint's path. Raises BadFile where scenes, FileNotFoundError where a backbone is lacking to make these of.
     """
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     path = out / "checkpoint.pt"
-    crops = Crops(data, rendered, Split.TRAIN)
+    learning = Learning(options.names, options.seed)
+    crops = Crops(data, rendered, Split.TRAIN, taught(options.labels, data, rendered, out, learning))
     model = Trainee(options, data)
     average = copy.deepcopy(model.segmenter)
     optimizer = torch.optim.AdamW(
@@ -143,7 +150,8 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
             print(json.dumps(line), flush=True)
         if done >= 1 or now - saved > 120:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-            made = made_by(options, data, crops, model.taught_by, step, spent)
+            backbones = {"backbone": textures.BACKBONE} if options.labels.weak else model.taught_by
+            made = made_by(options, data, crops, backbones, step, spent)
             torch.save(state | {"minutes": spent, "step": step, "made": made}, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
             saved = now
@@ -154,7 +162,7 @@ def drawn(options: Options, crops: Crops, step: int) -> Iterator[Batch]:
     """The batches from a step on: those of a run that was cut short are those that it would have had."""
     return iter(
         DataLoader(
-            Drawn(crops, options.crops, options.size, options.seed),
+            Drawn(crops, options.crops, options.size, options.seed, options.easy if options.labels.weak else 0),
             batch_size=None,
             sampler=itertools.count(step),
             num_workers=options.workers,
@@ -187,7 +195,7 @@ def made_by(
     options: Options, data: Path, crops: Crops, backbones: dict[str, Any], step: int, minutes: float
 ) -> dict[str, Any]:
     """What the card says of where the weights came from."""
-    names = sorted(texture.name for texture in crops.infusion.used)
+    names = sorted(texture.name for texture in textures_of(data, Split.TRAIN))
     photographs = [photograph.said for photograph in crops.photographs]
     total = hashlib.sha256(textures.digest(data, names).encode())
     for path in crops.paths:

@@ -90,7 +90,7 @@ def add_effect(
         ],
         "steps": learner.step,
         "minutes": round((time.monotonic() - begun) / 60, 1),
-        "device": f"cpu, {options.threads} threads, bfloat16 autocast",
+        "device": f"cpu, {options.threads} threads, {backbone.PRECISION}",
         "torch": torch.__version__,
     }
     return write(grown(model.painter, wide, learner.before), card, effect, codes, made, start, out / "painter.onnx")

@@ -6,8 +6,12 @@ from __future__ import annotations
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+HALF = torch.backends.cpu.get_cpu_capability() == "AVX512"  # others emulate bfloat16: a step takes ten times as long
+PRECISION = "bfloat16 autocast" if HALF else "float32"
 
 
 class RawPatches(nn.Module):
@@ -18,6 +22,11 @@ class RawPatches(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [F.pixel_unshuffle(F.avg_pool2d(images, scale), 4) for scale in (1, 2, 4, 8)]
+
+
+def half() -> torch.autocast:
+    """A context in which convolutions compute in bfloat16, on processors that are faster at it."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=HALF)
 
 
 def tool(folder: Path, name: str) -> Path:

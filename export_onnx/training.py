@@ -43,6 +43,8 @@ class Options:
     threads: int = 1  # of each worker
     size: int = 256  # texels a side of a crop
     often: str = ""  # effects whose styles are drawn twice as often, with commas between; named again, three times
+    handed: str = ""  # effects that first take new photographs' colours and shapes, while all others stay as they were
+    handing: float = 0.25  # share of the budget in which they do
     styles: int = 1  # styles a step
     crops: int = 2  # crops a style
     rate: float = 1.5e-3
@@ -57,6 +59,7 @@ class Options:
     turning: float = 0.3
     spectrum: float = 0.1
     popping: float = 5.0
+    kept: float = 5.0
     thick: float = 0.05
     colour: float = 0.5
 
@@ -100,6 +103,9 @@ def begin_from(model: Trainee, path: Path) -> list[int]:
         if code is not None:
             model.codes.weight.data[i] = torch.tensor(code[:STYLE])
             styles.append(i)
+            if photograph.like is not None and photograph.like[1] in known.get(photograph.like[0], {}):
+                like = known[photograph.like[0]][photograph.like[1]]
+                model.codes.weight.data[i] = torch.lerp(model.codes.weight.data[i], torch.tensor(like[:STYLE]), 0.7)
         elif had_styles:
             model.codes.weight.data[i] = torch.tensor([c[:STYLE] for c in had_styles.values()]).mean(0)
     return styles
@@ -123,9 +129,9 @@ def check_start(path: Path) -> None:
         )
 
 
-def has_lines(path: Path) -> bool:
-    """Whether an exported painter has learnt which of its styles are lines, and of which kind."""
-    return any(weight.name == "lines.weight" for weight in onnx.load(path).graph.initializer)
+def has_learnt(path: Path, layer: str) -> bool:
+    """Whether an exported painter has this layer: `lines` or `strokes` say which of its styles have them."""
+    return f"{layer}.weight" in weights_of(path)
 
 
 def card_of(path: Path) -> Card:
@@ -148,30 +154,73 @@ def presence(name: str, done: float) -> float:
     return min(1.0, max(0.0, (done - late[name]) / 0.06)) if name in late else 1.0
 
 
+def inputs_of(
+    model: Trainee, batch: Batch, options: Options, generator: torch.Generator, done: float
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """What the painter is given for a batch, by name, at an age that reaches its degree; the exposure; the degree."""
+    count, size = len(batch.base), batch.base.shape[-1]
+    age = draw_age(batch.degree)
+    exposure = composite.exposure_for(batch.degree, age)
+    noise = lattice_noise(count, size, generator, batch.down[:, :, 0, 0])
+    inputs = {
+        "base": batch.base,
+        "susceptibility": composite.susceptibility(exposure),
+        "down": batch.down,
+        **{n: presence(n, done) * v for n, v in noise.items()},
+        "style": model.codes.weight[batch.style].expand(count, -1) + options.style_noise * torch.randn(count, STYLE),
+    }
+    return inputs, exposure, composite.degree_at(exposure, age)
+
+
+def handed_losses(
+    model: Trainee, before: Trainee, batch: Batch, options: Options, generator: torch.Generator, new: bool
+) -> dict[str, Tensor]:
+    """The losses of a style that is to be painted as `before` does; of a `new` one, in its photograph's colours and shapes.
+
+    They need no backbone, and every texel teaches: a photograph's statistics take ten times as long to move a colour.
+    """
+    inputs, exposure, degree = inputs_of(model, batch, options, generator, 1)
+    painted = paint(model.painter, inputs)
+    code = inputs["style"].detach() + (before.codes.weight - model.codes.weight)[batch.style].detach()
+    with torch.no_grad():
+        wanted = paint(before.painter, inputs | {"style": code})
+    kept = {"kept": (painted - wanted).abs().mean()}
+    inside = batch.area > 0.7
+    if not new or int(inside.sum()) < 256:
+        return kept
+    later = composite.degree_at(exposure, 0.1 + 0.9 * torch.rand(len(exposure), 1, 1, 1))
+    _, cover = composite.weathered(painted, batch.base, degree)
+    kept["kept"] = (painted[:, 2:] - in_colours_of(wanted[:, 2:], batch.photograph, inside)).abs().mean()
+    return kept | {
+        "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4)),
+        "calibration": losses.calibration_loss(composite.coverage(painted, later), batch.full * later),
+        "popping": losses.popping_loss(painted, batch.base, 0.065),
+    }
+
+
+def in_colours_of(layer: Tensor, photograph: Tensor, inside: Tensor) -> Tensor:
+    """A painted layer [N,9,H,W], thin and thick colour, roughness, metallic, height, with the means of a photograph's [N,6,H,W]
+    where it is `inside` [N,1,H,W]. Of its colours it keeps how light they are, spread at most as the photograph's.
+    """
+    rows = photograph.transpose(0, 1)[:, inside[:, 0]]
+    mean, spread = (x[[0, 1, 2, *range(6)]][None, :, None, None] for x in (rows.mean(1), rows.std(1)))
+    light = (part.mean(1, keepdim=True).expand(-1, 3, -1, -1) for part in (layer[:, :3], layer[:, 3:6]))
+    layer = torch.cat([*light, layer[:, 6:]], 1)
+    own = layer.std((0, 2, 3), keepdim=True) + 1e-3
+    return ((layer - layer.mean((0, 2, 3), keepdim=True)) * (spread / own).clamp(max=1) + mean).clamp(0, 1)
+
+
 def step_losses(
     model: Trainee, network: nn.Module, batch: Batch, options: Options, generator: torch.Generator, done: float
 ) -> dict[str, Tensor]:
     """The losses of one style's crops, by the names they are logged under, not yet weighted."""
     count, size = len(batch.base), batch.base.shape[-1]
-    age = draw_age(batch.degree)
-    exposure = composite.exposure_for(batch.degree, age)
-    degree = composite.degree_at(exposure, age)
-    code = model.codes.weight[batch.style].expand(count, -1)
-    inputs = {
-        "base": batch.base,
-        "susceptibility": composite.susceptibility(exposure),
-        "down": batch.down,
-        **{
-            n: (1 if options.start else presence(n, done)) * v
-            for n, v in lattice_noise(count, size, generator, batch.down[:, :, 0, 0]).items()
-        },
-        "style": code + options.style_noise * torch.randn(count, STYLE),
-    }
+    inputs, exposure, degree = inputs_of(model, batch, options, generator, 1 if options.start else done)
     painted = paint(model.painter, inputs)
     fake, cover = composite.weathered(painted, batch.base, degree)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), backbone.half():
         real_features = network(batch.photograph[:, :3].contiguous(memory_format=torch.channels_last))
-    with torch.autocast("cpu", torch.bfloat16):
+    with backbone.half():
         fake_features = network(fake[:, :3].contiguous(memory_format=torch.channels_last))
     full = composite.layer_at(painted, torch.ones_like(degree))
     full = torch.cat([composite.to_srgb(full[:, :3]), full[:, 3:]], 1)
@@ -193,7 +242,7 @@ def step_losses(
 
 
 def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
+    with backbone.half():
         inputs = {n: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for n, v in inputs.items()}
         return painter(**inputs).float().contiguous()
 
@@ -243,12 +292,16 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
     had = begin_from(model, Path(options.start)) if options.start else []
-    if not (options.start and has_lines(Path(options.start))):
+    if not (options.start and has_learnt(Path(options.start), "lines")):
         late = torch.tensor([photograph.lines or [float("nan")] * VEINS for _, photograph in plates.styles])
         model.painter.open_gate(model.codes.weight.detach(), late)
+    if not (options.start and has_learnt(Path(options.start), "strokes")):
+        scratched = torch.tensor([photograph.strokes for _, photograph in plates.styles])
+        model.painter.open_strokes(model.codes.weight.detach(), scratched)
     started = {"start": started_from(Path(options.start))} if options.start else {}
     lay_channels_last(model, network)
     average = copy.deepcopy(model)
+    before = copy.deepcopy(model) if options.handed else None
     optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
     spent, step = 0.0, 0
     if path.exists():
@@ -275,8 +328,13 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
         for _ in range(options.styles):
             order = order or list(rng.permutation(shares))
             style = int(order.pop())
-            batch = plates.draw(style, options.crops, options.size, rng)
-            parts = step_losses(model, network, batch, options, generator, done)
+            if before is not None and done < options.handing:
+                batch = plates.draw(style, 2 * options.crops, options.size // 2, rng)
+                new = plates.styles[style][0] in options.handed.split(",")
+                parts = handed_losses(model, before, batch, options, generator, new)
+            else:
+                batch = plates.draw(style, options.crops, options.size, rng)
+                parts = step_losses(model, network, batch, options, generator, done)
             (sum(getattr(options, name) * value for name, value in parts.items()) / options.styles).backward()
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value.item())
@@ -360,7 +418,7 @@ def save(
         "backbone": textures.BACKBONE,
         "steps": step,
         "minutes": round(minutes, 1),
-        "device": f"cpu, {options.workers} workers of {options.threads} threads, bfloat16 autocast",
+        "device": f"cpu, {options.workers} workers of {options.threads} threads, {backbone.PRECISION}",
         "torch": torch.__version__,
     }
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}

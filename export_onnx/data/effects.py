@@ -13,7 +13,7 @@ class Area(Enum):
     """How the weathered area of a photograph is known."""
 
     METALLIC = "metallic"  # its metallic map: weathered is not metallic
-    BARE = "bare"  # its metallic map: weathered is bare metal
+    APART = "apart"  # weathered is whatever has another colour than most of it: on a paint of one colour even hairlines
     ROUGHNESS = "roughness"  # its roughness map: weathered is rough
     MASK = "mask"  # a mask beside it, white where it is weathered
     MARKS = "marks"  # colours of clean and weathered places, as a person would mark them
@@ -50,6 +50,7 @@ class Photograph:
     texels by which the area is smoothed into a degree. `runs`: the texture shows which way is down. `full`: share of the surface
     that is covered at degree 1: cracks never cover all of it. `bases`: beginnings of the clean textures' names that it is laid
     on; empty: all but soils. `lines`: of a style that is lines, by how many texels each of the painter's veins starts later.
+    `strokes`: it has scratches among its shapes. `like`: effect and style whose shapes it begins with, more than with its own.
     """
 
     style: str
@@ -62,12 +63,16 @@ class Photograph:
     height: tuple[float, float] = (0.0, 0.5)
     height_map: bool = False
     widths: tuple[float, ...] = (18, 32, 52)
+    apart: tuple[float, float] = (4, 10)  # APART: distance in Lab at which weathering begins, and where it is whole
+    bare: bool = False  # whether all that is weathered is bare metal, whatever its metallic map says
     grain: tuple[float, ...] = ()  # GROWN: texels of the noise that its area grows from
     softness: float = 0.2  # GROWN: how soft its borders are, in degree
     look: Look = PLAIN
     full: float = 1.0
     bases: tuple[str, ...] = ()
     lines: tuple[float, ...] = ()
+    strokes: bool = False
+    like: tuple[str, str] | None = None
 
 
 TRAINING: dict[str, tuple[Photograph, ...]] = {
@@ -158,14 +163,25 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
         Photograph(
             "gouges",
             "scratched_paint/paintedmetal004",
-            Area.BARE,
+            Area.APART,
+            apart=(12, 30),
+            bare=True,
+            strokes=True,
             height=(-0.1, 0.3),
             widths=(24, 40, 64),
-            full=0.4,
-            look=Look(fade=1, tint=(0.97, 0.98, 1)),
+            full=0.45,
+            look=Look(fade=1, tint=(1.05, 1.06, 1.08)),
         ),
         Photograph(
-            "chips", "scratched_paint/sheetmetal00", Area.BARE, height=(-0.1, 0.3), widths=(24, 40, 64), full=0.05
+            "chips",
+            "scratched_paint/sheetmetal00",
+            Area.APART,
+            bare=True,
+            height=(-0.1, 0.3),
+            widths=(24, 40, 64),
+            full=0.28,
+            like=("pitting", "pits"),
+            look=Look(fade=0.7, lift=0.3),  # hairlines, dark on black paint, are to be seen on any
         ),
     ),
     "patina": (
@@ -319,7 +335,7 @@ HELD_CLEAN: dict[str, tuple[str, ...]] = {
         "dirt_ground/ground09",
     ),  # of seven soils those that suit the photographed moss best
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
-    "scratches": ("metal_clean/corrugatedsteel002", "metal_clean/metal003"),
+    "scratches": ("metal_clean/metal003", "metal_clean/metal"),
     "patina": ("metal_clean/metal006", "metal_clean/metal003"),
     "pitting": ("metal_clean/metal006", "metal_clean/metal"),
     "stains": ("concrete_clean/concrete004", "plaster_wallpaper/beige_wall_002"),

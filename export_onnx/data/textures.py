@@ -113,10 +113,11 @@ def weathered_area(photograph: Photograph, maps: Mapping[str, np.ndarray], seed:
         return smoothstep(0.25, 0.75, maps["mask"])
     if photograph.area is Area.METALLIC:
         return 1 - smoothstep(0.35, 0.65, maps["metallic"])
-    if photograph.area is Area.BARE:
-        return smoothstep(0.35, 0.65, maps["metallic"])
     if photograph.area is Area.ROUGHNESS:
         return smoothstep(0.48, 0.62, maps["roughness"])
+    if photograph.area is Area.APART:
+        lab = color.rgb2lab(albedo)
+        return smoothstep(*photograph.apart, np.linalg.norm(lab - np.median(lab, (0, 1)), axis=-1))
     if photograph.area is Area.MARKS:
         lab = smooth(np.moveaxis(color.rgb2lab(albedo), -1, 0), 0.7)
         to_clean, to_weathered = (distance_to(marks, lab) for marks in (photograph.clean, photograph.weathered))
@@ -194,6 +195,8 @@ def plate_of(photograph: Photograph, maps: Mapping[str, np.ndarray], seed: int =
         metallic = flat(0)
     elif not own_base:
         metallic = 0 * metallic  # what is laid over a base is no metal
+    if photograph.bare:
+        metallic = area
     offset, gain = photograph.height
     relief = height if photograph.height_map and height is not None else albedo.mean(-1)
     level = relief[clean].mean() if photograph.height_map and own_base else relief[area > 0.5].mean()

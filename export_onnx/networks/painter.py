@@ -9,7 +9,8 @@ adds its own share to the picture, so that large shapes are made where they are 
 Runs come from streaks: noise whose lattice is stretched along gravity on the object itself, so that they stand upright across
 any seam, and a style only chooses how much of them it takes. Cracks come from veins: how far a texel is from where two cells
 meet (a cell is where one of four noises is the largest) or from where a noise is zero. The threshold of styles for which a gate
-is open is made of these; the levels add detail.
+is open is made of these; the levels add detail. Scratches come from strokes, in the same way, but beside what the levels make of
+the threshold, not in its place.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ LEVELS: tuple[tuple[int, int, tuple[int, ...], int, tuple[str, ...]], ...] = (
     (3, 64, (64, 32), 0, ("noise_2",)),
     (3, 32, (32,), 0, ("grain",)),
 )
+BEHIND = 0.5, 1.5, -0.4  # gain, offset and least threshold of shapes beside scratches: they come later
 FADE = 0.95  # how far shapes that are no lines are suppressed in styles of lines
 SMOOTH = 3  # so many doublings, the first, smooth what is doubled, the picture twice: at the finer ones that would cost too much
 INPUTS = ("base", "susceptibility", "down", *NOISE, "style")
@@ -69,6 +71,7 @@ PAINTED = (
     "height",
 )
 SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.02  # no texel pops from one age to the next, however bright its layer is
+USUAL_SLOPES = torch.tensor([0.008] * 4 + [0.023] * 4)[:, None, None]  # of the noises that strokes follow, a texel
 _TINY = 1e-6
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
 
@@ -116,6 +119,7 @@ class Painter(nn.Module):
         self.lines = nn.Linear(
             STYLE, 2 + VEINS
         )  # an offset, what a texel of distance adds, how much later each vein starts
+        self.strokes = nn.Linear(STYLE, 3)  # above 0 for styles of scratches; an offset, what a texel of distance adds
         self.start()
 
     def start(self) -> None:
@@ -144,6 +148,8 @@ class Painter(nn.Module):
         nn.init.constant_(self.gate.bias, -1)
         nn.init.zeros_(self.lines.weight)
         self.lines.bias = nn.Parameter(torch.tensor([-3.0, 1.5, *[0.0] * VEINS]))
+        nn.init.zeros_(self.strokes.weight)
+        self.strokes.bias = nn.Parameter(torch.tensor([-1.0, -1.2, 3.0]))
         bias = torch.zeros(HEAD)
         bias[
             [PAINTED.index("metallic"), PAINTED.index("softness")]
@@ -187,13 +193,14 @@ class Painter(nn.Module):
                     x, raw = between(x), between(raw)
             x = level(x, pyramid[-1 - index], noises[index], style)
             raw = raw + head(x)
-        distances = veins(noise_32, noise_16, noise_8, noise_4)
+        distances, scratches = veins(noise_32, noise_16, noise_8, noise_4), strokes(noise_32, noise_16)
         # The last convolution brings all channels into 0..1 by itself, which is free; the threshold alone is taken back.
         threshold, softness, maps, _ = torch.sigmoid(raw.float()).split(
             [1, 1, len(PAINTED) - 2, HEAD - len(PAINTED)], 1
         )
         threshold = torch.log(threshold + _TINY) - torch.log(1 + _TINY - threshold)
-        return final_values(torch.sigmoid(self.lined(threshold, distances, style)), softness, maps)
+        threshold = self.scratched(self.lined(threshold, distances, style), scratches, style)
+        return final_values(torch.sigmoid(threshold), softness, maps)
 
     def open_gate(self, codes: Tensor, late: Tensor) -> None:
         """Opens the gate wide for those of the styles' codes [S,16] that are lines, and shuts it for the others.
@@ -204,17 +211,18 @@ class Painter(nn.Module):
         lined = late.isfinite().all(1)
         if lined.all() or not lined.any():
             return
-        weight = 1 + 9 * lined.float()[:, None]  # they are few
-        known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
-        answer = torch.linalg.lstsq(weight * known, weight * lined.float()[:, None], driver="gelsd").solution[:, 0]
-        least, most = (known[lined] @ answer).min(), (known[~lined] @ answer).max()
-        if least <= most:
-            raise ValueError("no gate can tell the styles of lines from the others")
-        self.gate.weight.data[0] = 2 * answer[:-1] / (least - most)
-        self.gate.bias.data[0] = 2 * (answer[-1] - most) / (least - most) - 0.5
+        self.gate.weight.data[0], self.gate.bias.data[0] = parting(codes, lined)
         mean = late[lined].mean(0)
         self.lines.weight.data[2:] = torch.linalg.lstsq(codes[lined], late[lined] - mean, driver="gelsd").solution.T
         self.lines.bias.data[2:] = mean
+
+    def open_strokes(self, codes: Tensor, scratched: Tensor) -> None:
+        """Opens the strokes for those of the styles' codes [S,16] that are `scratched` [S], and shuts them for the others.
+
+        Where none is, or all are, they stay as they are. Raises ValueError where no plane parts them.
+        """
+        if scratched.any() and not scratched.all():
+            self.strokes.weight.data[0], self.strokes.bias.data[0] = parting(codes, scratched)
 
     def lined(self, threshold: Tensor, distances: Tensor, style: Tensor) -> Tensor:
         """The threshold [N,1,H,W], raw, as far as the style is one of lines made of `veins`."""
@@ -222,6 +230,32 @@ class Painter(nn.Module):
         offset, slope, late = self.lines(style)[:, :, None, None].split([1, 1, VEINS], 1)
         drawn = smoothed(twice(offset + slope * (distances + late).amin(1, keepdim=True)))
         return threshold * (1 - FADE * gate) + gate * drawn
+
+    def scratched(self, threshold: Tensor, distance: Tensor, style: Tensor) -> Tensor:
+        """The threshold [N,1,H,W], raw, held back, or that of `strokes` where it is less, as far as the style has scratches."""
+        gate, offset, slope = self.strokes(style)[:, :, None, None].chunk(3, 1)
+        drawn = smoothed(twice(offset + slope * distance)) + (1 - FADE) * threshold
+        return torch.lerp(threshold, torch.minimum(held_back(threshold), drawn), gate.clamp(0, 1))
+
+
+def held_back(threshold: Tensor) -> Tensor:
+    """The raw threshold of shapes beside scratches: later than alone, and nowhere earlier than the least of `BEHIND`."""
+    gain, offset, least = BEHIND
+    return least + F.softplus(2 * (gain * threshold + offset - least)) / 2
+
+
+def parting(codes: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """A weight [16] and a bias that bring the chosen [S] of codes [S,16] to 1.5 and more, the others to -0.5 and less.
+
+    Raises ValueError where no plane parts them.
+    """
+    weight = 1 + 9 * chosen.float()[:, None]  # they are few
+    known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
+    answer = torch.linalg.lstsq(weight * known, weight * chosen.float()[:, None], driver="gelsd").solution[:, 0]
+    least, most = (known[chosen] @ answer).min(), (known[~chosen] @ answer).max()
+    if least <= most:
+        raise ValueError("no plane can tell these styles from the others")
+    return 2 * answer[:-1] / (least - most), 2 * (answer[-1] - most) / (least - most) - 0.5
 
 
 def twice(x: Tensor) -> Tensor:
@@ -249,6 +283,26 @@ def veins(noise_32: Tensor, noise_16: Tensor, noise_8: Tensor, noise_4: Tensor) 
     variance = (smoothed(apart.square()) - smoothed(apart).square()).clamp(min=0)  # 2/3 of the slope squared on a plane
     slope = (1.5 * smoothed(smoothed(variance)) + 1e-3).sqrt() / 4  # a texel, not one in four
     return from_lines(smoothed(twice(fields))) / smoothed(twice(slope))
+
+
+def strokes(noise_32: Tensor, noise_16: Tensor) -> Tensor:
+    """[N,1,H/2,W/2] from the noises [N,C,H/s,W/s]: texels, about, to the nearest scratch, less than 0 inside a broad one.
+
+    Long scratches and short ones lie where smooth noises are zero, some with three more beside them; each noise has another that
+    breaks its scratches off. There are none where a noise is too flat to have a direction.
+    """
+    long, short = smoothed(twice(smoothed(noise_32))), smoothed(noise_16 + twice(noise_32))
+    fields = torch.cat([long, short, smoothed(noise_16.flip(1))], 1)
+    fields = smoothed(twice(smoothed(twice(fields))))
+    fields, breaks = fields[:, :8], 4 * fields[:, 8:] + 0.5
+    variance = (smoothed(fields.square()) - smoothed(fields).square()).clamp(min=0)
+    slope = (1.5 * smoothed(smoothed(variance)) + 1e-6).sqrt() / 4  # a texel, as in `veins`
+    flat = 3 * (1 - slope / USUAL_SLOPES).clamp(min=0)
+    away, flat, breaks = between(torch.cat([fields / slope, flat, breaks], 1)).split([8, 8, 4], 1)
+    away = away.abs()
+    single = away + flat + torch.cat([breaks.clamp(min=-1.2), breaks.roll(1, 1).clamp(min=-0.6)], 1)
+    bundled = ((away[:, 2:6] - 6).abs() - 3).abs() + flat[:, 2:6] + breaks.roll(2, 1).clamp(min=-1.6) + 1.5
+    return torch.cat([single, bundled], 1).amin(1, keepdim=True)
 
 
 def from_lines(fields: Tensor) -> Tensor:

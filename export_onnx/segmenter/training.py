@@ -78,7 +78,7 @@ class Trainee(nn.Module):
     def losses(self, batch: Batch, weights: Tensor, options: Options) -> dict[str, Tensor]:
         """By name and level, not yet weighed."""
         picture = batch.picture.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with backbone.half():
             features, answers = self.segmenter.seen(picture)
             untold = self.teacher(picture, features) if self.teacher is not None else None
         answers = [answer.float() for answer in answers]
@@ -213,7 +213,7 @@ def made_by(
         "lights": split_of(lights, Split.TRAIN),
         "steps": step,
         "minutes": round(minutes, 1),
-        "device": f"cpu, {options.threads} threads, bfloat16 autocast",
+        "device": f"cpu, {options.threads} threads, {backbone.PRECISION}",
         "torch": torch.__version__,
     } | backbones
 

@@ -3,9 +3,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from scipy import ndimage
 
 from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.protocol import growth
@@ -115,6 +117,34 @@ def test_veins_are_as_wide_everywhere():
     narrow, wide = ((distances < width).float().mean((0, 2, 3)) for width in (2, 4))
     assert ((wide / narrow) > 1.6).all()  # 2 where slopes were even and lines never met
     assert ((wide / narrow) < 2.4).all()
+
+
+@torch.no_grad()
+def test_scratches_are_thin_and_longer_than_wide():
+    noise = lattice_noise(1, 512, torch.Generator().manual_seed(0))
+    distance = painters.strokes(noise["noise_32"], noise["noise_16"])[0, 0].numpy()
+    scratched = distance < np.quantile(distance, 0.1)
+    widest = ndimage.distance_transform_edt(scratched).max()
+    sizes = np.bincount(ndimage.label(scratched)[0].ravel())[1:]
+    assert widest < 8
+    assert sizes.max() > 8 * np.pi * widest**2, "no piece is much longer than it is wide"
+
+
+@torch.no_grad()
+def test_scratches_are_added_to_styles_that_have_them_and_to_no_other(network):
+    codes = torch.randn(24, painters.STYLE, generator=torch.Generator().manual_seed(1))
+    network.open_strokes(codes, torch.arange(24) < 2)
+    before, distance = torch.randn(1, 1, 32, 32), 12 * torch.rand(1, 1, 16, 16) - 2
+    for style in range(2, 24):
+        assert torch.equal(network.scratched(before, distance, codes[style][None]), before)
+    for style in (0, 1):
+        far, near = (network.scratched(before, distance + away, codes[style][None]) for away in (20, 0))
+        torch.testing.assert_close(far, painters.held_back(before))
+        assert (near <= far).all()
+        assert (near < far).any()
+    untold = {name: weight.clone() for name, weight in network.state_dict().items()}
+    network.open_strokes(codes, torch.zeros(24, dtype=torch.bool))
+    assert all(torch.equal(weight, untold[name]) for name, weight in network.state_dict().items())
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from scipy import ndimage
 from sabi.backend.protocol.errors import NetworkError
 from sabi.export_onnx import evaluation, export, training
 from sabi.export_onnx.data import effects, textures
+from sabi.export_onnx.data.batches import Plates
 from sabi.export_onnx.networks import painter as painters
 from sabi.export_onnx.networks.painter import Painter
 from sabi.export_onnx.painting import Brush
@@ -56,13 +57,26 @@ def test_plate_of_a_photograph(folder):
     assert plate.photograph[3][weathered].mean() > plate.photograph[3][clean].mean() + 0.2
 
 
-def test_bare_metal_is_what_scratches_weather(folder):
-    photograph = effects.TRAINING["scratches"][0]
+@pytest.mark.parametrize("photograph", effects.TRAINING["scratches"], ids=lambda photograph: photograph.style)
+def test_bare_metal_is_what_scratches_weather(folder, photograph):
     plate = textures.plate(photograph, folder / "textures" / photograph.folder)
     scratched = plate.area[0] > 0.9
     assert plate.photograph[4][scratched].mean() > 0.8
     assert plate.base[4].mean() < 0.2, "metal is left in the paint under the scratches"
+    assert plate.photograph[:3, scratched].mean() > 0.5, "no bright metal"
     assert abs(plate.degrees.mean() - plate.area.mean() / photograph.full) < 0.02
+
+
+def test_what_is_apart_differs_from_most_of_a_texture():
+    """Hairlines too, lighter or darker, as far as their colour is away."""
+    paint = np.full((textures.SIZE, textures.SIZE, 3), (0.6, 0.1, 0.1), np.float32)
+    paint[:, 300] = 0.61, 0.11, 0.1
+    paint[:, 7], paint[100] = 0.9, 0.1
+    photograph = effects.Photograph("gouges", "", effects.Area.APART, apart=(5, 20))
+    area = textures.weathered_area(photograph, {"albedo": paint}, 0)
+    lines = np.zeros_like(area)
+    lines[:, 7] = lines[100] = 1
+    assert np.array_equal(area, lines)
 
 
 @pytest.mark.parametrize("area", [effects.Area.NETWORK, effects.Area.HAIRLINES])
@@ -83,6 +97,19 @@ def test_every_photograph_says_where_it_comes_from(folder):
     assert len(image["sha256"]) == 64
 
 
+def test_what_is_handed_on_is_kept_and_takes_the_colours_of_new_photographs(folder, one_style):
+    torch.manual_seed(0)
+    plates, model = Plates.of_textures(folder), training.Trainee(2)
+    batch = plates.draw(0, 4, 128, np.random.default_rng(1))
+    draw = lambda new: training.handed_losses(model, model, batch, OPTIONS, torch.Generator().manual_seed(0), new)  # noqa: E731
+    assert draw(False)["kept"].item() < 1e-4
+    assert draw(True)["kept"].item() > 0.05
+    inside = batch.area > 0.7
+    layer = training.in_colours_of(0.8 + 0.1 * torch.rand(4, 9, 128, 128), batch.photograph, inside)
+    wanted = batch.photograph.transpose(0, 1)[:, inside[:, 0]].mean(1)
+    torch.testing.assert_close(layer.mean((0, 2, 3)), wanted[[0, 1, 2, *range(6)]], atol=0.02, rtol=0)
+
+
 def test_training_goes_on_from_an_exported_painter(run, folder, tmp_path):
     export.export_checkpoint(run / "checkpoint.pt", tmp_path / "painter.onnx")
     painter, codes, _ = training.trained(run / "checkpoint.pt")
@@ -91,7 +118,8 @@ def test_training_goes_on_from_an_exported_painter(run, folder, tmp_path):
     for name, weight in painter.state_dict().items():
         torch.testing.assert_close(model.painter.state_dict()[name], weight)
     torch.testing.assert_close(model.codes.weight[1], torch.tensor(codes["rust"]["flaking"]))
-    options = training.Options(minutes=0.02, workers=1, size=128, crops=1, start=str(tmp_path / "painter.onnx"))
+    start = str(tmp_path / "painter.onnx")
+    options = training.Options(minutes=0.02, workers=1, size=128, crops=1, start=start, handed="rust", handing=0.5)
     made = torch.load(training.train(options, folder, tmp_path / "on"), weights_only=False)["made"]
     assert made["start"]["training"]["data_sha256"] == made["data_sha256"]
     assert {image["image"] for image in made["images"]} >= {"rust_on_steel/metal022", effects.CLEAN[0]}

@@ -94,11 +94,9 @@ def several(context: bpy.types.Context) -> bool:
 def unseen(context: bpy.types.Context) -> bool:
     """Whether the active object is weathered, and the view shows no materials."""
     shading = getattr(context.space_data, "shading", None)  # the 3D View's alone
-    return (
-        shading is not None
-        and shading.type in ("SOLID", "WIREFRAME")
-        and on_object.weathered(context.object) is not None
-    )
+    if shading is None or shading.type not in ("SOLID", "WIREFRAME"):
+        return False
+    return context.object is not None and on_object.touched(context.object)
 
 
 def unwrapped(context: bpy.types.Context) -> bool:

@@ -291,17 +291,18 @@ def test_a_view_that_shows_no_materials_offers_to(monkeypatch):
         {"data_path": "space_data.shading.type", "value": "MATERIAL"},
     )
 
-    def offers(shading):
+    def offers(shading, **more):
         space = SimpleNamespace(type="VIEW_3D", shading=SimpleNamespace(type=shading))
-        return button in draw(panel("SABI_PT_weather"), space_data=space).operators
+        return button in draw(panel("SABI_PT_weather"), space_data=space, **more).operators
 
     assert not offers("SOLID"), "nothing is weathered"
-    monkeypatch.setattr(on_object, "weathered", lambda found: found if found == obj else None)
+    monkeypatch.setattr(on_object, "touched", lambda found: found == obj)
     assert offers("SOLID")
     assert offers("WIREFRAME")
     assert not offers("MATERIAL")
     assert not offers("RENDERED")
     assert button not in draw(panel("SABI_PT_weather")).operators, "no 3D View"
+    assert not offers("SOLID", object=None)
 
 
 def test_objects_differ_is_offered_where_several_are_selected():

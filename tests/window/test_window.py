@@ -27,7 +27,7 @@ def test_panel_is_drawn(photograph, report):
 
 
 def test_a_new_scene_begins_with_a_recipe(report):
-    assert report["recipe"]["layers"] == ["peeling_paint", "rust", "dirt"]
+    assert report["recipe"]["layers"] == ["rust"]
     assert report["recipe"]["saved"], "drawing the panel made the file one with changes to save"
 
 

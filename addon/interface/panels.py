@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from contextlib import suppress
+from functools import lru_cache
 
 import bpy
 from bpy.app.translations import pgettext_iface as said
@@ -533,8 +534,13 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: str, width: int) -> N
     text = said(text)
     if not text.isascii():
         characters //= 2  # Japanese is twice as wide
-    for number, line in enumerate(textwrap.wrap(text, characters)):
+    for number, line in enumerate(_lines(text, characters)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
+
+
+@lru_cache(maxsize=64)
+def _lines(text: str, characters: int) -> list[str]:
+    return textwrap.wrap(text, characters)
 
 
 def _in_space(panel: type, space: str, ending: str) -> type:

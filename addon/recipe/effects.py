@@ -41,7 +41,7 @@ TAUGHT, UNPAINTED = "What the painter in use was taught", "The painter in use do
 KNOWN = frozenset(identifier for identifier, _, _ in EFFECTS)
 SEGMENTER = "segmenter_1"  # the network without which materials cannot be told apart
 _TAUGHT_FROM, _TAUGHT_NUMBERS = 1000, 2**30
-_said: tuple[Mapping[str, Any] | None, Mapping[str, Any]] | None = None
+_heard: tuple[Mapping[str, Any] | None, Mapping[str, Any]] | None = None  # a backend's words, and the styles in them
 _shipped: dict[str, Mapping[str, tuple[str, ...]]] = {}
 _kept: dict[object, list[tuple[str, str, str, str, int]]] = {}  # Blender keeps no copy of such strings
 _last: dict[str, tuple[object, list[tuple[str, str, str, str, int]]]] = {}  # and a panel asks for them a dozen times
@@ -90,13 +90,13 @@ def segments(health: Mapping[str, Any] | None = None) -> bool:
 
 def _painted(health: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The styles by effect of the painter in use; what a backend said of itself is looked through once."""
-    global _said
-    if health and _said is not None and _said[0] is health:
-        return _said[1]
+    global _heard
+    if health and _heard is not None and _heard[0] is health:
+        return _heard[1]
     cards = [n.get("card", {}) for n in (health or {}).get("networks", ()) if isinstance(n, Mapping)]
     if painters := [card for card in cards if _is_painter(card)]:
-        _said = health, max(painters, key=_version).get("styles", {})
-        return _said[1]
+        _heard = health, max(painters, key=_version).get("styles", {})
+        return _heard[1]
     folder = os.environ.get("SABI_NETWORKS") or _NETWORKS  # a text: panels ask a dozen times while they draw
     if folder not in _shipped:
         _shipped[folder] = _read(Path(folder))

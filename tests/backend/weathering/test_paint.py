@@ -368,6 +368,14 @@ class TestPaint:
         a, b = (painted(surface, feature(surface, 1.0), tile=32, allocate=filled(value)) for value in (7, 200))
         assert all(np.array_equal(image, b.images()[name]) for name, image in a.images().items())
 
+    def test_islands_and_their_gutters_are_painted_whole(self):
+        mask = np.zeros((256, 256, 1), np.uint8)
+        mask[180:220, 40:60] = 1
+        surface = replace(plate(256), maps={**plate(256).maps, "island_mask": Map(mask)})
+        made = painted(surface, feature(surface, 1.0), tile=32).thin[..., :3] == 90
+        assert made[148:252, 8:92].all()
+        assert not made.all()
+
     def test_progress_rises_to_1_and_cancelling_stops(self):
         surface, fractions = bare(128), []
         painted(surface, feature(surface, 1.0), tile=32, progress=fractions.append)

@@ -6,8 +6,8 @@ data      writes a picture of every training plate: photograph, weathered area, 
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --add-effect it
           adds an effect to a painter from a folder of photographs: OUT/painter.onnx paints it besides what it painted before
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
-evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheet; with --bases, of how far each
-          effect shows on eight clean textures, and their sheet
+evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheets, every style by age and at three
+          degrees of three seeds; with --bases, of how far each effect shows on eight clean textures, and their sheet
 Exemplars, which need no network of their own:
 evaluate exemplar  prints one JSON line: halves of photographs as exemplars, compared with the other halves
 The segmenter:
@@ -81,6 +81,7 @@ def main() -> None:
     )
     train.add_argument("--licence", default="not said", help="of the photographs, for the card: with --add-effect")
     evaluate.add_argument("--patches", type=int, default=512, help="crops a set that the score is taken from")
+    evaluate.add_argument("--markdown", action="store_true", help="tables instead of the JSON line")
     evaluate.add_argument("--bases", action="store_true", help="each effect on eight clean textures it has not seen")
     segmenter_commands.add_rematerial_options(networks["evaluate"].add_parser("rematerial"), SHIPPED.parent)
     exemplar = networks["evaluate"].add_parser("exemplar")
@@ -119,9 +120,10 @@ def main() -> None:
     elif args.bases:
         print(json.dumps(base_sheet.draw(Brush(args.onnx), folder, args.out / "bases.png")))
     else:
-        figures = evaluation.evaluate(args.onnx, folder, patches=args.patches)
-        sheet.draw(Brush(args.onnx), folder, args.out / "sheet.png")
-        print(json.dumps(figures))
+        figures, brush = evaluation.evaluate(args.onnx, folder, patches=args.patches), Brush(args.onnx)
+        sheet.draw(brush, folder, args.out / "sheet.png")
+        sheet.draw_degrees(brush, folder, args.out / "degrees.png")
+        print(evaluation.table(figures) if args.markdown else json.dumps(figures))
 
 
 def options_of(args: argparse.Namespace) -> training.Options:

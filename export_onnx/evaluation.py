@@ -29,6 +29,7 @@ from .painting import Brush, at_age, smooth_exposure
 
 COMPOSITES = 16
 HELD_SEED = 1000  # grown plates of evaluation share no seed with those of training
+GROWN_OVER = {"black": (0.02, 0.02, 0.02), "red": (0.6, 0.1, 0.1), "white": (0.95, 0.95, 0.95)}
 SCORE = {
     "score": "score",
     "spectrum_db": "spectrum_error_db",
@@ -41,12 +42,13 @@ SCORE = {
 class Made:
     """One composite: what was asked, what came. Maps [1,6,S,S], the rest [1,1,S,S].
 
-    `laid`: the photograph's own weathering over the same held base, which no painter can be asked to surpass.
+    `asked`: the degree times how much of it a style covers where it is whole. `laid`: the photograph's own weathering over the
+    same held base, which no painter can be asked to surpass.
     """
 
     maps: Tensor
     coverage: Tensor
-    degree: Tensor
+    asked: Tensor
     real: Tensor
     laid: Tensor
 
@@ -73,12 +75,37 @@ def evaluate(path: Path, folder: Path, *, patches: int = 512, count: int = COMPO
 
 
 def over_effects(figures: dict[str, dict]) -> dict:
-    """The median and the worst score, and the lowest `copy_ratio`, of the figures of several effects."""
-    scores = [effect["score"] for effect in figures.values()]
-    return {
-        "score": {"median": round(float(np.median(scores)), 4), "worst": max(scores)},
-        "copy_ratio": min(effect["copy_ratio"] for effect in figures.values()),
-    }
+    """Median and worst of the effects' scores, spectra and colours; the worst of their maps; the lowest `copy_ratio`."""
+    found: dict = {}
+    for name in SCORE:
+        values = [effect[name] for effect in figures.values()]
+        found[name] = {"median": round(float(np.median(values)), 4), "worst": max(values)}
+    for name in ("maps_w1", "maps_corr"):
+        found[name] = {"worst": max(abs(value) for effect in figures.values() for value in effect[name].values())}
+    return found | {"copy_ratio": min(effect["copy_ratio"] for effect in figures.values())}
+
+
+def table(figures: dict) -> str:
+    """The figures of `evaluate` as Markdown: a row an effect (`*`: its pictures are laid by procedure), then those of all."""
+    lines = [
+        "| effect | score | spectrum, dB | colour mean | colour std | W1 of roughness, metallic, height "
+        "| correlation less the real | nearest patch | photograph's own |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for effect, one in figures["effects"].items():
+        w1, corr = (", ".join(f"{value:.2f}" for value in one[name].values()) for name in ("maps_w1", "maps_corr"))
+        name = effect.replace("_", " ") + " *" * (effect in figures["procedural"])
+        own = one.get("score_of_photograph")
+        cells = [name, *(f"{one[part]:.2f}" for part in ("score", "spectrum_db")), f"{one['colour_mean']:.3f}"]
+        cells += [f"{one['colour_std']:.3f}", w1, corr, f"{one['copy_ratio']:.2f}", "" if own is None else f"{own:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| figure | measured |", "|---|---|"]
+    for name, value in figures.items():
+        if name == "effects":
+            continue
+        said = ", ".join(f"{n} {v}" for n, v in value.items()) if isinstance(value, dict) else value
+        lines.append(f"| {name} | {', '.join(said) if isinstance(said, list) else said} |")
+    return "\n".join(lines)
 
 
 def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[Made]:
@@ -99,7 +126,8 @@ def composites(brush: Brush, folder: Path, effect: str, count: int) -> Iterator[
         painted = brush.paint(base, exposure, brush.style(effect, photograph.style), brush.noise(textures.SIZE, i))
         maps, cover = at_age(painted, base, exposure, float(age))
         laid = over(base[0], torch.from_numpy(plate.photograph), torch.from_numpy(plate.area), plate.look)[None]
-        yield Made(maps, cover, degree, torch.from_numpy(plate.photograph)[None] if plate.over_own_base else laid, laid)
+        real = torch.from_numpy(plate.photograph)[None] if plate.over_own_base else laid
+        yield Made(maps, cover, photograph.full * degree, real, laid)
 
 
 def in_colours_of(base: Tensor, plate: textures.Plate) -> Tensor:
@@ -196,9 +224,9 @@ def patches_of(pictures: list[Tensor], side: int, stride: int) -> Tensor:
 
 
 def spearman(made: list[Made], window: int = 64) -> float:
-    """Rank correlation of the mean degree asked and the mean coverage painted, over patches of `window` texels."""
+    """Rank correlation of the mean coverage asked and the mean coverage painted, over patches of `window` texels."""
     pool = lambda name: torch.cat([nn.functional.avg_pool2d(getattr(m, name), window).flatten() for m in made])  # noqa: E731
-    return round(float(stats.spearmanr(pool("degree"), pool("coverage")).statistic), 4)
+    return round(float(stats.spearmanr(pool("asked"), pool("coverage")).statistic), 4)
 
 
 def every_style(brush: Brush) -> Iterator[tuple[str, str]]:
@@ -210,18 +238,20 @@ def plain_base(colour: tuple[float, float, float], size: int) -> Tensor:
 
 
 def growth_figures(brush: Brush, size: int = 256) -> dict:
-    """Texels whose coverage shrinks in 20 steps of age; the largest change of albedo between two of 100 steps."""
-    base, exposure, shrinking, largest = plain_base((0.6, 0.1, 0.1), size), smooth_exposure(size, 3), 0, 0.0
+    """Texels whose coverage shrinks in 100 steps of age; the largest change of albedo between two of them, over `GROWN_OVER`."""
+    exposure, shrinking, largest = smooth_exposure(size, 3), 0, dict.fromkeys(GROWN_OVER, 0.0)
     for effect, style in every_style(brush):
-        painted = brush.paint(base, exposure, brush.style(effect, style), brush.noise(size, 3))
-        last = None
-        for i in range(101):
-            maps, cover = at_age(painted, base, exposure, i / 100)
-            if last is not None:
-                shrinking += int((cover < last[1] - 1e-6).sum())
-                largest = max(largest, float((maps[:, :3] - last[0][:, :3]).abs().max()))
-            last = maps, cover
-    return {"shrinking_texels": shrinking, "largest_step": round(largest, 4)}
+        for name, colour in GROWN_OVER.items():
+            base, last = plain_base(colour, size), None
+            painted = brush.paint(base, exposure, brush.style(effect, style), brush.noise(size, 3))
+            for i in range(101):
+                maps, cover = at_age(painted, base, exposure, i / 100)
+                if last is not None:
+                    shrinking += int((cover < last[1] - 1e-6).sum())
+                    largest[name] = max(largest[name], float((maps[:, :3] - last[0][:, :3]).abs().max()))
+                last = maps, cover
+    steps = {name: round(step, 4) for name, step in largest.items()}
+    return {"shrinking_texels": shrinking, "largest_step": max(steps.values()), "largest_steps": steps}
 
 
 def placement_figures(brush: Brush, size: int = 256) -> dict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -104,9 +106,22 @@ def write_graph(
         dynamo=False,
     )
     model = onnx.load(path)
-    model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.to_json()))
+    said = replace(card, training=without_places(card.training)).to_json()
+    model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=said))
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def without_places(said: Any) -> Any:
+    """What made a network, with the names alone of files that it says by absolute paths, which tell of one machine."""
+    match said:
+        case dict():
+            return {key: without_places(value) for key, value in said.items()}
+        case list():
+            return [without_places(value) for value in said]
+        case str() if Path(said).is_absolute():
+            return Path(said).name
+    return said
 
 
 def check_file(path: Path, most: int = MAX_BYTES) -> None:

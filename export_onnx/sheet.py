@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The contact sheet: per style a row of ages, another seed, other bases, the threshold and the thick layer, beside the photo."""
+"""The contact sheets, a row a style, beside its photograph.
+
+`draw`: ages, another seed, other bases, the threshold and the thick layer. `draw_degrees`: three degrees of three seeds.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from .data.batches import over
 from .painting import Brush, at_age, smooth_exposure
 
 AGES = (0.3, 0.5, 0.75, 1.0)
+DEGREES, SEEDS = (0.3, 0.6, 0.95), (1, 2, 3)
+Rows = list[tuple[str, list[torch.Tensor]]]
 CELL, LABEL = 256, 14
 RED = (0.55, 0.04, 0.03)
 
@@ -31,21 +36,50 @@ def draw(brush: Brush, folder: Path, path: Path, size: int = textures.SIZE, cell
         "thick",
         "photograph",
     ]
-    for effect, photographs in effects.TRAINING.items():
-        for photograph in (p for p in photographs if p.style in brush.card.styles[effect]):
-            rows.append((f"{effect} / {photograph.style}", row(brush, at, effect, photograph, size)))
+    for effect, photograph in shown(brush):
+        rows.append((f"{effect} / {photograph.style}", row(brush, at, effect, photograph, size)))
+    write(rows, titles, path, size, cell)
+
+
+def draw_degrees(brush: Brush, folder: Path, path: Path, size: int = textures.SIZE, cell: int = CELL) -> None:
+    """Writes one PNG: the degree is the same everywhere, so that all shapes are the painter's own."""
+    at, rows = folder / "textures", []
+    titles = [f"degree {degree}, seed {seed}" for degree in DEGREES for seed in SEEDS] + ["photograph"]
+    for effect, photograph in shown(brush):
+        own = textures.plate(photograph, at / photograph.folder)
+        held = torch.from_numpy(textures.surface_of(at / effects.HELD_CLEAN[effect][0]))
+        base = torch.from_numpy(own.base) if own.over_own_base else held
+        style, exposure = brush.style(effect, photograph.style), torch.full((1, 1, size, size), 0.5)
+        painted = [brush.paint(base[None], exposure, style, brush.noise(size, seed)) for seed in SEEDS]
+        cells = [composite.weathered(p, base[None], exposure * 2 * d)[0][0, :3] for d in DEGREES for p in painted]
+        rows.append((f"{effect} / {photograph.style}", [*cells, photographed(own, held)]))
+    write(rows, titles, path, size, cell)
+
+
+def shown(brush: Brush) -> list[tuple[str, effects.Photograph]]:
+    """The styles that training has a photograph for and the painter knows."""
+    return [
+        (effect, photograph)
+        for effect, photograph in effects.styles()
+        if photograph.style in brush.card.styles.get(effect, {})
+    ]
+
+
+def photographed(plate: textures.Plate, base: torch.Tensor) -> torch.Tensor:
+    """A plate's photograph [3,S,S], over the base [6,S,S] where it shows none of its own."""
+    photograph, area = torch.from_numpy(plate.photograph), torch.from_numpy(plate.area)
+    return (photograph if plate.over_own_base else over(base, photograph, area, plate.look))[:3]
+
+
+def write(rows: Rows, titles: list[str], path: Path, size: int, cell: int) -> None:
+    """The middle `cell` texels of each picture, named by its row and its column."""
     image = Image.new("RGB", (cell * len(titles), (cell + LABEL) * len(rows)))
     pen = ImageDraw.Draw(image)
+    top = (size - cell) // 2
     for y, (name, cells) in enumerate(rows):
         for x, (title, picture) in enumerate(zip(titles, cells, strict=True)):
-            top = (size - cell) // 2
-            pixels = (
-                (picture[:, top : top + cell, top : top + cell].clamp(0, 1) * 255)
-                .round()
-                .byte()
-                .permute(1, 2, 0)
-                .numpy()
-            )
+            middle = picture[:, top : top + cell, top : top + cell].clamp(0, 1) * 255
+            pixels = middle.round().byte().permute(1, 2, 0).numpy()
             image.paste(Image.fromarray(pixels), (x * cell, y * (cell + LABEL) + LABEL))
             pen.text((x * cell + 2, y * (cell + LABEL)), f"{name}: {title}" if x == 0 else title, fill="white")
     image.save(path)
@@ -68,8 +102,7 @@ def row(brush: Brush, at: Path, effect: str, photograph: effects.Photograph, siz
     cells.append(painted[0, :1].expand(3, -1, -1))
     full = composite.layer_at(painted, torch.ones_like(exposure))
     cells.append(composite.to_srgb(full[0, :3]))
-    photographed, area = torch.from_numpy(own.photograph), torch.from_numpy(own.area)
-    cells.append((photographed if own.over_own_base else over(held[0][0], photographed, area, own.look))[:3])
+    cells.append(photographed(own, held[0][0]))
     return cells
 
 

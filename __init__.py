@@ -26,6 +26,8 @@ _PUBLIC = {
     "Frame": ".backend.protocol.recipe",
     "Exemplar": ".backend.protocol.exemplar",
     "exemplar_of": ".backend.photographed.exemplar",
+    "degree_of": ".backend.photographed.degree_map",
+    "DegreeMethod": ".backend.photographed.degree",
     "PaintedLayer": ".backend.protocol.painted",
     "SabiError": ".backend.protocol.errors",
     "Client": ".backend.protocol.client",

@@ -2,15 +2,19 @@
 """Operators that give a layer a photograph's look, and take it away. exemplars does the work."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_iface as said
-from bpy.props import FloatProperty, IntVectorProperty, StringProperty
+from bpy.props import BoolProperty, FloatProperty, IntVectorProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from ...backend.protocol.errors import BadFile
 from ...backend.protocol.words import EXEMPLAR_WIDTH
 from .operators import reporting
+
+if TYPE_CHECKING:
+    from ...backend.protocol.exemplar import Exemplar
 
 
 class _ForLayer:
@@ -39,18 +43,19 @@ class _ForLayer:
             return False
         return True
 
-    def use(self, context: bpy.types.Context, photograph: bpy.types.Image, part: tuple[int, ...] | None) -> None:
+    def given_part(self) -> tuple[int, ...] | None:
+        return tuple(self.part) if any(self.part) else None
+
+    def give(self, context: bpy.types.Context, exemplar: "Exemplar") -> None:
         from ..recipe.conversion import fill_exemplar
-        from ..recipe.exemplars import exemplar_of
 
         settings = context.scene.sabi
-        exemplar = exemplar_of(photograph, tuple(self.part) if any(self.part) else part, self.width)
         fill_exemplar(settings.layers[settings.active_layer], exemplar)
         self.report({"INFO"}, said("The layer looks like {} now").format(exemplar.name))
 
 
 class SABI_OT_exemplar_open(_ForLayer, ImportHelper, bpy.types.Operator):
-    """Give the chosen layer the look of a photograph from a file; the layer keeps a copy"""
+    """Give the chosen layer the look of a photograph from a file, or of a texture's maps; the layer keeps a copy"""
 
     bl_idname = "sabi.exemplar_open"
     bl_label = "Look of a Photograph"
@@ -60,18 +65,18 @@ class SABI_OT_exemplar_open(_ForLayer, ImportHelper, bpy.types.Operator):
         default="*.png;*.jpg;*.jpeg;*.tif;*.tiff;*.exr;*.webp;*.bmp;*.tga;*.hdr", options={"HIDDEN"}
     )
 
+    maps: BoolProperty(
+        name="Maps Beside It",
+        description="Take the other maps of an albedo's or a folder's texture too, told by their names: roughness, metal, height",
+        default=True,
+    )
+
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path, before = Path(bpy.path.abspath(self.filepath)), set(bpy.data.images)
-        try:
-            image = bpy.data.images.load(str(path), check_existing=True)
-        except RuntimeError:
-            raise BadFile(f"{path} cannot be read as an image.", "Choose a photograph.") from None
-        try:
-            self.use(context, image, None)
-        finally:
-            if image not in before:
-                bpy.data.images.remove(image)
+        from ..recipe.exemplars import exemplar_in
+
+        path = Path(bpy.path.abspath(self.filepath))
+        self.give(context, exemplar_in(path, self.given_part(), self.width, self.maps))
         return {"FINISHED"}
 
 
@@ -89,7 +94,7 @@ class SABI_OT_exemplar_from_image(_ForLayer, bpy.types.Operator):
     @reporting
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..photographs.degree_marks import OF
-        from ..recipe.exemplars import marked_part
+        from ..recipe.exemplars import exemplar_of, marked_part
 
         found = bpy.data.images.get(self.image) if self.image else getattr(context.space_data, "image", None)
         if found is None:
@@ -98,7 +103,8 @@ class SABI_OT_exemplar_from_image(_ForLayer, bpy.types.Operator):
                 "Open a photograph in the Image Editor.",
             )
         photograph = found.get(OF) or found
-        self.use(context, photograph, marked_part(photograph))
+        part = self.given_part() or marked_part(photograph)
+        self.give(context, exemplar_of(photograph, part, self.width))
         return {"FINISHED"}
 
 

@@ -162,6 +162,8 @@ def _draw_layer(column: bpy.types.UILayout, context: bpy.types.Context, layer) -
         row = column.row(align=True)
         row.prop(layer, "exemplar_name")
         row.operator("sabi.exemplar_remove", text="", icon="X")
+        maps = [said(name.capitalize()) for name in ("albedo", *layer.exemplar_maps.split())]
+        column.label(text=said("Its maps: {}").format(", ".join(maps)), translate=False)
         column.prop(layer, "exemplar_width")
     else:
         column.operator("sabi.exemplar_open", icon="IMAGE_DATA")

@@ -150,6 +150,7 @@ def begin_effect(layer: SABI_PG_layer) -> None:
 def fill_exemplar(target: SABI_PG_layer, exemplar: Exemplar | None) -> None:
     for name in ("name", "source", "licence"):
         setattr(target, f"exemplar_{name}", getattr(exemplar, name) if exemplar is not None else "")
+    target.exemplar_maps = " ".join(exemplar.maps) if exemplar is not None else ""
     target.exemplar_width = exemplar.width if exemplar is not None else EXEMPLAR_WIDTH
     target.exemplar = exemplar_text.as_text(exemplar)
 

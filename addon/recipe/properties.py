@@ -392,6 +392,7 @@ class SABI_PG_layer(bpy.types.PropertyGroup):
     exemplar_name: StringProperty(
         name="Photograph", description="What the layer looks like; it keeps a copy", maxlen=500
     )
+    exemplar_maps: StringProperty(options={"HIDDEN"})  # their names, for panels, which do not read the exemplar
     exemplar_width: FloatProperty(
         name="Photograph Width",
         description="How many metres the photograph spans",

@@ -11,9 +11,9 @@ import numpy as np
 import typer
 
 from ..files.image import IMAGE_SUFFIXES, writable_suffix, write_image
-from ..photographed.degree import Method, degree_of
-from ..photographed.files import photograph_in, read_maps, read_marks, read_photograph
-from ..photographed.maps import degree_by_maps
+from ..photographed.degree import DegreeMethod
+from ..photographed.degree_map import find_degree
+from ..photographed.files import photograph_in
 from ..protocol.errors import BadRecipe, FileExists
 from ..protocol.whole import WholeFiles
 from . import options as o
@@ -56,7 +56,7 @@ def command(
         ),
     ] = None,
     method: Annotated[
-        Method | None,
+        DegreeMethod | None,
         typer.Option(
             "--method",
             help="marks: what lies between the marks in colour and place. manifold: what lies between the least and the most "
@@ -86,35 +86,24 @@ def command(
         *((*_numbers(text, 2), 1.0) for text in _each(weathered)),
         *(_numbers(text, 3) for text in _each(mark)),
     ]
-    marked = bool(listed or marks)
-    chosen = method or (Method.MARKS if marked else Method.MANIFOLD)
     if listed and marks:
         raise BadRecipe("Give marks as places or as a painted image, not both.", "Leave out --marks or the places.")
-    if marked and chosen in (Method.RARITY, Method.MAPS):
-        raise BadRecipe(
-            f"The method {chosen.value} takes no marks.", "Choose marks or manifold, or leave the marks out."
-        )
     path = photograph_in(photograph)
     target = _target(photograph, path, out)
     if target.exists() and not overwrite:
         raise FileExists(f"{target} exists already.", "Choose another --out, or give --overwrite.")
     with WholeFiles(overwrite) as files:
-        picture, grid, deep = read_photograph(path)
-        told = chosen.value
-        if chosen is Method.MAPS:
-            degree, told = degree_by_maps(read_maps(path, picture.shape[:2]))
-            degree = 1 - degree if invert else degree
-        else:
-            given = read_marks(marks, grid) if marks else grid.marks(listed) if listed else None
-            degree = degree_of(picture, chosen, given, invert)
-        texels = grid.texels(degree, np.uint16 if deep else np.uint8)
+        found = find_degree(path, marks or listed or None, method, invert)
+        texels = found.degree.array
         files.add(target, lambda temporary: write_image(temporary, texels))
     if as_json:
         seconds = round(time.monotonic() - started, 3)
-        print_json({"item": str(photograph), "status": "done", "method": chosen.value, "seconds": seconds,
-                    "mean": round(float(degree.mean()), 4), "files": [str(target)]})  # fmt: skip
+        mean = float(texels.mean()) / np.iinfo(texels.dtype).max
+        print_json({"item": str(photograph), "status": "done", "method": found.method.value, "seconds": seconds,
+                    "mean": round(mean, 4), "files": [str(target)]})  # fmt: skip
         return
-    if not marked and not quiet:
+    if not (listed or marks or quiet):
+        told = found.map or found.method.value
         show_warning(f"Told by {told} alone: look at it, and give --invert where it is the wrong way round.")
     say(str(target))
 
@@ -131,8 +120,6 @@ def _numbers(text: str, count: int) -> tuple[float, ...]:
         numbers = ()
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise BadRecipe(f"'{text}' is not {'x,y' if count == 2 else 'x,y,degree'}.", "As in --clean 120,80")
-    if count == 3 and not 0 <= numbers[2] <= 1:
-        raise BadRecipe(f"The mark {text} has a degree outside 0..1.", "0 is clean, 1 as weathered as it gets.")
     return numbers
 
 

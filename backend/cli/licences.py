@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`sabi licences`: what the networks were made from: every training image with its source, licence and hash."""
+"""`sabi licences`: what the networks were made from: every training image with its source, licence and hash; and what was not
+learnt from images but assumed or made by procedure."""
 
 from __future__ import annotations
 
@@ -11,11 +12,14 @@ from rich.table import Table
 
 from ..networks.registry import Networks
 from . import options as o
-from .report import out, print_json
+from .report import out, print_json, say
 
 
 def command(as_json: o.JsonOption = False) -> None:
-    """List every image that a network was trained on, with where it came from, its licence and hash (--json: all of it)."""
+    """List every image that a network was trained on, with where it came from, its licence and hash (--json: all of it).
+
+    Below them stands what no image taught: what is assumed, or made by procedure.
+    """
     data = licences()
     if as_json:
         print_json(data)
@@ -32,10 +36,14 @@ def command(as_json: o.JsonOption = False) -> None:
                 f"Losses through {backbone['name']} of {backbone['source_repository']}: {backbone['licence']}; "
                 f"{backbone['use']}."
             )
+        if network["notes"]:
+            say("Assumed, or made by procedure:")
+        for note in network["notes"]:
+            say(f"  {note}")
 
 
 def licences() -> dict[str, Any]:
-    """Of Sabi and of each network: {"sabi": licence, "networks": {name: {version, sha256, licence, images, backbones}}}.
+    """Of Sabi and of each network: {"sabi": licence, "networks": {name: {version, sha256, licence, images, backbones, notes}}}.
 
     What a network's training went on from counts too. Raises NetworkError where a network cannot be read.
     """
@@ -51,8 +59,15 @@ def licences() -> dict[str, Any]:
             "licence": network.card.licence,
             "images": [images[name] for name in sorted(images)],
             "backbones": list({b["name"]: b for b in (training.get("backbone") for training in made) if b}.values()),
+            "notes": notes_of(network.card.training),
         }
     return {"sabi": "GPL-3.0-or-later", "networks": networks}
+
+
+def notes_of(training: Mapping[str, Any]) -> list[str]:
+    """What a network says is assumed, or made by procedure. Where an effect was added, what held of the others still does."""
+    before = training.get("start", {}).get("training", {}) if "added" in training else {}
+    return list(dict.fromkeys([*training.get("notes", ()), *(notes_of(before) if before else ())]))
 
 
 def _trainings(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:

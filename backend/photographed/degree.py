@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Photograph in, degree map out: how weathered it is around each texel, by one of four methods."""
+"""How weathered a photograph is around each cell of it, by one of four methods, and the cells that it is looked at in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = 256
 _PURE = 0.2  # how much blue a painted mark may hold, of its strongest channel
 
 
-class Method(Enum):
+class DegreeMethod(Enum):
     """What degree is told by."""
 
     MARKS = "marks"  # radial basis functions between marks (Iizuka 2016)
@@ -84,7 +84,9 @@ class Grid:
         return Marks(rows, columns, red / (red + green))
 
 
-def degree_of(picture: np.ndarray, method: Method, marks: Marks | None = None, invert: bool = False) -> np.ndarray:
+def degree_of_cells(
+    picture: np.ndarray, method: DegreeMethod, marks: Marks | None = None, invert: bool = False
+) -> np.ndarray:
     """Degree [h, w] float32 in 0..1 of the cells of a picture [h, w, 3] in 0..1, sRGB-encoded; 1 - that with `invert`.
 
     Raises BadSurface where the method needs marks and has none.
@@ -93,11 +95,11 @@ def degree_of(picture: np.ndarray, method: Method, marks: Marks | None = None, i
         raise BadSurface(
             "The picture is of one colour only.", "Give a photograph of a texture that is weathered in part."
         )
-    if method is Method.MARKS:
+    if method is DegreeMethod.MARKS:
         if marks is None:
             raise BadSurface("There are no marks.", "Mark a clean place and a weathered one, or choose another method.")
         degree = degree_by_marks(picture, marks)
-    elif method is Method.MANIFOLD:
+    elif method is DegreeMethod.MANIFOLD:
         degree = degree_by_manifold(picture, marks)
     else:
         degree = degree_by_rarity(picture)

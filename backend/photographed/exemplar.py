@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO
 
-from ..files.image import IMAGE_SUFFIXES, image_size, read_image, upright, write_parts
+from ..files.image import image_size, read_image, upright, write_parts
 from ..protocol.errors import BadFile, BadRecipe, BadSurface
 from ..protocol.exemplar import LONGEST, MAPS, MOST_BYTES, SHORTEST, Exemplar, as_picture, image_bytes, kept_size
-from ..protocol.texture_names import read_name
+from ..protocol.texture_names import channels_in
 from ..protocol.words import EXEMPLAR_WIDTH
 from ..weathering.colour import to_srgb
-from .files import photograph_in
+from .files import images_in, photograph_in
 
 Part = tuple[int, int, int, int]
 _QUALITIES = (92, 85, 75)  # of JPEG, until it is small enough
@@ -72,20 +72,16 @@ def _colour(path: Path) -> np.ndarray:
 def _maps(folder: Path, part: Part | None) -> dict[str, np.ndarray]:
     """The maps beside a folder's albedo that an exemplar keeps: [H, W, 1] each."""
     size, found = _colour(photograph_in(folder)).shape[:2], {}
-    for path in sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
-    ):
-        named = read_name(path.stem)
-        for channel, name in enumerate(named.maps):
-            if name in MAPS and (name not in found or len(named.maps) == 1):
-                pixels, _ = read_image(path)
-                if pixels.shape[2] <= channel:
-                    raise BadSurface(f"{path} has {pixels.shape[2]} channels; a packed map has three.")
-                if pixels.shape[:2] != size and part is not None:
-                    raise BadSurface(
-                        f"{path} is not of the albedo's size.", "Leave the part out, or give maps of one size."
-                    )
-                found[name] = _resized(np.nan_to_num(pixels[..., channel : channel + 1]), *size)
+    for name, (path, channel) in channels_in(images_in(folder)).items():
+        if name in MAPS:
+            pixels, _ = read_image(path)
+            if pixels.shape[2] <= channel:
+                raise BadSurface(f"{path} has {pixels.shape[2]} channels; a packed map has three.")
+            if pixels.shape[:2] != size and part is not None:
+                raise BadSurface(
+                    f"{path} is not of the albedo's size.", "Leave the part out, or give maps of one size."
+                )
+            found[name] = _resized(np.nan_to_num(pixels[..., channel : channel + 1]), *size)
     return found
 
 

@@ -12,7 +12,7 @@ import OpenImageIO
 
 from ..files.image import IMAGE_SUFFIXES, open_image, read_bands
 from ..protocol.errors import BadFile, BadSurface
-from ..protocol.texture_names import read_name
+from ..protocol.texture_names import channels_in, read_name, same_set
 from ..weathering.colour import to_srgb
 from .degree import Grid
 from .maps import TELLING
@@ -26,7 +26,7 @@ def photograph_in(path: Path) -> Path:
     """The picture that a path stands for: itself, or the albedo of a folder of maps. Raises BadFile."""
     if not path.is_dir():
         return path
-    found = [file for file in _images(path) if read_name(file.stem).maps == ("albedo",)]
+    found = [file for file in images_in(path) if read_name(file.stem).maps == ("albedo",)]
     if not found:
         raise BadFile(
             f"{path} has no albedo.", "Name the photograph itself, or one image albedo, basecolor or diffuse."
@@ -61,23 +61,19 @@ def read_marks(path: Path, grid: Grid) -> Marks:
 
 def read_maps(photograph: Path, cells: tuple[int, ...]) -> dict[str, np.ndarray]:
     """The maps that tell degree, each [h, w] as `cells` says, from the images beside a photograph that are of one set with it."""
-    set_name = read_name(photograph.stem).set_name
     maps: dict[str, np.ndarray] = {}
-    for path in _images(photograph.parent):
-        named = read_name(path.stem)
-        if path == photograph or named.set_name != set_name:
-            continue
-        for channel, name in enumerate(named.maps):
-            if name in TELLING and (name not in maps or len(named.maps) == 1):
-                found = _with_bands(path, _read_cells)
-                if found.shape[2] <= channel:
-                    raise BadSurface(f"{path} has {found.shape[2]} channels; a packed map has three.")
-                rows, columns = ((np.arange(n) * m) // n for n, m in zip(cells, found.shape[:2], strict=True))
-                maps[name] = found[rows[:, None], columns, channel]
+    for name, (path, channel) in channels_in(same_set(photograph, images_in(photograph.parent))).items():
+        if name in TELLING:
+            found = _with_bands(path, _read_cells)
+            if found.shape[2] <= channel:
+                raise BadSurface(f"{path} has {found.shape[2]} channels; a packed map has three.")
+            rows, columns = ((np.arange(n) * m) // n for n, m in zip(cells, found.shape[:2], strict=True))
+            maps[name] = found[rows[:, None], columns, channel]
     return maps
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder by name."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 # Words as texture libraries and exporters write them (Poly Haven, ambientCG, Substance, Quixel, Blender, glTF).
 # Two words in a row are tried before one; a packed file names a map a channel.
@@ -64,6 +66,28 @@ def read_name(stem: str) -> NamedFile:
                 rest = (stem[:begin].rstrip("_-. ") + stem[after:]).strip("_-. ")
                 return NamedFile(maps, rest, tile)
     return NamedFile((), stem, tile)
+
+
+def same_set(file: Path, files: Iterable[Path]) -> list[Path]:
+    """Those of `files` that are of one texture set and tile with a file, without itself."""
+    named = read_name(file.stem)
+    found = []
+    for other in files:
+        theirs = read_name(other.stem)
+        if other != file and (theirs.set_name, theirs.tile) == (named.set_name, named.tile):
+            found.append(other)
+    return found
+
+
+def channels_in(files: Iterable[Path]) -> dict[str, tuple[Path, int]]:
+    """Map -> the file that holds it and in which channel, as names say. A file of its own goes before a packed one."""
+    found: dict[str, tuple[Path, int]] = {}
+    for file in files:
+        maps = read_name(file.stem).maps
+        for channel, name in enumerate(maps):
+            if name and (name not in found or len(maps) == 1):
+                found[name] = file, channel
+    return found
 
 
 def _is_detail(word: str) -> bool:

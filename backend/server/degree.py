@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..photographed.degree import Grid, Method, bands_of, degree_of
+from ..photographed.degree import DegreeMethod, Grid, bands_of, degree_of_cells
 from ..protocol.errors import BadMessage, BadSurface
 from ..protocol.surface import ColorSpace, Map
 from ..weathering.colour import to_srgb
@@ -21,10 +21,10 @@ def degree_texels(
     method or colour space that there is none of, BadSurface for pictures that tell nothing.
     """
     try:
-        chosen, space = Method(method), ColorSpace(color_space)
+        chosen, space = DegreeMethod(method), ColorSpace(color_space)
     except ValueError:
         raise BadMessage(f"There is no method '{method}', or no colour space '{color_space}'.") from None
-    if chosen is Method.MAPS:
+    if chosen is DegreeMethod.MAPS:
         raise BadMessage("Degree is read from maps by the command line alone.")
     maps = [kept for kept in (photograph, marks) if kept is not None]
     for kept in maps:
@@ -38,4 +38,4 @@ def degree_texels(
     if space is ColorSpace.LINEAR:
         cells = to_srgb(cells)
     given = grid.painted_marks(bands_of(pictures[1])) if marks is not None else None
-    return grid.texels(degree_of(cells, chosen, given, invert))
+    return grid.texels(degree_of_cells(cells, chosen, given, invert))

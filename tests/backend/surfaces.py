@@ -220,6 +220,33 @@ def inner_pairs(surface: Surface, step: int = 1) -> Pairs:
     return Pairs((rows, columns), (rows, columns + step), distance)
 
 
+def run_tensors(surface: Surface, field: np.ndarray, gravity: tuple[float, float, float] = (0, 0, -1)) -> np.ndarray:
+    """How `field` [H, W] changes along gravity and across it, in each island of flat walls: structure tensors [n, 2, 2].
+
+    Gravity's way in texture space is that in the plane through the island's positions. Each has the trace 1, so that a sum
+    over islands, or over fields, counts them alike.
+    """
+    inside = surface["island_mask"].array[..., 0] > 0
+    islands, count = ndimage.label(inside)
+    core = ndimage.binary_erosion(inside, iterations=4)
+    slope, tensors = np.gradient(field), []
+    for island in range(1, count + 1):
+        y, x = np.nonzero(core & (islands == island))
+        plane = np.linalg.lstsq(np.stack([x, y, np.ones(len(x))], 1), surface["position"].array[y, x], rcond=None)[0]
+        way = np.linalg.pinv(plane[:2].T) @ gravity
+        way /= np.linalg.norm(way)
+        gy, gx = slope[0][y, x], slope[1][y, x]
+        both = np.stack([gx * way[0] + gy * way[1], gy * way[0] - gx * way[1]])
+        tensors.append(both @ both.T / (both**2).sum())
+    return np.array(tensors)
+
+
+def degrees_from_gravity(tensor: np.ndarray) -> float:
+    """Between gravity and the way along which a field of this structure tensor changes least."""
+    _, vectors = np.linalg.eigh(tensor)
+    return float(np.degrees(np.arccos(min(abs(vectors[0, 0]), 1))))
+
+
 def _turned(size: int, centre: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
     """Texel centres in a frame at `centre` (x, y) turned by `angle`: to the right and up, in texels."""
     y, x = np.mgrid[:size, :size] + 0.5

@@ -16,6 +16,7 @@ import pytest
 from frames import Scene, write_frame_4, write_frame_5
 
 from sabi.backend.cli import main, options
+from sabi.backend.cli.licences import notes_of
 from sabi.backend.cli.serve import parse_address
 from sabi.backend.files import read_frame
 from sabi.backend.files.image import read_image, write_image
@@ -493,6 +494,18 @@ def test_licences_name_every_training_image():
     assert painter["backbones"][0]["licence"] == "Apache-2.0"
     text = sabi("licences").stdout
     assert f"{len(painter['images'])} training images" in text
+    assert "metallic 0 for moss, dirt, stains, cracks, erosion and greyed wood" in painter["notes"]
+    assert len(painter["notes"]) >= 5
+    for note in painter["notes"]:
+        assert f"  {note}\n" in text
+
+
+def test_notes_of_a_painter_hold_on_when_an_effect_is_added_and_not_when_it_is_trained_anew():
+    shipped = {"notes": ["drawn: cracks"], "start": {"training": {"notes": ["dirt: height from luminance"]}}}
+    assert notes_of(shipped) == ["drawn: cracks"]
+    added = {"added": "lichen", "notes": ["lichen: metallic 0"], "start": {"training": shipped}}
+    assert notes_of(added) == ["lichen: metallic 0", "drawn: cracks"]
+    assert notes_of({"images": []}) == []
 
 
 def test_demo_passes_its_arguments_on(tmp_path):

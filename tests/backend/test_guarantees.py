@@ -20,6 +20,15 @@ from sabi.backend.weathering.origin import rolled
 from sabi.backend.weathering.pipeline import Weathered, reage, weather
 
 NOISE = Exposure(noise=1.0)
+RUNS = (  # the styles whose photographs have runs; limescale's is that of water
+    (Effect.RUST, "blooming"),
+    (Effect.RUST, "flaking"),
+    (Effect.PEELING_PAINT, "runs"),
+    (Effect.DIRT, "grime"),
+    (Effect.PATINA, "weeping"),
+    (Effect.STAINS, "water"),
+    (Effect.STAINS, "leaks"),
+)
 TEXELS_PER_FEATURE = Networks.load().newest("painter").card.texels_per_feature
 
 
@@ -251,6 +260,25 @@ class TestNoSeams:
         threshold = ndimage.gaussian_filter(layer.channel("threshold").astype(np.float32), 1.5)
         steps = [np.abs(np.diff(threshold, axis=axis)).mean() for axis in (along, 1 - along)]
         assert steps[0] < 0.8 * steps[1]
+
+    def test_runs_stand_within_10_degrees_of_gravity_however_islands_are_turned(self, networks):
+        """On the walls of a tipped column: gravity pulls another way in each of six turned islands.
+
+        A wall has few runs of one style, which chance may tilt by 20 degrees and more: each style is measured over all walls,
+        each wall over all styles, and peeling paint, whose runs are plainest, on each wall. Were gravity 25 degrees off, it
+        would show.
+        """
+        surface, found, off = surfaces.prism(384), {}, {}
+        for effect, style in RUNS:
+            (layer,) = weather(surface, rust(surface, effect=effect, style=style), networks=networks).layers
+            threshold = ndimage.gaussian_filter(layer.channel("threshold").astype(np.float32), 1.5)
+            found[style] = surfaces.run_tensors(surface, threshold)
+            off[style] = surfaces.run_tensors(surface, threshold, (0, np.sin(0.436), -np.cos(0.436)))
+        of_walls = sum(found.values())
+        assert of_walls.shape == (6, 2, 2)
+        for tensor in (*of_walls, *found["runs"], *(tensors.sum(axis=0) for tensors in found.values())):
+            assert surfaces.degrees_from_gravity(tensor) < 10
+        assert max(surfaces.degrees_from_gravity(tensor) for tensor in sum(off.values())) > 15
 
     def test_the_picture_is_the_same_however_islands_are_turned(self, networks):
         """Two layouts of one box: the same place of the object has much the same threshold, more than two seeds have."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from bl_ext.user_default.sabi.addon import preview, weathering
+from bl_ext.user_default.sabi.addon.photographs import degree_marks
 from bl_ext.user_default.sabi.addon.service import Service
 from bl_ext.user_default.sabi.addon.surface.capture import CapturedObject
 from bl_ext.user_default.sabi.backend.files.packing import encoded
@@ -33,6 +34,7 @@ class PlayedBackend:
         self.tiles: tuple = ()
         self.surfaces: list = []
         self.files: list[memoryview] = []  # that it has encoded
+        self.marked: list[np.ndarray] = []  # the marks on photographs
         self.starts, self.wired = 0, False
         self.whole = False  # paints as many texels as it is sent, all covered
 
@@ -86,6 +88,10 @@ class PlayedBackend:
         self.files.append(encoded(maps, next(found for found in export.files(maps) if found.name == file), export).data)
         return self.files[-1]
 
+    def degree(self, photograph, marks, **_how):
+        self.marked.append(marks)
+        return np.zeros((*photograph.size, 1), np.uint8)
+
     def cancel(self, job):
         self.gone.add(job)
         self.cancelled.set()
@@ -96,7 +102,8 @@ def played(monkeypatch):
     """A played backend in place of the real one; objects are captured as grey without baking."""
     backend = PlayedBackend()
     service = Service(backend)
-    monkeypatch.setattr(weathering, "service", service)
+    for module in (weathering, degree_marks):
+        monkeypatch.setattr(module, "service", service)
     for module, name in ((weathering, "Capture"), (preview, "Capture"), (preview, "PreviewCapture")):
         monkeypatch.setattr(module, name, PlayedCapture)
     try:

@@ -7,6 +7,7 @@ import json
 import bpy
 import numpy as np
 import pytest
+from bl_ext.user_default.sabi.addon.interface import panels
 from bl_ext.user_default.sabi.addon.nodes import on_object
 from bl_ext.user_default.sabi.addon.photographs.degree_marks import marks_of
 from bl_ext.user_default.sabi.addon.pixels import images
@@ -14,12 +15,14 @@ from bl_ext.user_default.sabi.addon.recipe.conversion import fill, recipe_of
 from bl_ext.user_default.sabi.backend.protocol.exemplar import MOST_BYTES, image_bytes
 from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from bl_ext.user_default.sabi.backend.protocol.surface import ColorSpace, Map
+from blender.drawn import draw
 from blender.emission import plane
 from blender.played import played
 from blender.trees import TREES
 from blender.trees import material as tree_material
 
-from sabi.backend.photographed.exemplar import pictures
+from sabi.backend.files.image import write_image
+from sabi.backend.photographed.exemplar import exemplar_of, pictures
 from sabi.backend.protocol.exemplar import Exemplar
 
 
@@ -42,6 +45,29 @@ def shown(exemplar):
     return pictures(Exemplar(exemplar.picture))["albedo"] * 255
 
 
+def seen(exemplar):
+    """The pictures that the backend sees of an exemplar's maps [h, w], 0..1."""
+    found = pictures(Exemplar(exemplar.picture, maps=dict(exemplar.maps)))
+    return {name: picture[..., 0] for name, picture in found.items() if name != "albedo"}
+
+
+def texture(folder):
+    """A set of maps: roughness falls to the right at half the size, metal rises downwards, height to the right, of 16 bits."""
+    folder.mkdir(exist_ok=True)
+    x, y = photograph()[..., :1], photograph()[..., 1:2]
+    write_image(folder / "wall_albedo_2k.png", photograph())
+    write_image(folder / "wall_roughness_2k.png", 255 - x[::2, ::2])
+    write_image(folder / "wall_metallic_2k.png", y)
+    write_image(folder / "wall_disp_2k.png", x.astype(np.uint16) * 257)
+    write_image(folder / "wall_nor_gl_2k.png", photograph())
+    write_image(folder / "other_height_2k.png", y)  # of another texture
+    return folder / "wall_albedo_2k.png"
+
+
+def labels():
+    return draw(next(cls for cls in panels._CLASSES if cls.__name__ == "SABI_PT_recipe")).labels
+
+
 def kept():
     return recipe_of(bpy.context.scene.sabi).layers[1].exemplar
 
@@ -58,6 +84,64 @@ def test_from_a_file(layer, tmp_path):
     assert (exemplar.name, exemplar.width, exemplar.part) == ("wall.png", 0.25, None)
     assert exemplar.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert np.abs(shown(exemplar) - photograph()).mean() < 3
+
+
+def test_an_albedo_brings_the_maps_beside_it(layer, tmp_path):
+    path, before = texture(tmp_path / "wall"), set(bpy.data.images)
+    assert bpy.ops.sabi.exemplar_open(filepath=str(path)) == {"FINISHED"}
+    assert set(bpy.data.images) == before
+    assert kept().name == "wall_albedo_2k.png"
+    found, x, y = seen(kept()), photograph()[..., 0] / 255, photograph()[..., 1] / 255
+    assert list(found) == ["roughness", "metallic", "height"]
+    for name, values in (("roughness", 1 - x), ("metallic", y), ("height", x)):
+        assert np.abs(found[name] - values).mean() < 0.01, name
+    assert "Its maps: Albedo, Roughness, Metallic, Height" in labels()
+    bpy.ops.sabi.exemplar_open(filepath=str(path), maps=False)
+    assert not kept().maps
+    assert "Its maps: Albedo" in labels()
+
+
+def test_a_folder_gives_the_look_that_the_command_line_takes_of_it(layer, tmp_path):
+    texture(tmp_path / "wall")
+    (tmp_path / "wall" / "other_height_2k.png").unlink()
+    bpy.ops.sabi.exemplar_open(filepath=str(tmp_path / "wall"), part=(0, 0, 0, 0))
+    ours, theirs = seen(kept()), seen(exemplar_of(tmp_path / "wall"))
+    assert set(ours) == set(theirs) == {"roughness", "metallic", "height"}
+    for name, values in ours.items():
+        assert np.abs(values - theirs[name]).mean() < 0.01, name
+
+
+def test_maps_are_of_the_part_too_and_their_channels_of_a_packed_file(layer, tmp_path):
+    write_image(tmp_path / "wall_albedo.png", photograph())
+    write_image(tmp_path / "wall_orm.png", photograph())
+    bpy.ops.sabi.exemplar_open(filepath=str(tmp_path / "wall_albedo.png"), part=(20, 10, 40, 30))
+    found = seen(kept())
+    assert list(found) == ["roughness", "metallic"]
+    assert np.abs(found["roughness"] * 255 - photograph()[10:40, 20:60, 1]).mean() < 3
+    assert np.abs(found["metallic"] * 255 - 90).max() < 4
+
+
+def test_a_plain_photograph_is_alone_whatever_lies_beside_it(layer, tmp_path):
+    """A photograph of rusty metal is no metallic map."""
+    for name in ("rusty.png", "rusty_metal.png"):
+        write_image(tmp_path / name, photograph())
+        bpy.ops.sabi.exemplar_open(filepath=str(tmp_path / name))
+        assert kept().name == name
+        assert not kept().maps
+
+
+def test_sets_that_are_none(layer, tmp_path):
+    path, before = texture(tmp_path / "wall"), set(bpy.data.images)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RuntimeError, match=r"has no albedo.*name one image albedo"):
+        bpy.ops.sabi.exemplar_open(filepath=str(tmp_path / "empty"))
+    with pytest.raises(RuntimeError, match=r"roughness_2k.png is not of the albedo's size.*Maps Beside It"):
+        bpy.ops.sabi.exemplar_open(filepath=str(path), part=(0, 0, 32, 32))
+    (tmp_path / "wall" / "wall_metallic_2k.png").write_text("no picture")
+    with pytest.raises(RuntimeError, match=r"wall_metallic_2k.png' has no pixels"):
+        bpy.ops.sabi.exemplar_open(filepath=str(path))
+    assert set(bpy.data.images) == before
+    assert kept() is None
 
 
 def test_a_part_of_an_image(layer):

@@ -22,6 +22,15 @@ PAGE = (ROOT / "docs" / "scripting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+(?: \w+)?)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
+def photograph(path: Path) -> None:
+    """Darkens to the right, in grains: 64 x 48 texels."""
+    grain = np.random.default_rng(0).integers(0, 40, (48, 64, 4))
+    pixels = (np.linspace(200, 60, 64)[:, None] + grain).astype(np.uint8)
+    pixels[..., 3] = 255
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(png(pixels))
+
+
 def blocks(kind: str) -> list[str]:
     return [text for name, text in BLOCKS if name == kind]
 
@@ -32,6 +41,7 @@ def scene(tmp_path, monkeypatch):
     door = plane(tree_material(TREES[0]))
     door.name, door.material_slots[0].material.name = "Door", "Painted Steel"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"), check_existing=False)
+    photograph(tmp_path / "photo.png")
     with played(monkeypatch) as backend:
         yield backend
 
@@ -51,6 +61,12 @@ def test_what_runs_in_blender(scene, tmp_path):
     assert steel.layers[0].effect.value == "rust"
     assert moss.layers[0].effect.value == "moss"
     assert (tmp_path / "door.glb").is_file()
+    (marks,) = scene.marked
+    assert marks[-1, 0].tolist() == [0, 255, 0, 255]
+    assert marks[0, -1].tolist() == [255, 0, 0, 255]
+    assert (marks[..., 3] > 0).sum() == 128
+    assert bpy.data.images["photo.png degree"].size[:] == (64, 48)
+    assert not bpy.context.scene.sabi.layers[0].exemplar
     handlers = bpy.context.window_manager.sabi_handlers
     assert not handlers.done
     assert not handlers.failed
@@ -62,6 +78,9 @@ def test_what_runs_outside(tmp_path):
     textures.mkdir(parents=True)
     for name in ("red_brick", "Concrete", "glass"):
         (textures / f"{name}.png").write_bytes(png(np.full((32, 32, 4), 120, np.uint8)))
+    photograph(tmp_path / "photo.png")
+    for name in ("albedo", "roughness"):
+        photograph(tmp_path / "rusty_steel" / f"steel_{name}.png")
     (tmp_path / "rules.toml").write_text(*blocks("toml"))
     command = tmp_path / "bin" / "sabi"
     command.parent.mkdir()

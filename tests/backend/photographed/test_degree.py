@@ -9,7 +9,7 @@ import mixtures
 import numpy as np
 import pytest
 
-from sabi.backend.photographed.degree import Grid, Method, bands_of, degree_of
+from sabi.backend.photographed.degree import DegreeMethod, Grid, bands_of, degree_of_cells
 from sabi.backend.photographed.manifold import geodesic, nearest_graph
 from sabi.backend.photographed.maps import degree_by_maps
 from sabi.backend.photographed.picture import blurred, pooled, spread
@@ -36,7 +36,7 @@ def photographs(tmp_path_factory):
 def found(mixture, method, marks=None):
     grid = Grid(*mixture.degree.shape)
     cells = grid.pooled(bands_of(mixture.photograph))
-    degree = degree_of(cells, method, grid.marks(marks) if marks is not None else None)
+    degree = degree_of_cells(cells, method, grid.marks(marks) if marks is not None else None)
     return grid.texels(degree, np.uint16)[..., 0] / np.float32(65535)
 
 
@@ -47,33 +47,33 @@ def errors(pictures, method, marked=None):
 # Each bound for the worst picture is what was measured, and a little more: dirt on concrete, which differ in brightness alone.
 @pytest.mark.parametrize(("mix", "worst"), [("blended", 0.05), ("flaked", 0.12)])
 def test_marks(photographs, mix, worst):
-    found = errors(photographs(mix), Method.MARKS, {})
+    found = errors(photographs(mix), DegreeMethod.MARKS, {})
     assert np.mean(found) <= ASKED
     assert max(found) <= worst, found
 
 
 @pytest.mark.parametrize("mix", MIXES)
 def test_three_marks_of_each_kind_are_enough(photographs, mix):
-    assert np.mean(errors(photographs(mix), Method.MARKS, {"count": 3, "between": 0})) <= ASKED
+    assert np.mean(errors(photographs(mix), DegreeMethod.MARKS, {"count": 3, "between": 0})) <= ASKED
 
 
 @pytest.mark.parametrize(("mix", "worst"), [("blended", 0.07), ("flaked", 0.14)])
 def test_manifold_with_marked_ends(photographs, mix, worst):
-    found = errors(photographs(mix), Method.MANIFOLD, {})
+    found = errors(photographs(mix), DegreeMethod.MANIFOLD, {})
     assert np.mean(found) <= ASKED
     assert max(found) <= worst, found
 
 
 @pytest.mark.parametrize(("mix", "worst"), [("blended", 0.08), ("flaked", 0.11)])
 def test_manifold_that_finds_its_ends(photographs, mix, worst):
-    found = errors(photographs(mix), Method.MANIFOLD)
+    found = errors(photographs(mix), DegreeMethod.MANIFOLD)
     assert np.mean(found) <= ASKED
     assert max(found) <= worst, found
 
 
 @pytest.mark.parametrize(("mix", "worst"), [("blended", 0.16), ("flaked", 0.16)])
 def test_rarity_where_most_is_clean(photographs, mix, worst):
-    found = errors(photographs(mix, 0.25), Method.RARITY)
+    found = errors(photographs(mix, 0.25), DegreeMethod.RARITY)
     assert np.mean(found) <= ASKED
     assert max(found) <= worst, found
 
@@ -83,14 +83,14 @@ def test_the_errors_could_be_worse(photographs):
     picture, other = photographs("blended")[:2]
     assert picture.error(np.full_like(picture.degree, 0.5)) > 3 * ASKED
     assert picture.error(other.degree) > 3 * ASKED
-    assert picture.error(1 - found(picture, Method.MANIFOLD)) > 3 * ASKED
+    assert picture.error(1 - found(picture, DegreeMethod.MANIFOLD)) > 3 * ASKED
 
 
-@pytest.mark.parametrize("method", [Method.MARKS, Method.MANIFOLD, Method.RARITY])
+@pytest.mark.parametrize("method", [DegreeMethod.MARKS, DegreeMethod.MANIFOLD, DegreeMethod.RARITY])
 def test_512_texels_a_side_take_under_a_second(photographs, method):
     """Of processor time, all threads together: less than that of the clock on two cores."""
     picture = photographs("blended")[0]
-    marks = picture.marks() if method is Method.MARKS else None
+    marks = picture.marks() if method is DegreeMethod.MARKS else None
     seconds = []
     for _ in range(4):
         started = time.process_time()
@@ -101,7 +101,11 @@ def test_512_texels_a_side_take_under_a_second(photographs, method):
 
 def test_same_in_same_out(photographs):
     picture = photographs("flaked")[1]
-    for method, marks in ((Method.MARKS, picture.marks()), (Method.MANIFOLD, None), (Method.RARITY, None)):
+    for method, marks in (
+        (DegreeMethod.MARKS, picture.marks()),
+        (DegreeMethod.MANIFOLD, None),
+        (DegreeMethod.RARITY, None),
+    ):
         assert np.array_equal(found(picture, method, marks), found(picture, method, marks))
 
 
@@ -109,30 +113,32 @@ def test_more_marks_of_one_kind_than_are_used_leave_the_other_in(photographs):
     picture = photographs("blended")[3]
     many = picture.marks(count=400, between=0)
     few = [*(m for m in many if m[2] == 0), *[m for m in many if m[2] == 1][:3]]
-    assert picture.error(found(picture, Method.MARKS, few)) < ASKED
+    assert picture.error(found(picture, DegreeMethod.MARKS, few)) < ASKED
 
 
 def test_shape_of_the_picture_does_not_matter(photographs):
     picture = photographs("blended")[1]
     part = mixtures.Mixture(picture.photograph[:180], picture.degree[:180])
-    assert part.error(found(part, Method.MARKS, part.marks())) < ASKED
+    assert part.error(found(part, DegreeMethod.MARKS, part.marks())) < ASKED
     turned = mixtures.Mixture(part.photograph.swapaxes(0, 1), part.degree.T)
     marks = [(y, x, d) for x, y, d in part.marks()]
-    assert np.abs(found(part, Method.MARKS, part.marks()) - found(turned, Method.MARKS, marks).T).max() < 0.02
+    assert (
+        np.abs(found(part, DegreeMethod.MARKS, part.marks()) - found(turned, DegreeMethod.MARKS, marks).T).max() < 0.02
+    )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 2), (17, 9)])
-@pytest.mark.parametrize("method", [Method.MARKS, Method.MANIFOLD, Method.RARITY])
+@pytest.mark.parametrize("method", [DegreeMethod.MARKS, DegreeMethod.MANIFOLD, DegreeMethod.RARITY])
 def test_tiny_pictures(size, method):
     rng = np.random.default_rng(0)
     grid = Grid(*size)
     cells = grid.pooled([rng.random((*size, 3)).astype(np.float32)])
     if size == (1, 1):
         with pytest.raises(BadSurface):
-            degree_of(cells, method)
+            degree_of_cells(cells, method)
         return
-    marks = grid.marks([(0, 0, 0), (size[1] - 1, size[0] - 1, 1)]) if method is Method.MARKS else None
-    degree = degree_of(cells, method, marks)
+    marks = grid.marks([(0, 0, 0), (size[1] - 1, size[0] - 1, 1)]) if method is DegreeMethod.MARKS else None
+    degree = degree_of_cells(cells, method, marks)
     assert degree.shape == size
     assert np.isfinite(degree).all()
     assert degree.min() >= 0
@@ -143,7 +149,7 @@ def test_what_cannot_be_told_is_refused():
     grid = Grid(64, 64)
     flat = np.full((64, 64, 3), 0.5, np.float32)
     with pytest.raises(BadSurface, match="one colour"):
-        degree_of(flat, Method.MANIFOLD)
+        degree_of_cells(flat, DegreeMethod.MANIFOLD)
     for marks in ([], [(1, 1, 0)], [(1, 1, 0.5), (5, 5, 0.5)]):
         with pytest.raises(BadSurface, match="marks"):
             grid.marks(marks)
@@ -151,7 +157,7 @@ def test_what_cannot_be_told_is_refused():
         with pytest.raises(BadSurface, match="outside"):
             grid.marks([(x, y, 0), (1, 1, 1)])
     with pytest.raises(BadSurface, match="no marks"):
-        degree_of(np.random.default_rng(0).random((64, 64, 3)).astype(np.float32), Method.MARKS)
+        degree_of_cells(np.random.default_rng(0).random((64, 64, 3)).astype(np.float32), DegreeMethod.MARKS)
 
 
 # --- marks painted
@@ -185,7 +191,7 @@ def test_painted_marks_tell_as_much_as_places(photographs):
         painted[max(y - 6, 0) : y + 6, max(x - 6, 0) : x + 6] = (255, 0, 0) if degree else (0, 255, 0)
     grid = Grid(512, 512)
     cells = grid.pooled(bands_of(picture.photograph))
-    degree = degree_of(cells, Method.MARKS, grid.painted_marks(bands_of(painted)))
+    degree = degree_of_cells(cells, DegreeMethod.MARKS, grid.painted_marks(bands_of(painted)))
     assert picture.error(grid.texels(degree)[..., 0] / 255) <= ASKED
 
 

@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import ndimage
-from surfaces import box, panel, prism, sphere
+from surfaces import box, degrees_from_gravity, panel, prism, run_tensors, sphere
 
 from sabi.backend.protocol.recipe import Effect, Exposure, Frame, Layer
 from sabi.backend.weathering import drips
@@ -127,25 +126,6 @@ def turned(degrees: float) -> np.ndarray:
     return np.array([np.sin(angle), 0, -np.cos(angle)], np.float32)
 
 
-def angles_of_runs(surface, field: np.ndarray) -> np.ndarray:
-    """Degrees between the way along which `field` [H, W] changes least and that of gravity, in each island of flat walls.
-
-    Both in texture space: the first by the structure tensor, the second by the plane through the island's positions.
-    """
-    inside = surface["island_mask"].array[..., 0] > 0
-    islands, count = ndimage.label(inside)
-    core = ndimage.binary_erosion(inside, iterations=4)
-    slope, angles = np.gradient(field), []
-    for island in range(1, count + 1):
-        y, x = np.nonzero(core & (islands == island))
-        plane = np.linalg.lstsq(np.stack([x, y, np.ones(len(x))], 1), surface["position"].array[y, x], rcond=None)[0]
-        way = np.linalg.pinv(plane[:2].T) @ DOWN
-        gy, gx = slope[0][y, x], slope[1][y, x]
-        _, vectors = np.linalg.eigh([[gx @ gx, gx @ gy], [gx @ gy, gy @ gy]])
-        angles.append(np.degrees(np.arccos(min(abs(vectors[:, 0] @ way) / np.linalg.norm(way), 1))))
-    return np.array(angles)
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("tip", [0.0, 25.0, 50.0])
 def test_exposure_runs_within_15_degrees_of_gravity_on_walls_that_stand_any_way(seed: int, tip: float) -> None:
@@ -154,7 +134,8 @@ def test_exposure_runs_within_15_degrees_of_gravity_on_walls_that_stand_any_way(
     layer = Layer(Effect.RUST, feature_size=0.03, exposure=Exposure(edges=0.4, drips=1.0, noise=0.0))
 
     def angles(gravity: np.ndarray) -> np.ndarray:
-        return angles_of_runs(surface, runs_of(surface, layer, Frame(gravity=tuple(map(float, gravity)))))
+        runs = runs_of(surface, layer, Frame(gravity=tuple(map(float, gravity))))
+        return np.array([degrees_from_gravity(tensor) for tensor in run_tensors(surface, runs)])
 
     found = angles(DOWN)
     assert len(found) == 6

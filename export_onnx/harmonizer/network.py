@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.blocks import two_convolutions
+
 CHANNELS = (32, 48, 64, 96)  # at 1/2, 1/4, 1/8 and 1/16
 KEYS = 32
 MULTIPLE = 16
@@ -36,14 +38,12 @@ class Harmonizer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         sizes = (4, *CHANNELS)
-        self.down = nn.ModuleList(_block(a, b, 2) for a, b in pairwise(sizes))
+        self.down = nn.ModuleList(two_convolutions(a, b, 2) for a, b in pairwise(sizes))
         self.keys = nn.Conv2d(CHANNELS[3], KEYS, 1)
         self.queries = nn.Conv2d(CHANNELS[3], KEYS, 1)
         self.whole = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, CHANNELS[3]))
-        self.joined = _block(2 * CHANNELS[3], CHANNELS[3], 1)
-        self.up = nn.ModuleList(
-            (_block(CHANNELS[3] + CHANNELS[2], CHANNELS[2], 1), _block(CHANNELS[2] + CHANNELS[1], CHANNELS[1], 1))
-        )
+        self.joined = two_convolutions(2 * CHANNELS[3], CHANNELS[3], 1)
+        self.up = nn.ModuleList(two_convolutions(a + b, b, 1) for a, b in pairwise(reversed(CHANNELS[1:])))
         self.out = nn.Conv2d(CHANNELS[1], MATRIX, 3, padding=1)
         for weights in self.out.parameters():
             nn.init.zeros_(weights)
@@ -98,9 +98,3 @@ def apply(composite: Tensor, mask: Tensor, transforms: Tensor) -> Tensor:
     matrix = matrix.reshape(count, 3, 4, height, width)
     changed = (matrix[:, :, :3] * composite[:, None]).sum(2) + matrix[:, :, 3]
     return composite + mask * (changed.clamp(0, 1) - composite)
-
-
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, 1, 1), nn.ReLU()
-    )

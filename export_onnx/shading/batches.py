@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +21,13 @@ from .pictures import Pair
 @dataclass(frozen=True)
 class Batch:
     """[2N,3,S,S] linear: the lights of a pair stand beside each other. `image` is exposed, `share` the residual's of it;
-    `known` [2N,1,S,S] is 1 where there is an albedo."""
+    `shading` has none of the image's grain; `known` [2N,1,S,S] is 1 where there is an albedo."""
 
     image: Tensor
     albedo: Tensor
+    shading: Tensor
     share: Tensor
     known: Tensor
-
-    @property
-    def shading(self) -> Tensor:
-        return self.image * (1 - self.share) / self.albedo.clamp(min=1e-3)
 
 
 class Crops:
@@ -49,7 +47,8 @@ class Crops:
                 made.append(recoloured(relit(cropped(scene, side, rng), rng), rng))
             else:
                 made.append(draw_flat(self.flats, rng, side))
-        return batch_of([as_taken(pair, rng) for pair in made])
+        taken = [as_taken(pair, rng) for pair in made]
+        return batch_of(taken, [grain(pair.image.shape, rng) for pair in taken])
 
 
 def cropped(pair: Pair, side: int, rng: np.random.Generator) -> Pair:
@@ -87,24 +86,32 @@ def recoloured(pair: Pair, rng: np.random.Generator) -> Pair:
 
 
 def as_taken(pair: Pair, rng: np.random.Generator) -> Pair:
-    """After another white balance of each picture, light that is too bright for the sensor, and grain."""
+    """After another white balance of each picture, and light that is too bright for the sensor."""
     balance = np.exp(rng.normal(0, 0.08, (2, 1, 1, 3))).astype(np.float32)
     image = pair.image * balance
     if rng.random() < 0.5:
         image = np.minimum(image, np.quantile(image, rng.uniform(0.93, 1)))
-    if rng.random() < 0.5:
-        grain = rng.uniform(0, 0.04) * rng.standard_normal(image.shape, np.float32)
-        image = np.maximum(image * (1 + grain), 0)
     return Pair(image, pair.albedo, np.minimum(pair.residual * balance, image * renders.MOST_RESIDUAL), pair.known)
 
 
-def batch_of(pairs: list[Pair]) -> Batch:
-    parts: dict[str, list[np.ndarray]] = {"image": [], "albedo": [], "share": [], "known": []}
-    for pair in pairs:
-        for image, albedo, residual in zip(pair.image, pair.albedo, pair.residual, strict=True):
-            parts["image"].append(image * exposure(image))
+def grain(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Factors of deviation 0.04 at most, in every other draw 1."""
+    strength = rng.uniform(0, 0.04) * (rng.random() < 0.5)
+    return np.maximum(1 + np.float32(strength) * rng.standard_normal(shape, np.float32), 0)
+
+
+def batch_of(pairs: list[Pair], grains: Sequence[np.ndarray | float] = ()) -> Batch:
+    """`grains`: a factor of every pair's images, none where it is empty. Shading is told without it: it is no light."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("image", "albedo", "shading", "share", "known")}
+    for pair, factors in zip(pairs, grains or (1.0,) * len(pairs), strict=True):
+        for image, albedo, residual, seen in zip(
+            pair.image, pair.albedo, pair.residual, pair.image * factors, strict=True
+        ):
+            exposed, share = exposure(seen), (residual / np.maximum(image, 1e-6)).clip(0, renders.MOST_RESIDUAL)
+            parts["image"].append(seen * exposed)
             parts["albedo"].append(albedo)
-            parts["share"].append((residual / np.maximum(image, 1e-6)).clip(0, renders.MOST_RESIDUAL))
+            parts["shading"].append(image * exposed * (1 - share) / np.maximum(albedo, 1e-3))
+            parts["share"].append(share)
             parts["known"].append(pair.known[..., None])
     tensors = {
         name: torch.from_numpy(np.stack(values).transpose(0, 3, 1, 2).astype(np.float32))

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.blocks import two_convolutions
+
 CHANNELS = (16, 32, 64, 96, 128)  # at 1/2, 1/4, 1/8, 1/16 and 1/32
 FULL = 16  # at the input's size
 MULTIPLE = 32
@@ -30,11 +32,11 @@ class ShadingNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_block(a, b, 2) for a, b in pairwise((3, *CHANNELS)))
+        self.down = nn.ModuleList(two_convolutions(a, b, 2) for a, b in pairwise((3, *CHANNELS)))
         deep = CHANNELS[-1]
         self.whole = nn.Sequential(nn.Linear(deep, deep), nn.ReLU(), nn.Linear(deep, deep))
-        self.up = nn.ModuleList(_block(a + b, b, 1) for a, b in pairwise(reversed(CHANNELS)))
-        self.full = _block(CHANNELS[0] + 3, FULL, 1)
+        self.up = nn.ModuleList(two_convolutions(a + b, b, 1) for a, b in pairwise(reversed(CHANNELS)))
+        self.full = two_convolutions(CHANNELS[0] + 3, FULL, 1)
         self.out = nn.Conv2d(FULL, 6, 3, padding=1)
         for weights in self.out.parameters():
             nn.init.zeros_(weights)
@@ -56,9 +58,3 @@ class ShadingNetwork(nn.Module):
         x = self.full(torch.cat((F.interpolate(x, scale_factor=2.0, mode="nearest"), seen), 1))
         light, share = self.out(x).chunk(2, 1)
         return RANGE * torch.tanh(light / RANGE), share + SHARE
-
-
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, 1, 1), nn.ReLU()
-    )

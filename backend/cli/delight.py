@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from ..files.assets import seems_to_wrap
-from ..files.image import read_image, upright, writable_suffix, write_image
+from ..files.image import read_upright, writable_suffix, write_image
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile
@@ -51,12 +50,9 @@ def command(
             f"{texture.name} is no picture of colours but holds {', '.join(filter(None, maps))}, as its name says.",
             "Light lies on colours: give the albedo, or rename it.",
         )
-    stored, spec = read_image(texture)
-    pixels = np.ascontiguousarray(upright(stored, spec))
+    pixels, spec = read_upright(texture)
     if pixels.shape[2] > 4:
         raise BadFile(f"{texture.name} has {pixels.shape[2]} channels.", "Save it with colours and alpha alone.")
-    spec.attribute("Orientation", 1)
-    spec.width, spec.height = spec.full_width, spec.full_height = pixels.shape[1], pixels.shape[0]
     picture = Map(pixels, ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB)
     chosen = o.parse_wrap(wrap)
     target = out or texture.with_name(f"{texture.stem}_delit{writable_suffix(texture.suffix)}")

@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..files.image import LOSSY_SUFFIXES, read_image, writable_suffix, write_image
+from ..files.image import LOSSY_SUFFIXES, read_upright, writable_suffix, write_image
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
@@ -39,10 +39,10 @@ def command(
 
     sabi harmonize composite.png mask.png --out harmonized.png
     """
-    pixels, spec = read_image(image)
+    pixels, spec = read_upright(image)
     if pixels.shape[2] < 3:
         raise BadFile(f"{image.name} is grey.", "Colours are what is harmonized: give a picture that has them.")
-    part = np.clip(encoded(read_image(mask)[0][..., :1], ColorSpace.DATA), 0, 1)
+    part = np.clip(encoded(read_upright(mask)[0][..., :1], ColorSpace.DATA), 0, 1)
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)

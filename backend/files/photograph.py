@@ -20,7 +20,7 @@ from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Surface
 from ..protocol.whole import WholeFiles
 from ..weathering.photograph import STAGES
-from .image import read_image, upright, write_image
+from .image import read_upright, write_image
 from .write import in_encoding_of
 
 _PROFILE = "ICCProfile"
@@ -28,7 +28,7 @@ _PROFILE = "ICCProfile"
 
 @dataclass(frozen=True)
 class Photograph:
-    """`pixels` [H, W, 1..4] are the file's, turned upright; `surface` holds their colours."""
+    """`pixels` [H, W, 1..4] are the file's, turned upright as `spec` is; `surface` holds their colours."""
 
     surface: Surface
     pixels: np.ndarray
@@ -38,8 +38,7 @@ class Photograph:
 
 def read_still(path: Path, still: Still, *, width: float, mask: Path | None = None) -> Photograph:
     """Raises BadFile, BadSurface, TooLarge."""
-    stored, spec = read_image(path)
-    pixels = np.ascontiguousarray(upright(stored, spec))
+    pixels, spec = read_upright(path)
     channels = pixels.shape[2]
     if channels > 4:
         raise BadFile(
@@ -88,8 +87,7 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 def _mask(path: Path) -> Map:
     """White weathers: grey, or the mean of the colours."""
-    stored, spec = read_image(path)
-    pixels = upright(stored, spec)
+    pixels, _ = read_upright(path)
     if pixels.shape[2] < 3:
         return Map(np.ascontiguousarray(pixels[..., :1]))
     mean = pixels[..., :3].mean(axis=2, keepdims=True, dtype=np.float32)
@@ -100,14 +98,9 @@ def _mask(path: Path) -> Map:
 
 def _like(spec: OpenImageIO.ImageSpec, pixels: np.ndarray, same: bool) -> OpenImageIO.ImageSpec:
     """What the file is to say of itself: all that the photograph did, or in another format its colour profile alone."""
-    height, width, channels = pixels.shape
     if same:
-        like = OpenImageIO.ImageSpec(spec)
-        like.width = like.full_width = width
-        like.height = like.full_height = height
-        if spec.getattribute("Orientation") is not None:
-            like.attribute("Orientation", 1)
-        return like
+        return spec
+    height, width, channels = pixels.shape
     like = OpenImageIO.ImageSpec(width, height, channels, str(pixels.dtype))
     profile = spec.getattribute(_PROFILE)
     if profile is not None and pixels.dtype.kind == "u":

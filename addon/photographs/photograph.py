@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from ...backend.protocol.errors import BadFile
+from ...backend.protocol.object_mask import mask_of
 from ...backend.protocol.photograph import photograph
 from ...backend.protocol.recipe import Recipe
 from ...backend.protocol.still import Still
@@ -75,7 +76,7 @@ def weather_photograph(
     if given.array.shape[2] == 4:
         more["alpha"] = Map(np.ascontiguousarray(given.array[..., 3:]))
     if mask is not None:
-        more["object_mask"] = Map(images.read(mask, (0,)).array)
+        more["object_mask"] = mask_of(images.read(mask, tuple(range(mask.channels))))
     colours = np.ascontiguousarray(given.array[..., :3])
     surface = photograph(Map(colours, given.color_space), still, width=width, more=more, name=name)
     maps, warnings = yield from PhotographJob(surface, recipe).steps(service.doubt)

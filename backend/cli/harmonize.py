@@ -13,12 +13,13 @@ import numpy as np
 import typer
 
 from ..files.image import LOSSY_SUFFIXES, read_upright, writable_suffix, write_image
+from ..files.photograph import read_mask
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
 from ..protocol.surface import ColorSpace, Map
 from ..protocol.whole import WholeFiles
-from ..weathering.harmonize import NETWORK, encoded, harmonized
+from ..weathering.harmonize import NETWORK, harmonized
 from . import options as o
 from .report import say
 
@@ -42,7 +43,7 @@ def command(
     pixels, spec = read_upright(image)
     if pixels.shape[2] < 3:
         raise BadFile(f"{image.name} is grey.", "Colours are what is harmonized: give a picture that has them.")
-    part = np.clip(encoded(read_upright(mask)[0][..., :1], ColorSpace.DATA), 0, 1)
+    part = np.clip(read_mask(mask).floats(), 0, 1)
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)

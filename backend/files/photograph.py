@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO
 
-from ..protocol.errors import BadFile, BadSurface
+from ..protocol.errors import BadFile
+from ..protocol.object_mask import mask_of
 from ..protocol.photograph import photograph
 from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Surface
@@ -48,9 +49,15 @@ def read_still(path: Path, still: Still, *, width: float, mask: Path | None = No
     colours = np.repeat(pixels[..., :1], 3, axis=2) if channels < 3 else np.ascontiguousarray(pixels[..., :3])
     more = {"alpha": Map(np.ascontiguousarray(pixels[..., -1:]))} if channels in (2, 4) else {}
     if mask is not None:
-        more["object_mask"] = _mask(mask)
+        more["object_mask"] = read_mask(mask)
     surface = photograph(Map(colours, space), still, width=width, more=more, name=path.stem)
     return Photograph(surface, pixels, spec, path.suffix.lower())
+
+
+def read_mask(path: Path) -> Map:
+    """The mask in an image of any depth, turned upright, [H, W, 1]; see `mask_of`. Raises BadFile, BadSurface, TooLarge."""
+    pixels, _ = read_upright(path)
+    return mask_of(Map(pixels))
 
 
 def write_still(given: Photograph, aged: Surface, target: Path, files: WholeFiles) -> Path:
@@ -83,17 +90,6 @@ def write_stages(aged: Surface, stem: str, folder: Path, files: WholeFiles) -> l
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     """np.array_equal, in rows."""
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-def _mask(path: Path) -> Map:
-    """White weathers: grey, or the mean of the colours."""
-    pixels, _ = read_upright(path)
-    if pixels.shape[2] < 3:
-        return Map(np.ascontiguousarray(pixels[..., :1]))
-    mean = pixels[..., :3].mean(axis=2, keepdims=True, dtype=np.float32)
-    if not np.isfinite(mean).all():
-        raise BadSurface("The mask holds values that are no numbers.", "Render or export it again.")
-    return Map(np.rint(mean).astype(pixels.dtype) if pixels.dtype.kind == "u" else mean.astype(pixels.dtype))
 
 
 def _like(spec: OpenImageIO.ImageSpec, pixels: np.ndarray, same: bool) -> OpenImageIO.ImageSpec:

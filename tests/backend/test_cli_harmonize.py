@@ -59,3 +59,16 @@ def test_what_a_camera_turned_comes_out_upright(tmp_path, harmonize, orientation
         assert result.shape == shown.shape
         assert np.array_equal(result[~inside], shown[~inside])
         assert (result[inside] != shown[inside]).any()
+
+
+def test_coloured_masks_and_cut_outs(tmp_path, harmonize):
+    """Green alone is a mask, and white on what is transparent is no full one."""
+    given, mask = read_image(wall(tmp_path / "wall.png"))[0], quarter()
+    nothing = np.zeros_like(mask)
+    save(tmp_path / "green.png", np.concatenate([nothing, mask, nothing], axis=2))
+    save(tmp_path / "cut_out.png", np.concatenate([np.full((HEIGHT, WIDTH, 3), 255, np.uint8), mask], axis=2))
+    for name in ("green.png", "cut_out.png"):
+        harmonize(tmp_path / "wall.png", tmp_path / name, "--overwrite")
+        result = read_image(tmp_path / "wall_harmonized.png")[0]
+        assert np.array_equal(result[mask[..., 0] == 0], given[mask[..., 0] == 0])
+        assert (result != given).any(), name

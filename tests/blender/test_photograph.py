@@ -55,6 +55,21 @@ def test_a_new_image_beside_the_photograph(channels, dtype):
     assert (result[:32] != given[:32]).any()
 
 
+def test_a_mask_may_be_green_or_cut_out():
+    image = picture()
+    given = images.read(image).array
+    green, cut_out = np.zeros((64, 96, 4), np.uint8), np.full((64, 96, 4), 255, np.uint8)
+    green[:32, :, 1], green[..., 3], cut_out[32:, :, 3] = 255, 255, 0
+    for name, texels in (("green", green), ("cut out", cut_out)):
+        part = images.write(Map(texels, ColorSpace.SRGB), name)
+        before = set(bpy.data.images)
+        bpy.ops.sabi.weather_photograph(image=image.name, mask_image=part.name, effect="rust", age=0.9)
+        (made,) = set(bpy.data.images) - before
+        result = images.read(made).array
+        assert np.array_equal(result[32:], given[32:]), name
+        assert (result[:32] != given[:32]).any(), name
+
+
 def test_stages_are_images_of_their_own():
     image = picture()
     before = set(bpy.data.images)

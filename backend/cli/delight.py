@@ -16,9 +16,9 @@ from ..protocol.errors import BadFile
 from ..protocol.surface import ColorSpace, Map
 from ..protocol.texture_names import read_name
 from ..protocol.whole import WholeFiles
-from ..weathering.delight import delight
+from ..weathering.delight import delight, doubts
 from . import options as o
-from .report import say
+from .report import say, show_warning
 
 
 def command(
@@ -58,9 +58,12 @@ def command(
     target = out or texture.with_name(f"{texture.stem}_delit{writable_suffix(texture.suffix)}")
     check_suffix(target.suffix)
     wraps = seems_to_wrap(picture) if chosen is None else chosen
-    made = delight(picture, amount=amount, wrap=wraps, networks=Networks.load(device=device, threads=threads))
+    networks = Networks.load(device=device, threads=threads)
+    made = delight(picture, amount=amount, wrap=wraps, networks=networks)
     same = target.suffix.lower() == texture.suffix.lower()
     with WholeFiles(overwrite, inputs=(texture,)) as files:
         result = made.array if same else in_encoding_of(target, made)
         files.add(target, lambda temporary: write_image(temporary, result, spec if same else None))
+    for doubt in doubts(networks):
+        show_warning(doubt)
     say(str(target))

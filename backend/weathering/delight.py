@@ -5,7 +5,8 @@
 
 The shading network looks at the picture small. At full size its answer follows the picture's own edges: where small shading
 and small brightness rise and fall together, shading takes as much of the fine brightness (a local slope, as in the guided
-filter of He, Sun and Tang 2013). Strip by strip; where a picture wraps, so does all that is looked at.
+filter of He, Sun and Tang 2013). Strip by strip; where a picture wraps, so does all that is looked at. Where there is no such
+network, `by_contrast` stands in for it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..networks.registry import Networks
-from ..protocol.errors import BadSurface, NetworkError
+from ..photographed.picture import LONGEST
+from ..protocol.errors import BadSurface
 from ..protocol.surface import ColorSpace, Map
-from . import colour
+from . import colour, contrast
 from .resample import Axis, weigh
 
 NETWORK = "shading"
@@ -30,7 +32,10 @@ ROWS = 256  # of a strip
 DARK = 1e-3  # added to exposed brightness before its logarithm
 REACH, FLAT = 2, 0.02  # the slope's window is 2 REACH + 1 texels a side; brightness that varies less there has none
 EVEN = 1e-4  # deviation of a picture of one colour
-HOW = "Train one (python -m sabi.export_onnx train shading) and name its folder by SABI_NETWORKS."
+SIMPLE = (
+    "Light was told from colour by brightness alone, since no shading network is here: wide dark paint passes for shade and is "
+    "brightened, strong contrast is softened, and shadows with sharp edges stay in part."
+)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -81,12 +86,27 @@ def delight(
 
     `picture` has 1 to 4 channels (grey, grey and alpha, colours, colours and alpha); alpha, and colours where it is 0, stay bit
     for bit, and so does the mean of each colour nearly. `amount` 0..1 says how much of the light goes. `wrap` says whether rows
-    and columns continue at the opposite border: then the result's do too. Raises BadSurface, NetworkError.
+    and columns continue at the opposite border: then the result's do too. Without a shading network it is done as `doubts` says.
+    Raises BadSurface.
     """
     known = networks or Networks.load()
-    if NETWORK not in known:
-        raise NetworkError(f"There is no network '{NETWORK}' here.", HOW)
-    return without_light(picture, known[NETWORK].run, amount, wrap)
+    return without_light(picture, known[NETWORK].run if NETWORK in known else by_contrast, amount, wrap)
+
+
+def doubts(networks: Networks) -> tuple[str, ...]:
+    """What a person should know of what `delight` does with these networks."""
+    return () if NETWORK in networks else (SIMPLE,)
+
+
+def by_contrast(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `contrast` says, in place of the network: the light is grey, and nothing is mirrored."""
+    bright = brightness(inputs["image"][0].transpose(1, 2, 0))[..., 0]
+    slope, level = contrast.light_in(bright, contrast.REACH * LONGEST / max(bright.shape))
+    inverse = 1 / (1 + np.exp(slope * bright + level))
+    return {
+        "inverse_shading": np.repeat(inverse[None, None], 3, axis=1),
+        "residual_share": np.zeros_like(inputs["image"]),
+    }
 
 
 def without_light(picture: Map, run: Run, amount: float = 1.0, wrap: tuple[bool, bool] = (False, False)) -> Map:

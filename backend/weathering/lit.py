@@ -17,11 +17,10 @@ from ..protocol.errors import BadSurface
 from ..protocol.surface import Map
 from . import delight
 from .colour import decode
+from .contrast import REACH, light_in
 from .resample import Axis, weigh
 
 SIDE = 256  # texels on the longer side of what light is looked for in
-REACH = 10.0  # of these: what is smaller is of the surface
-STEP = 0.15  # variance of log luminance at which a step is half shadow, half paint
 DARK = 1e-3  # luminance below which nothing is told apart
 GLOSS = 1.0  # logarithm of how far light rises above the light around it: what is brighter is mirrored, and left to the residual
 WHITE = 0.7  # albedo of what is brightest under the light
@@ -63,18 +62,12 @@ def light_on(picture: Map, networks: Networks) -> Light:
 
 
 def by_contrast(picture: Map) -> Light:
-    """By a guided filter on log luminance (He, Sun and Tang 2013): wide or strong steps of brightness are light, grain is paint.
-
-    Edge-aware, and wrong where paint is as wide as shadows are: a dark wall beside a bright one counts as half in the shade.
-    """
+    """By brightness alone, as `contrast` says."""
     height, width = picture.size
     share = min(1.0, SIDE / max(height, width))
     small = shrunk(picture, (max(1, round(height * share)), max(1, round(width * share))))
     bright = _log(small @ LUMINANCE)
-    mean = blurred(bright, REACH)
-    spread = np.maximum(blurred(bright * bright, REACH) - mean * mean, 0)
-    slope = spread / (spread + np.float32(STEP))
-    slope, level = blurred(slope, REACH), blurred(mean - slope * mean, REACH)
+    slope, level = light_in(bright)
     evened = bright - (slope * bright + level)
     level = level + np.float32(np.percentile(evened, BRIGHTEST) - np.log(WHITE))
     most = blurred(slope * bright + level, 2 * REACH) + np.float32(GLOSS)

@@ -90,8 +90,14 @@ def test_what_is_wrong_is_said_and_nothing_written(tmp_path, networks):
         ([path, "--wrap", "maybe"], "not a way to wrap"),
     ):
         assert words in sabi("delight", *arguments, status=1, **networks).stderr
-    assert "no network 'shading'" in sabi("delight", path, status=1, SABI_NETWORKS=str(tmp_path)).stderr
     assert {file.name for file in tmp_path.iterdir()} == there
+
+
+def test_as_it_ships_it_is_done_simply_and_said(tmp_path, networks):
+    path = written(tmp_path / "wall.png", shadings.falling())
+    assert "by brightness alone" not in sabi("delight", path, **networks).stderr
+    assert "by brightness alone" in sabi("delight", path, "--overwrite").stderr
+    assert left_and_right(tmp_path / "wall_delit.png") == pytest.approx(1, abs=0.1)
 
 
 def test_from_python(tmp_path, networks, monkeypatch):

@@ -143,6 +143,16 @@ def image_size(path: Path) -> tuple[int, int]:
         source.close()
 
 
+def camera_of(path: Path) -> str:
+    """The camera that an image says it was taken with (Exif's Make and Model); empty for none. Raises as `open_image`."""
+    source = open_image(path)
+    try:
+        told = (source.spec().getattribute(name) for name in ("Make", "Model"))
+        return " ".join(word for name in told if name for word in str(name).split())
+    finally:
+        source.close()
+
+
 def readable_name(path: Path) -> str:
     """The path as OpenImageIO takes it. Raises BadFile for bytes that are no text."""
     name = str(path)

@@ -112,6 +112,26 @@ def test_a_turned_tiff_says_that_it_is_upright_now(tmp_path, monkeypatch):
     assert np.array_equal(result, picture()[::-1, ::-1])
 
 
+@pytest.mark.parametrize(
+    ("tags", "arguments", "said"),
+    [
+        ({"Make": "Nikon", "Model": "D 90"}, (), True),
+        ({"Model": "Pixel"}, (), True),
+        ({"Software": "an editor"}, (), False),
+        ({"Make": "Nikon"}, ("--wrap", "none"), False),
+        ({"Make": "Nikon"}, ("--photograph",), False),
+    ],
+)
+def test_a_cameras_picture_as_a_texture_is_noted(tmp_path, monkeypatch, capsys, tags, arguments, said):
+    """Not where an option says that it is a texture, or a photograph."""
+    save(tmp_path / "p.jpg", picture(), **tags)
+    assert sabi(monkeypatch, tmp_path / "p.jpg", "--age", "0", "--json", *arguments) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    told = [warning for warning in warnings if "add --photograph" in warning]
+    assert bool(told) == said
+    assert not said or f"({' '.join(tags.values())})" in told[0]
+
+
 def test_stages_are_written(tmp_path, monkeypatch):
     save(tmp_path / "p.png", picture())
     stages = tmp_path / "stages"

@@ -44,12 +44,13 @@ def settled(aged: Map, covered: np.ndarray, run: Run, allocate: Allocate = np.em
     return harmonized(aged, covered, run, allocate), []
 
 
-def harmonized(picture: Map, mask: np.ndarray, run: Run, allocate: Allocate = np.empty) -> Map:
+def harmonized(picture: Map, mask: np.ndarray, run: Run | None = None, allocate: Allocate = np.empty) -> Map:
     """The picture [H, W, 3] in its own type with its part under the mask [H, W, 1] (floats 0..1) harmonized by that much.
 
     The network knows colours as sRGB encodes them: scene-linear ones are encoded for it, and what is brighter than white stays
-    as it is. `run` is the harmonizer's session. Raises BadSurface.
+    as it is. `run` is the harmonizer's session, else that which ships. Raises BadSurface, NetworkError.
     """
+    run = run or session_of(Networks.load())
     image = picture.array
     check(image, mask)
     height, width = image.shape[:2]

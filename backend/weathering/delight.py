@@ -29,6 +29,7 @@ MULTIPLE = 32
 AROUND = 64  # texels of the small picture that are repeated around it where it wraps
 LEAST_SIDE = 16  # texels: a smaller picture tells nothing of its light
 ROWS = 256  # of a strip
+SHRUNK_ROWS = 4  # of the small picture that are made at a time
 DARK = 1e-3  # added to exposed brightness before its logarithm
 REACH, FLAT = 2, 0.02  # the slope's window is 2 REACH + 1 texels a side; brightness that varies less there has none
 EVEN = 1e-4  # deviation of a picture of one colour
@@ -115,14 +116,15 @@ def without_light(picture: Map, run: Run, amount: float = 1.0, wrap: tuple[bool,
         raise BadSurface(f"The amount {amount} is not between 0 and 1.", "0 keeps all light, 1 takes it off.")
     array, colours = picture.array, 1 if picture.array.shape[2] < 3 else 3
     alpha = array[..., colours:] if array.shape[2] > colours else None
-    found = look(Map(array[..., :colours], picture.color_space), run, wrap, alpha)
+    given = Map(array[..., :colours], _coded(picture))
+    found = look(given, run, wrap, alpha)
     result = array.copy()
     for top in range(0, array.shape[0], ROWS):
         rows = slice(top, min(top + ROWS, array.shape[0]))
         made = found.albedo(rows, amount)
         if colours == 1:
             made = made @ LUMINANCE[:, None]
-        stored = colour.encode(made, Map(array[rows][..., :colours], _coded(picture)))
+        stored = colour.encode(made, given)
         if alpha is None:
             result[rows] = stored
         else:
@@ -175,15 +177,17 @@ def brightness(exposed: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(exposed @ LUMINANCE, 0) + np.float32(DARK))[..., None]
 
 
-def shrunk(picture: Map, sides: tuple[int, ...], wrap: tuple[bool, bool], alpha: np.ndarray | None) -> np.ndarray:
+def shrunk(
+    picture: Map, sides: tuple[int, ...], wrap: tuple[bool, bool] = (False, False), alpha: np.ndarray | None = None
+) -> np.ndarray:
     """Scene-linear [h, w, 3] of another size, 0 or more. What alpha hides gets the mean of the rest."""
     height, width = sides
     down, across = Axis(picture.size[0], height, wrap[0]), _tap(Axis(picture.size[1], width, wrap[1]), width)
     made, weight = [], []
-    for top in range(0, height, MULTIPLE // 8):
-        begin, end, sources, weights = down.taps(top, top + MULTIPLE // 8)
+    for top in range(0, height, SHRUNK_ROWS):
+        begin, end, sources, weights = down.taps(top, min(top + SHRUNK_ROWS, height))
         rows = down.within(begin, end)
-        values = np.maximum(_linear(Map(picture.array[rows], picture.color_space), slice(None)), 0)
+        values = np.maximum(_linear(picture, rows), 0)
         seen = np.ones_like(values[..., :1]) if alpha is None else (alpha[rows][..., :1] > 0).astype(np.float32)
         both = np.concatenate([values * seen, seen], -1)
         part = weigh(weigh(both[:, across[0]], 1, *across[1:]), 0, sources, weights)
@@ -220,9 +224,9 @@ def _coded(picture: Map) -> ColorSpace:
     return picture.color_space
 
 
-def _linear(picture: Map, rows: slice) -> np.ndarray:
+def _linear(picture: Map, rows: slice | np.ndarray) -> np.ndarray:
     """Scene-linear [h, W, 3]."""
-    values = colour.decode(picture.array[rows], _coded(picture))
+    values = colour.decode(picture.array[rows], picture.color_space)
     return np.repeat(values, 3, -1) if values.shape[2] == 1 else values
 
 

@@ -214,6 +214,20 @@ def test_transparent_texels_keep_their_colours(networks):
     assert (result[:, 80:] != scene().array[:, 80:]).any()
 
 
+def test_what_is_hidden_does_not_bend_the_light(tmp_path):
+    """Transparent texels of whatever colour: the light on the rest is the same, by contrast and by the network."""
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:, 60:100] = 0
+    dark, bright = scene(dtype=np.float32), scene(dtype=np.float32)
+    dark.array[:, 60:100], bright.array[:, 60:100] = 0, (9, 2, 0)
+    for networks in (Networks.load(folder=tmp_path / "none"), Networks.load(folder=shadings.write(tmp_path))):
+        one, two = (lit.light_on(picture, networks, alpha).shading(slice(0, HEIGHT)) for picture in (dark, bright))
+        assert two[:, 104:] == pytest.approx(one[:, 104:], rel=0.02)
+        bent = lit.light_on(bright, networks).shading(slice(0, HEIGHT))
+        assert np.abs(bent / two - 1)[:, 104:].max() > 0.2
+    lit.light_on(dark, networks, np.zeros_like(alpha))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 200), (40, 33)])
 def test_tiny_pictures(networks, size):
     assert aged(networks, scene(*size)).surface["combined"].size == size

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import bpy
 
-from ...backend.protocol.errors import BadFile
-from ...backend.protocol.surface import ColorSpace, Map
+from ...backend.protocol.surface import Map
 from .. import work
 from ..jobs import Job
 from ..pixels import images
 from ..preferences import service, service_settings
 from ..progress import Progress
+from . import shown
 from .degree_marks import show
 
 
@@ -39,12 +39,7 @@ def delight(picture: bpy.types.Image, amount: float) -> work.Steps:
     """Steps that end with a new image, shown where the picture was."""
     yield Progress("Reading the image")
     name = picture.name
-    given = images.read(picture, (0, 1, 2, 3) if picture.channels == 4 else (0, 1, 2))
-    if given.color_space is ColorSpace.DATA:
-        raise BadFile(
-            f"The image '{name}' holds data, not colours.",
-            "Light lies on colours: open the albedo, or give the image the colour space of colours.",
-        )
+    given = shown.colours(picture)
     made, warnings = yield from DelightJob(given, amount).steps(service.doubt)
     result = images.write(made, f"{name} delit")
     show(result, {picture})

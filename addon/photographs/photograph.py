@@ -6,17 +6,17 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...backend.protocol.errors import BadFile
 from ...backend.protocol.object_mask import mask_of
 from ...backend.protocol.photograph import photograph
 from ...backend.protocol.recipe import Recipe
 from ...backend.protocol.still import Still
-from ...backend.protocol.surface import ColorSpace, Map, Surface
+from ...backend.protocol.surface import Map, Surface
 from .. import work
 from ..jobs import Job, _forget
 from ..pixels import images
 from ..preferences import service, service_settings
 from ..progress import Progress, stage_in_words
+from . import shown
 from .degree_marks import show
 
 STAGES = {  # map of the result -> what its image is called
@@ -69,9 +69,7 @@ def weather_photograph(
     """Steps that end with new images, the aged one shown where the photograph was."""
     yield Progress("Reading the photograph")
     name = picture.name
-    given = images.read(picture, tuple(range(4)) if picture.channels == 4 else (0, 1, 2))
-    if given.color_space is ColorSpace.DATA:
-        raise BadFile(f"The image '{name}' holds data, not colours.", "Give it the colour space of colours.")
+    given = shown.colours(picture)
     more = {}
     if given.array.shape[2] == 4:
         more["alpha"] = Map(np.ascontiguousarray(given.array[..., 3:]))

@@ -165,6 +165,11 @@ def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarra
 
 def check(image: bpy.types.Image) -> None:
     """Raises BadFile when the image has no pixels to read, saying why."""
+    if image.type in ("RENDER_RESULT", "COMPOSITING"):
+        raise BadFile(
+            f"Blender lends nobody the texels of the {image.name}.",
+            "Save it (Image > Save As) and open the file, or use Weather Frame in the 3D view's sidebar.",
+        )
     if image.source in ("SEQUENCE", "MOVIE"):
         raise BadFile(
             f"The image '{image.name}' is a sequence of pictures.",

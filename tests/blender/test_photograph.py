@@ -102,6 +102,41 @@ def test_what_cannot_be_done_is_said():
     assert not work.busy()
 
 
+def test_masks_that_lie_on_objects_are_named():
+    from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
+
+    layers = (
+        Layer(Effect.RUST, mask="group:Rim"),
+        Layer(Effect.MOSS, mask="layer:1"),
+        Layer(Effect.DIRT, mask="mask:Soot"),
+    )
+    bpy.ops.sabi.weather_photograph(image=picture().name, recipe_json=Recipe(layers).to_json())
+    (said,) = (warning for warning in work.current().outcome.warnings if "lie on objects" in warning)
+    assert said.endswith("without 'Rim', 'Soot'.")
+    bpy.ops.sabi.weather_photograph(image=picture().name, effect="rust")
+    assert not any("lie on objects" in warning for warning in work.current().outcome.warnings)
+
+
+def test_tiles_and_renders_are_refused_with_what_to_do(clean_scene):
+    tiled = bpy.data.images.new("kit", 8, 8, tiled=True)
+    scene = bpy.context.scene
+    scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    scene.collection.objects.link(scene.camera)
+    scene.render.engine, scene.render.resolution_x, scene.render.resolution_y = "CYCLES", 8, 8
+    scene.cycles.samples = 1
+    bpy.ops.render.render()
+    said = {"kit": "Open one of its tiles' files", "Render Result": "Save it .Image > Save As. .* or use Weather Frame"}
+    for name, words in said.items():
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.sabi.weather_photograph(image=name, effect="rust")
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.sabi.delight(image=name)
+    with pytest.raises(RuntimeError, match="is tiled"):
+        bpy.ops.sabi.weather_photograph(image=picture().name, mask_image=tiled.name, effect="rust")
+    with pytest.raises(RuntimeError, match="is tiled"):
+        bpy.ops.sabi.degree_marks_new(image=tiled.name)
+
+
 def test_cancelled_it_leaves_nothing():
     from bl_ext.user_default.sabi.addon.photographs.photograph import weather_photograph
     from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe

@@ -38,9 +38,10 @@ def session_of(networks: Networks) -> Run:
 def settled(aged: Map, covered: np.ndarray, run: Run, allocate: Allocate = np.empty) -> tuple[Map, list[str]]:
     """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
     share = float(covered.mean())
-    if not LEAST < share < 1 - LEAST or covered.min() > 0:
-        said = f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
-        return aged, [said] if share else []
+    if share <= LEAST:
+        return aged, [f"Not harmonized: {'hardly anything' if share else 'nothing'} of the picture weathers."]
+    if share >= 1 - LEAST or covered.min() > 0:
+        return aged, ["Not harmonized: all of the picture weathers, so there is nothing to go by."]
     return harmonized(aged, covered, run, allocate), []
 
 

@@ -204,6 +204,9 @@ def test_a_segmenter_chooses(tmp_path, make_painter):
         aged(networks, given, still=Still(material=Material.WATER))
     with pytest.raises(BadSurface, match="is not in the picture"):
         aged(networks, given, still=Still(at=(WIDTH, 0)))
+    with pytest.raises(BadSurface, match="finds no object in the picture") as raised:
+        aged(networks, Map(picture // 8, ColorSpace.SRGB))
+    assert "Give a mask" in raised.value.hint
 
 
 def test_transparent_texels_keep_their_colours(networks):
@@ -299,9 +302,9 @@ def test_harmonizing_changes_what_is_covered_alone():
 def test_harmonizing_without_anything_to_go_by_is_said():
     networks = Networks.load(device="cpu", threads=1)
     recipe = Recipe((Layer(Effect.RUST, age=0.0),))
-    assert np.array_equal(
-        aged(networks, recipe=recipe, still=Still(harmonize=True)).surface["combined"].array, scene().array
-    )
+    done = aged(networks, recipe=recipe, still=Still(harmonize=True))
+    assert np.array_equal(done.surface["combined"].array, scene().array)
+    assert "Not harmonized: nothing of the picture weathers." in done.warnings
 
 
 def test_what_a_photograph_takes_beside_the_spool_hardly_grows_with_it(networks):

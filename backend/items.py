@@ -463,7 +463,7 @@ def _weather_photograph(
     paths = [write_still(given, done.surface, target, files)]
     if asked.stages is not None:
         paths += write_stages(done.surface, path.stem, asked.stages, files)
-    warnings = list(done.warnings)
+    warnings = [*given.warnings, *done.warnings]
     if target.suffix.lower() in LOSSY_SUFFIXES:
         warnings.append(f"{target.suffix[1:].upper()} changes every texel, also those that are not weathered.")
     return Written(tuple(paths), networks, tuple(warnings))

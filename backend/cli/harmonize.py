@@ -14,6 +14,7 @@ import typer
 
 from ..files.image import LOSSY_SUFFIXES, read_upright, writable_suffix, write_image
 from ..files.photograph import read_mask
+from ..files.profile import colours_of, like
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
@@ -21,7 +22,7 @@ from ..protocol.surface import ColorSpace, Map
 from ..protocol.whole import WholeFiles
 from ..weathering.harmonize import NETWORK, harmonized
 from . import options as o
-from .report import say
+from .report import say, show_warning
 
 _HOW = (
     "Unset SABI_NETWORKS, which names a folder without one, or train one: python -m sabi.export_onnx train harmonizer."
@@ -51,10 +52,13 @@ def command(
     if check_suffix(target.suffix) in LOSSY_SUFFIXES:
         raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")
     space = ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB  # EXR and HDR hold scene-linear light
-    changed = harmonized(Map(pixels[..., :3], space), part, networks[NETWORK].run)
-    result = np.concatenate([changed.array, pixels[..., 3:]], axis=2)
+    colours = colours_of(image.name, pixels, spec)
+    changed = harmonized(Map(colours.seen, space), part, networks[NETWORK].run)
+    result = np.concatenate([colours.back(changed.array, target), pixels[..., 3:]], axis=2)
     same = target.suffix.lower() == image.suffix.lower()
     stored = result if same else in_encoding_of(target, Map(result, space))
     with WholeFiles(overwrite, inputs=(image, mask)) as files:
-        files.add(target, lambda temporary: write_image(temporary, stored, spec if same else None))
+        files.add(target, lambda temporary: write_image(temporary, stored, like(spec, stored, same)))
+    for warning in colours.warnings:
+        show_warning(warning)
     say(str(target))

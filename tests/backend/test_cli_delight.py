@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import shadings
+from profiles import embedded
 from test_cli import sabi
 
 import sabi as package
@@ -49,6 +50,16 @@ def test_a_texture_comes_out_flat_in_its_own_type(tmp_path, networks, suffix, dt
     assert "exists already" in sabi("delight", path, status=1, **networks).stderr
     sabi("delight", path, "--overwrite", "--amount", "0.5", **networks)
     assert 1.5 < left_and_right(made) < 4
+
+
+def test_a_colour_profile_goes_along(tmp_path, networks):
+    pixels = store(to_srgb(shadings.checks() * shadings.falling()), np.dtype(np.uint8))
+    write_image(tmp_path / "wall.png", pixels, embedded(pixels))
+    sabi("delight", tmp_path / "wall.png", **networks)
+    made, said = read_image(tmp_path / "wall_delit.png")
+    assert said.getattribute("ICCProfile") is not None
+    assert left_and_right(tmp_path / "wall_delit.png") == pytest.approx(1, abs=0.1)
+    assert made.mean((0, 1)) == pytest.approx(pixels.mean((0, 1)), rel=0.1), "twice converted, or not back"
 
 
 def test_other_formats_and_names(tmp_path, networks):

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 from image_files import save
+from profiles import embedded
 
 from sabi.backend.cli import main
-from sabi.backend.files.image import read_image
+from sabi.backend.files.image import read_image, write_image
 
 HEIGHT, WIDTH = 72, 96
 
@@ -59,6 +60,18 @@ def test_what_a_camera_turned_comes_out_upright(tmp_path, harmonize, orientation
         assert result.shape == shown.shape
         assert np.array_equal(result[~inside], shown[~inside])
         assert (result[inside] != shown[inside]).any()
+
+
+def test_a_colour_profile_goes_along(tmp_path, harmonize):
+    given = read_image(wall(tmp_path / "plain.png"))[0]
+    write_image(tmp_path / "wall.jpg", given, embedded(given))
+    stored, inside = read_image(tmp_path / "wall.jpg")[0], quarter()[..., 0] > 0
+    save(tmp_path / "mask.png", quarter())
+    harmonize(tmp_path / "wall.jpg", tmp_path / "mask.png")
+    result, said = read_image(tmp_path / "wall_harmonized.png")
+    assert said.getattribute("ICCProfile") is not None
+    assert np.array_equal(result[~inside], stored[~inside])
+    assert (result != stored).any()
 
 
 def test_coloured_masks_and_cut_outs(tmp_path, harmonize):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .farm import Shard, below, look_of, under
-from .files.image import read_image, upright, writable_suffix, write_image
+from .files.image import read_image, read_upright, writable_suffix, write_image
 from .items import Engine, Kind, Settings, destination, input_files, kind_asked, weather_item
 from .models import MODEL_SUFFIXES, look_at_model
 from .picture import main_image, picture_of
@@ -91,7 +91,7 @@ def _planned(item: Path, root: Path, rules: Rules, settings: Settings, engine: E
         return replace(said, objects=told.objects, picture=shown)
     rule = rules.in_file(below(item, root)).of_picture(item.name if item.is_dir() else item.stem)
     if rule is None or not isinstance(look, Recipe):
-        shown = _albedo(list(input_files(item))) if engine else None
+        shown = _albedo(list(input_files(item)), kind) if engine else None
         return replace(said, rule=rule.number if rule else None, picture=shown)
     shown = _painted(item, kind, look, settings, engine) if engine else None
     return replace(said, rule=rule.number, recipe=rule.called, picture=shown)
@@ -107,7 +107,7 @@ def _painted(item: Path, kind: Kind, recipe: Recipe, settings: Settings, engine:
             mask = small_copy(settings.photograph.mask, kind, folder / "mask", SMALL)
             small = replace(small, photograph=replace(settings.photograph, mask=mask))
         written = weather_item(copy, recipe, small, engine, lambda stage, fraction: None)
-        return _albedo(list(written.paths))
+        return _albedo(list(written.paths), kind)
 
 
 def small_copy(item: Path, kind: Kind, folder: Path, side: int) -> Path:
@@ -119,14 +119,14 @@ def small_copy(item: Path, kind: Kind, folder: Path, side: int) -> Path:
         if kind is Kind.FRAME:
             shutil.copyfile(file, target)
         else:
-            stored, spec = read_image(file)
-            pixels = np.ascontiguousarray(upright(stored, spec)) if kind is Kind.PHOTOGRAPH else stored
+            pixels, _ = read_upright(file) if kind is Kind.PHOTOGRAPH else read_image(file)
             write_image(target.with_suffix(writable_suffix(target.suffix)), shrunk(pixels, side))
     if copy.exists() or "<UDIM>" in copy.name:
         return copy
     return copy.with_suffix(writable_suffix(copy.suffix))
 
 
-def _albedo(files: list[Path]) -> np.ndarray:
+def _albedo(files: list[Path], kind: Kind) -> np.ndarray:
     """The picture of an item, uint8 [H, W, 3], no larger than a cell."""
-    return picture_of(main_image([file for file in files if file.suffix != ".json"]), SIDE)
+    shown = main_image([file for file in files if file.suffix != ".json"])
+    return picture_of(shown, SIDE, photograph=kind is Kind.PHOTOGRAPH)

@@ -20,7 +20,7 @@ from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_f
 from .files.assets import title_of
 from .files.export import next_version, write_export
 from .files.frame import is_frame
-from .files.image import LOSSY_SUFFIXES, image_size, writable_suffix
+from .files.image import LOSSY_SUFFIXES, camera_of, image_size, writable_suffix
 from .files.photograph import read_still, write_stages, write_still
 from .models import MODEL_SUFFIXES, weather_model
 from .networks.registry import Networks
@@ -413,6 +413,11 @@ def _weather_images(
         else:
             paths += write_asset(asset, done.surface, target, files, suffix=settings.suffix, new_maps=settings.new_maps)
         warnings += [w for w in (*asset.warnings, *done.warnings) if w not in warnings]
+    if path.is_file() and settings.wrap is None and export is None and (camera := camera_of(path)):
+        warnings.append(
+            f"{path.name} was taken with a camera ({camera}) and weathered as a texture: add --photograph where it shows "
+            "things in their light."
+        )
     if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and not settings.suffix and export is None:
         warnings.append(
             f"Written as PNG: {path.suffix[1:].upper()} would change every texel, also those that are not weathered."
@@ -458,7 +463,7 @@ def _weather_photograph(
     paths = [write_still(given, done.surface, target, files)]
     if asked.stages is not None:
         paths += write_stages(done.surface, path.stem, asked.stages, files)
-    warnings = list(done.warnings)
+    warnings = [*given.warnings, *done.warnings]
     if target.suffix.lower() in LOSSY_SUFFIXES:
         warnings.append(f"{target.suffix[1:].upper()} changes every texel, also those that are not weathered.")
     return Written(tuple(paths), networks, tuple(warnings))

@@ -13,7 +13,7 @@ import OpenImageIO
 
 from .files import IMAGE_SUFFIXES, read_frame
 from .files.frame import is_frame
-from .files.image import read_image, write_image
+from .files.image import read_image, read_upright, write_image
 from .protocol.errors import BadFile
 from .protocol.texture_names import read_name
 from .sheet import shrunk
@@ -30,11 +30,14 @@ def main_image(files: Sequence[Path]) -> Path:
     return next((file for file in images if "albedo" in read_name(file.stem).maps), images[0])
 
 
-def picture_of(file: Path, side: int) -> np.ndarray:
-    """uint8 [H, W, 3], at most `side` texels on its longer side; of a rendered frame what was rendered. Raises as read_image."""
+def picture_of(file: Path, side: int, *, photograph: bool = False) -> np.ndarray:
+    """uint8 [H, W, 3], at most `side` texels on its longer side; of a rendered frame what was rendered. Raises as read_image.
+
+    A photograph is turned as its camera was held; a texture lies as it is stored, which is how UVs know it.
+    """
     if is_frame(file):
         return screen(to_srgb(read_frame(file).surface["combined"].floats()[..., :3]), side)
-    pixels = read_image(file)[0]
+    pixels, _ = read_upright(file) if photograph else read_image(file)
     return screen(to_srgb(pixels[..., :3].astype(np.float32)) if pixels.dtype.kind == "f" else pixels, side)
 
 

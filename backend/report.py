@@ -161,8 +161,8 @@ def _item(sidecar: Path, root: Path, showing: Showing, engine: Engine | None) ->
     if kind is not Kind.MODEL:
         try:
             source = _input(name, digested, files, sidecar, root, showing)
-            before = _picture(main_image(list(input_files(source))), showing.side)
             still = kind is Kind.PHOTOGRAPH  # its ages are not those of a texture
+            before = _picture(main_image(list(input_files(source))), showing.side, photograph=still)
             if engine and recipe and showing.ages > 1 and not (still or before.missing or written.missing):
                 between = _ages(source, kind, recipe, settings, showing, engine)
                 frames = ((0.0, before), *between, *frames)
@@ -289,10 +289,10 @@ def _demo(folder: Path, showing: Showing) -> Exhibit:
     )
 
 
-def _picture(file: Path, side: int) -> Picture:
+def _picture(file: Path, side: int, *, photograph: bool = False) -> Picture:
     """A file's picture; never raises, for one bad file spoils no report."""
     try:
-        return Picture(data_address(picture_of(file, side)), file)
+        return Picture(data_address(picture_of(file, side, photograph=photograph)), file)
     except SabiError as error:
         return Picture(file=file, missing=error.message)
 

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operator of the Image Editor that takes light off a texture. delight does the work."""
 
-import os
-from functools import cache
-from pathlib import Path
-
 import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ...backend.protocol.errors import BadFile
 from .. import work
-from ..preferences import service_settings
-from ..recipe.effects import NETWORKS
 from .operators import _Working, reporting
 
 
@@ -41,9 +35,6 @@ class SABI_OT_delight(_Working, bpy.types.Operator):
         if work.busy():
             cls.poll_message_set("Sabi is at work already")
             return False
-        if not service_settings().server and not _there(os.environ.get("SABI_NETWORKS") or str(NETWORKS)):
-            cls.poll_message_set("Sabi ships no shading network yet: train one and name its folder by SABI_NETWORKS")
-            return False
         return True
 
     @reporting
@@ -57,12 +48,6 @@ class SABI_OT_delight(_Working, bpy.types.Operator):
                 "Open a texture in the Image Editor.",
             )
         return self.begin("Taking the light off", delight(found, self.amount), self.wait)
-
-
-@cache
-def _there(folder: str) -> bool:
-    """Whether a folder has a shading network; looked up once, since panels ask while they draw."""
-    return (Path(folder) / "shading.onnx").is_file()
 
 
 def _menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:

@@ -75,12 +75,11 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
 
         from ...backend.protocol.still import Down, Still
         from ..photographs.photograph import weather_photograph
-        from ..recipe import masks
 
         found = _image(self.image) or getattr(context.space_data, "image", None)
         if found is None:
             raise BadFile("No image is shown.", "Open a photograph in the Image Editor.")
-        recipe = masks.without(self.recipe(context))
+        recipe = self.recipe(context)
         recipe = replace(recipe, frame=replace(recipe.frame, gravity=Down[self.down].gravity))
         material = None if self.material == "NONE" else Material(self.material)
         at = tuple(self.at) if min(self.at) >= 0 else None

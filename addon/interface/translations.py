@@ -524,7 +524,6 @@ JAPANESE = {
     "Make a new image without the shadows, gradients and highlights that were on the texture when it was photographed": "撮影時にテクスチャに写り込んだ影・むら・ハイライトを除いた新しい画像を作ります",
     "The texture; the Image Editor's image when left out": "テクスチャ。省略すると画像エディターの画像",
     "How much of the light is taken off": "光をどれだけ取り除くか",
-    "Sabi ships no shading network yet: train one and name its folder by SABI_NETWORKS": "Sabi にはまだ陰影ネットワークが付属していません。学習させて、そのフォルダーを SABI_NETWORKS に指定してください",
     "Reading the image": "画像を読み込んでいます",
     "Taking the light off": "光を取り除いています",
     # a photograph aged

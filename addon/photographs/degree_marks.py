@@ -17,6 +17,7 @@ from ..jobs import Job
 from ..pixels import images
 from ..preferences import service, service_settings
 from ..progress import Progress
+from . import shown
 
 OF = "sabi_photograph"  # custom property of marks: the image that they are on
 _TOUCHED = 8  # of 255: a texel that differs more from the photograph has been painted
@@ -65,7 +66,7 @@ def marks_of(photograph: bpy.types.Image) -> bpy.types.Image | None:
 
 def new_marks(photograph: bpy.types.Image) -> bpy.types.Image:
     """A copy to paint on, shown in place of the photograph and of marks that were there."""
-    marks = images.write(Map(encoded(images.read(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
+    marks = images.write(Map(encoded(shown.single(photograph)), ColorSpace.SRGB), f"{photograph.name} marks")
     marks[OF] = photograph
     show(marks, {photograph, marks_of(photograph)})
     return marks
@@ -74,7 +75,7 @@ def new_marks(photograph: bpy.types.Image) -> bpy.types.Image:
 def degree_from_marks(photograph: bpy.types.Image, method: str, invert: bool) -> work.Steps:
     """Steps that end with a new image of data: how weathered the photograph is around each texel."""
     yield Progress("Reading the photograph")
-    picture, marks, name = images.read(photograph), marks_of(photograph), photograph.name
+    picture, marks, name = shown.single(photograph), marks_of(photograph), photograph.name
     painted = None
     if method != "RARITY" and marks is not None:
         painted = marks_on(encoded(picture), images.read(marks).array)

@@ -6,16 +6,19 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...backend.protocol.errors import BadFile
+from ...backend.protocol.object_mask import mask_of
 from ...backend.protocol.photograph import photograph
 from ...backend.protocol.recipe import Recipe
 from ...backend.protocol.still import Still
-from ...backend.protocol.surface import ColorSpace, Map, Surface
+from ...backend.protocol.surface import Map, Surface
 from .. import work
 from ..jobs import Job, _forget
 from ..pixels import images
 from ..preferences import service, service_settings
 from ..progress import Progress, stage_in_words
+from ..recipe import masks
+from ..recipe.mask_kinds import parts
+from . import shown
 from .degree_marks import show
 
 STAGES = {  # map of the result -> what its image is called
@@ -65,20 +68,18 @@ class PhotographJob(Job[tuple[dict[str, Map], tuple[str, ...]]]):
 def weather_photograph(
     picture: bpy.types.Image, mask: bpy.types.Image | None, recipe: Recipe, still: Still, width: float
 ) -> work.Steps:
-    """Steps that end with new images, the aged one shown where the photograph was."""
+    """Steps that end with new images, the aged one shown where the photograph was. Masks that lie on objects are left out."""
     yield Progress("Reading the photograph")
     name = picture.name
-    given = images.read(picture, tuple(range(4)) if picture.channels == 4 else (0, 1, 2))
-    if given.color_space is ColorSpace.DATA:
-        raise BadFile(f"The image '{name}' holds data, not colours.", "Give it the colour space of colours.")
+    given = shown.colours(picture)
     more = {}
     if given.array.shape[2] == 4:
         more["alpha"] = Map(np.ascontiguousarray(given.array[..., 3:]))
     if mask is not None:
-        more["object_mask"] = Map(images.read(mask, (0,)).array)
+        more["object_mask"] = mask_of(shown.single(mask, tuple(range(mask.channels))))
     colours = np.ascontiguousarray(given.array[..., :3])
     surface = photograph(Map(colours, given.color_space), still, width=width, more=more, name=name)
-    maps, warnings = yield from PhotographJob(surface, recipe).steps(service.doubt)
+    maps, warnings = yield from PhotographJob(surface, masks.without(recipe)).steps(service.doubt)
     aged = maps["combined"]
     if "alpha" in more:
         aged = Map(np.concatenate([aged.array, given.array[..., 3:]], axis=2), aged.color_space)
@@ -87,4 +88,10 @@ def weather_photograph(
         images.write(maps[stage], f"{name} {called}")
     show(result, {picture})
     work.undo_step("Weather Photograph")
-    return work.Outcome(f"Made the image '{result.name}'", warnings)
+    return work.Outcome(f"Made the image '{result.name}'", (*_unmasked(recipe), *warnings))
+
+
+def _unmasked(recipe: Recipe) -> tuple[str, ...]:
+    """What is said of the masks that a photograph cannot have."""
+    names = ", ".join(f"'{parts(mask)[1]}'" for mask in masks.of_kinds(recipe, "IMAGE", "GROUP", "ATTRIBUTE"))
+    return (f"These masks lie on objects: the photograph was weathered without {names}.",) if names else ()

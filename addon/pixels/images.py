@@ -115,13 +115,14 @@ def grab(image: bpy.types.Image, into: np.ndarray | None = None, twin: bpy.types
     read in place of the image, as `grabbing` does.
     """
     check(image)
-    space = color_space(image)
+    there, space = reading.facts(image), color_space(image)
+    if space is None and there.is_float:
+        space = ColorSpace.LINEAR  # Blender brings floats of whatever colour space to scene-linear
     if space is None:
         raise BadFile(
             f"The image '{image.name}' is in the colour space {image.colorspace_settings.name}.",
-            f"Set its colour space to {srgb_name()} or {data_name()}.",
+            f"Set its colour space to {srgb_name()}, or to {data_name()} where it holds no colours.",
         )
-    there = reading.facts(image)
     if _as_stored(image) and twin is None:
         return Pixels(_raw_as_stored(image, into), 16, space, scene_to_rec709(), image.name)
     raw = _raw(twin or image, into)
@@ -164,6 +165,11 @@ def _raw_as_stored(image: bpy.types.Image, into: np.ndarray | None) -> np.ndarra
 
 def check(image: bpy.types.Image) -> None:
     """Raises BadFile when the image has no pixels to read, saying why."""
+    if image.type in ("RENDER_RESULT", "COMPOSITING"):
+        raise BadFile(
+            f"Blender lends nobody the texels of the {image.name}.",
+            "Save it (Image > Save As) and open the file, or use Weather Frame in the 3D view's sidebar.",
+        )
     if image.source in ("SEQUENCE", "MOVIE"):
         raise BadFile(
             f"The image '{image.name}' is a sequence of pictures.",

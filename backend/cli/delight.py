@@ -10,16 +10,17 @@ import numpy as np
 import typer
 
 from ..files.assets import seems_to_wrap
-from ..files.image import read_image, upright, writable_suffix, write_image
+from ..files.image import read_upright, writable_suffix, write_image
+from ..files.profile import colours_of, like
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile
 from ..protocol.surface import ColorSpace, Map
 from ..protocol.texture_names import read_name
 from ..protocol.whole import WholeFiles
-from ..weathering.delight import delight
+from ..weathering.delight import delight, doubts
 from . import options as o
-from .report import say
+from .report import say, show_warning
 
 
 def command(
@@ -51,20 +52,26 @@ def command(
             f"{texture.name} is no picture of colours but holds {', '.join(filter(None, maps))}, as its name says.",
             "Light lies on colours: give the albedo, or rename it.",
         )
-    stored, spec = read_image(texture)
-    pixels = np.ascontiguousarray(upright(stored, spec))
+    pixels, spec = read_upright(texture)
     if pixels.shape[2] > 4:
         raise BadFile(f"{texture.name} has {pixels.shape[2]} channels.", "Save it with colours and alpha alone.")
-    spec.attribute("Orientation", 1)
-    spec.width, spec.height = spec.full_width, spec.full_height = pixels.shape[1], pixels.shape[0]
+    colours = colours_of(texture.name, pixels, spec)
+    if pixels.shape[2] >= 3:
+        pixels = np.concatenate([colours.seen, pixels[..., 3:]], axis=2)
     picture = Map(pixels, ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB)
     chosen = o.parse_wrap(wrap)
     target = out or texture.with_name(f"{texture.stem}_delit{writable_suffix(texture.suffix)}")
     check_suffix(target.suffix)
     wraps = seems_to_wrap(picture) if chosen is None else chosen
-    made = delight(picture, amount=amount, wrap=wraps, networks=Networks.load(device=device, threads=threads))
+    networks = Networks.load(device=device, threads=threads)
+    made = delight(picture, amount=amount, wrap=wraps, networks=networks)
+    result = made.array
+    if result.shape[2] >= 3:
+        result = np.concatenate([colours.back(result[..., :3], target), result[..., 3:]], axis=2)
     same = target.suffix.lower() == texture.suffix.lower()
+    stored = result if same else in_encoding_of(target, Map(result, made.color_space))
     with WholeFiles(overwrite, inputs=(texture,)) as files:
-        result = made.array if same else in_encoding_of(target, made)
-        files.add(target, lambda temporary: write_image(temporary, result, spec if same else None))
+        files.add(target, lambda temporary: write_image(temporary, stored, like(spec, stored, same)))
+    for warning in (*colours.warnings, *doubts(networks)):
+        show_warning(warning)
     say(str(target))

@@ -12,15 +12,17 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..files.image import LOSSY_SUFFIXES, read_image, writable_suffix, write_image
+from ..files.image import LOSSY_SUFFIXES, read_upright, writable_suffix, write_image
+from ..files.photograph import read_mask
+from ..files.profile import colours_of, like
 from ..files.write import check_suffix, in_encoding_of
 from ..networks.registry import Networks
 from ..protocol.errors import BadFile, NetworkError
 from ..protocol.surface import ColorSpace, Map
 from ..protocol.whole import WholeFiles
-from ..weathering.harmonize import NETWORK, encoded, harmonized
+from ..weathering.harmonize import NETWORK, harmonized
 from . import options as o
-from .report import say
+from .report import say, show_warning
 
 _HOW = (
     "Unset SABI_NETWORKS, which names a folder without one, or train one: python -m sabi.export_onnx train harmonizer."
@@ -39,10 +41,10 @@ def command(
 
     sabi harmonize composite.png mask.png --out harmonized.png
     """
-    pixels, spec = read_image(image)
+    pixels, spec = read_upright(image)
     if pixels.shape[2] < 3:
         raise BadFile(f"{image.name} is grey.", "Colours are what is harmonized: give a picture that has them.")
-    part = np.clip(encoded(read_image(mask)[0][..., :1], ColorSpace.DATA), 0, 1)
+    part = np.clip(read_mask(mask).floats(), 0, 1)
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)
@@ -50,10 +52,13 @@ def command(
     if check_suffix(target.suffix) in LOSSY_SUFFIXES:
         raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")
     space = ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB  # EXR and HDR hold scene-linear light
-    changed = harmonized(Map(pixels[..., :3], space), part, networks[NETWORK].run)
-    result = np.concatenate([changed.array, pixels[..., 3:]], axis=2)
+    colours = colours_of(image.name, pixels, spec)
+    changed = harmonized(Map(colours.seen, space), part, networks[NETWORK].run)
+    result = np.concatenate([colours.back(changed.array, target), pixels[..., 3:]], axis=2)
     same = target.suffix.lower() == image.suffix.lower()
     stored = result if same else in_encoding_of(target, Map(result, space))
     with WholeFiles(overwrite, inputs=(image, mask)) as files:
-        files.add(target, lambda temporary: write_image(temporary, stored, spec if same else None))
+        files.add(target, lambda temporary: write_image(temporary, stored, like(spec, stored, same)))
+    for warning in colours.warnings:
+        show_warning(warning)
     say(str(target))

@@ -116,16 +116,22 @@ def read_image(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
         source.close()
 
 
-def upright(pixels: np.ndarray, spec: OpenImageIO.ImageSpec) -> np.ndarray:
-    """A photograph's texels [H, W, C] as its camera says that it was held (Exif's Orientation), a view of them."""
+def read_upright(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
+    """As `read_image`, turned as the camera says that it was held (Exif's Orientation); what is said of them is turned too."""
+    pixels, stored = read_image(path)
+    spec = OpenImageIO.ImageSpec(stored)
     orientation = spec.getattribute("Orientation")
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
+        spec.width, spec.height = spec.height, spec.width
+        spec.full_width, spec.full_height = spec.full_height, spec.full_width
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    return pixels
+    if orientation is not None:
+        spec.attribute("Orientation", 1)
+    return np.ascontiguousarray(pixels), spec
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -133,6 +139,16 @@ def image_size(path: Path) -> tuple[int, int]:
     source = open_image(path)
     try:
         return source.spec().height, source.spec().width
+    finally:
+        source.close()
+
+
+def camera_of(path: Path) -> str:
+    """The camera that an image says it was taken with (Exif's Make and Model); empty for none. Raises as `open_image`."""
+    source = open_image(path)
+    try:
+        told = (source.spec().getattribute(name) for name in ("Make", "Model"))
+        return " ".join(word for name in told if name for word in str(name).split())
     finally:
         source.close()
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A photograph on disk as a surface, and back: upright as its camera was held, at its own depth, all that did not weather kept.
 
-Colours are taken to be sRGB's, or scene-linear where they are floats. A colour profile goes along unread, so a picture in a wider
-space looks as it did, and what weathers on it a little more saturated than elsewhere.
+Colours are sRGB's, or scene-linear where they are floats; a colour profile of another space is applied, and goes along.
 """
 
 from __future__ import annotations
@@ -14,58 +13,71 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO
 
-from ..protocol.errors import BadFile, BadSurface
+from ..protocol.errors import BadFile
+from ..protocol.object_mask import mask_of
 from ..protocol.photograph import photograph
 from ..protocol.still import Still
 from ..protocol.surface import ColorSpace, Map, Surface
 from ..protocol.whole import WholeFiles
 from ..weathering.photograph import STAGES
-from .image import read_image, upright, write_image
+from .image import read_upright, write_image
+from .profile import Colours, colours_of, like
 from .write import in_encoding_of
-
-_PROFILE = "ICCProfile"
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """`pixels` [H, W, 1..4] are the file's, turned upright; `surface` holds their colours."""
+    """`pixels` [H, W, 1..4] are the file's, turned upright as `spec` is; `surface` holds their colours.
+
+    `warnings` are sentences for a person.
+    """
 
     surface: Surface
     pixels: np.ndarray
+    colours: Colours
     spec: OpenImageIO.ImageSpec
     suffix: str
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.colours.warnings
 
 
 def read_still(path: Path, still: Still, *, width: float, mask: Path | None = None) -> Photograph:
     """Raises BadFile, BadSurface, TooLarge."""
-    stored, spec = read_image(path)
-    pixels = np.ascontiguousarray(upright(stored, spec))
+    pixels, spec = read_upright(path)
     channels = pixels.shape[2]
     if channels > 4:
         raise BadFile(
             f"{path.name} has {channels} channels, not those of a photograph.", "Save it as RGB or as greyscale."
         )
     space = ColorSpace.SRGB if pixels.dtype.kind == "u" else ColorSpace.LINEAR
-    colours = np.repeat(pixels[..., :1], 3, axis=2) if channels < 3 else np.ascontiguousarray(pixels[..., :3])
+    colours = colours_of(path.name, pixels, spec)
     more = {"alpha": Map(np.ascontiguousarray(pixels[..., -1:]))} if channels in (2, 4) else {}
     if mask is not None:
-        more["object_mask"] = _mask(mask)
-    surface = photograph(Map(colours, space), still, width=width, more=more, name=path.stem)
-    return Photograph(surface, pixels, spec, path.suffix.lower())
+        more["object_mask"] = read_mask(mask)
+    surface = photograph(Map(colours.seen, space), still, width=width, more=more, name=path.stem)
+    return Photograph(surface, pixels, colours, spec, path.suffix.lower())
+
+
+def read_mask(path: Path) -> Map:
+    """The mask in an image of any depth, turned upright, [H, W, 1]; see `mask_of`. Raises BadFile, BadSurface, TooLarge."""
+    pixels, _ = read_upright(path)
+    return mask_of(Map(pixels))
 
 
 def write_still(given: Photograph, aged: Surface, target: Path, files: WholeFiles) -> Path:
     """Adds the aged photograph to `files`; grey becomes colour only where something weathers."""
     before, after = given.surface["combined"], aged["combined"]
-    pixels, colours = given.pixels, after.array
+    pixels, colours = given.pixels, given.colours.back(after.array, target)
     if pixels.shape[2] == 3:
         pixels = colours
-    elif pixels.shape[2] == 4 or not _alike(before.array, colours):
+    elif pixels.shape[2] == 4 or not _alike(before.array, after.array):
         pixels = np.concatenate([colours, pixels[..., 3 if pixels.shape[2] == 4 else 1 :]], axis=2)
     same = target.suffix.lower() == given.suffix
     if not same:
         pixels = in_encoding_of(target, Map(pixels, before.color_space))
-    files.add(target, partial(write_image, pixels=pixels, like=_like(given.spec, pixels, same)))
+    files.add(target, partial(write_image, pixels=pixels, like=like(given.spec, pixels, same)))
     return target
 
 
@@ -84,33 +96,3 @@ def write_stages(aged: Surface, stem: str, folder: Path, files: WholeFiles) -> l
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     """np.array_equal, in rows."""
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-def _mask(path: Path) -> Map:
-    """White weathers: grey, or the mean of the colours."""
-    stored, spec = read_image(path)
-    pixels = upright(stored, spec)
-    if pixels.shape[2] < 3:
-        return Map(np.ascontiguousarray(pixels[..., :1]))
-    mean = pixels[..., :3].mean(axis=2, keepdims=True, dtype=np.float32)
-    if not np.isfinite(mean).all():
-        raise BadSurface("The mask holds values that are no numbers.", "Render or export it again.")
-    return Map(np.rint(mean).astype(pixels.dtype) if pixels.dtype.kind == "u" else mean.astype(pixels.dtype))
-
-
-def _like(spec: OpenImageIO.ImageSpec, pixels: np.ndarray, same: bool) -> OpenImageIO.ImageSpec:
-    """What the file is to say of itself: all that the photograph did, or in another format its colour profile alone."""
-    height, width, channels = pixels.shape
-    if same:
-        like = OpenImageIO.ImageSpec(spec)
-        like.width = like.full_width = width
-        like.height = like.full_height = height
-        if spec.getattribute("Orientation") is not None:
-            like.attribute("Orientation", 1)
-        return like
-    like = OpenImageIO.ImageSpec(width, height, channels, str(pixels.dtype))
-    profile = spec.getattribute(_PROFILE)
-    if profile is not None and pixels.dtype.kind == "u":
-        values = np.asarray(profile, np.uint8)
-        like.attribute(_PROFILE, OpenImageIO.TypeDesc(f"uint8[{len(values)}]"), values)
-    return like

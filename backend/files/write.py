@@ -26,11 +26,12 @@ Reader = Callable[[Path], tuple[np.ndarray, OpenImageIO.ImageSpec]]
 def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool = False) -> list[Path]:
     """Writes a surface that has no files of its own and returns the paths.
 
-    `destination` with an image's suffix takes the albedo (of a frame the combined picture) alone, else it is a folder that gets
-    `albedo.png`, `roughness.png` and so on; float maps become EXR. Raises FileExists, DiskFull, BadFile; then nothing is written.
+    `destination` with an image's suffix takes the albedo (of a frame the combined picture, of a photograph that with its
+    alpha) alone, else it is a folder that gets `albedo.png`, `roughness.png` and so on; float maps become EXR. Raises FileExists,
+    DiskFull, BadFile; then nothing is written.
     """
     destination = Path(destination)
-    main = "combined" if surface.space is Space.IMAGE and "combined" in surface else "albedo"
+    main = "combined" if surface.space is not Space.TEXTURE and "combined" in surface else "albedo"
     if destination.suffix.lower() in IMAGE_SUFFIXES:
         targets = {main: destination}
     else:
@@ -40,7 +41,10 @@ def write_surface(surface: Surface, destination: Path | str, *, overwrite: bool 
         }
     with WholeFiles(overwrite) as files:
         for name, path in targets.items():
-            files.add(path, partial(write_image, pixels=in_encoding_of(path, surface[name]), like=None))
+            pixels = in_encoding_of(path, surface[name])
+            if path == destination and surface.space is Space.PHOTOGRAPH and "alpha" in surface:
+                pixels = np.concatenate([pixels, in_encoding_of(path, surface["alpha"])], axis=2)
+            files.add(path, partial(write_image, pixels=pixels, like=None))
     return list(targets.values())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO
 
-from ..files.image import image_size, read_image, upright, write_parts
+from ..files.image import image_size, read_image, read_upright, write_parts
 from ..protocol.errors import BadFile, BadRecipe, BadSurface
 from ..protocol.exemplar import LONGEST, MAPS, MOST_BYTES, SHORTEST, Exemplar, as_picture, image_bytes, kept_size
 from ..protocol.texture_names import channels_in
@@ -59,10 +59,9 @@ def pictures(exemplar: Exemplar) -> dict[str, np.ndarray]:
 
 
 def _colour(path: Path) -> np.ndarray:
-    pixels, spec = read_image(path)
+    pixels, spec = read_upright(path)
     if pixels.shape[2] > 4:
         raise BadSurface(f"{path} has {pixels.shape[2]} channels, not those of a photograph.", "Save it as RGB.")
-    pixels = upright(pixels, spec)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if str(spec.format) in ("uint8", "uint16"):
         return pixels

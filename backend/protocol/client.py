@@ -196,13 +196,13 @@ class Client:
             raise BadMessage("The answer holds no degree map.")
         return arrays["degree"]
 
-    def delight(self, picture: Map, amount: float = 1.0) -> np.ndarray:
-        """The picture [H, W, 1..4] without the light on it, in its type; see weathering.delight."""
+    def delight(self, picture: Map, amount: float = 1.0) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The picture [H, W, 1..4] without the light on it, in its type, and warnings; see weathering.delight."""
         query = {"picture": self.put_map(picture.array), "color_space": picture.color_space.value}
-        arrays, _ = wire.loads(self._connection.message(f"/v1/delit?{urlencode(query | {'amount': amount})}"))
+        arrays, said = wire.loads(self._connection.message(f"/v1/delit?{urlencode(query | {'amount': amount})}"))
         if "delit" not in arrays:
             raise BadMessage("The answer holds no picture.")
-        return arrays["delit"]
+        return arrays["delit"], tuple(map(str, json.loads(said.get("warnings", "[]"))))
 
     def encoded(self, maps: Mapping[str, Map], file: str, export: MapExport) -> memoryview:
         """The bytes of one image file of an export: that of the layout's files which is named `file`.

@@ -14,7 +14,7 @@
     GET    /v1/degree             a message with `degree`, how weathered a photograph is: ?photograph={sha256}&color_space=srgb
                                   &method=marks|manifold|rarity [&marks={sha256} &invert=1]
     GET    /v1/delit              a message with `delit`, a picture without its light: ?picture={sha256}&color_space=srgb
-                                  [&amount=0..1]
+                                  [&amount=0..1]; `warnings` in its metadata
     POST   /v1/encoded            a message with maps -> a message with `file`, the bytes of an image file of an export:
                                   ?layout=plain|unreal|unity|gltf&file=ORM&format=png|tif|exr|webp&bits=0|8|16
     POST   /v1/weather            all in one call: a message with the surface's maps, `surface` and `recipe` in its metadata,
@@ -206,8 +206,9 @@ class Service:
         if picture is None:
             raise NotFound("The backend lacks the picture.", "Send it first.")
         space, amount = asked.get("color_space", "srgb"), asked.get("amount", "1")
-        delit = await run_in_threadpool(delit_texels, picture, space, amount, self.networks)
-        return Response(b"".join(wire.parts({"delit": delit})), media_type="application/octet-stream")
+        delit, warnings = await run_in_threadpool(delit_texels, picture, space, amount, self.networks)
+        body = wire.parts({"delit": delit}, {"warnings": json.dumps(warnings)})
+        return Response(b"".join(body), media_type="application/octet-stream")
 
     async def post_encoded(self, request: Request) -> Response:
         size = _declared_size(request, self.limits.surface_bytes)

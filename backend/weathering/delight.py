@@ -5,7 +5,8 @@
 
 The shading network looks at the picture small. At full size its answer follows the picture's own edges: where small shading
 and small brightness rise and fall together, shading takes as much of the fine brightness (a local slope, as in the guided
-filter of He, Sun and Tang 2013). Strip by strip; where a picture wraps, so does all that is looked at.
+filter of He, Sun and Tang 2013). Strip by strip; where a picture wraps, so does all that is looked at. Where there is no such
+network, `by_contrast` stands in for it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..networks.registry import Networks
-from ..protocol.errors import BadSurface, NetworkError
+from ..photographed.picture import LONGEST
+from ..protocol.errors import BadSurface
 from ..protocol.surface import ColorSpace, Map
-from . import colour
+from . import colour, contrast
 from .resample import Axis, weigh
 
 NETWORK = "shading"
@@ -27,10 +29,14 @@ MULTIPLE = 32
 AROUND = 64  # texels of the small picture that are repeated around it where it wraps
 LEAST_SIDE = 16  # texels: a smaller picture tells nothing of its light
 ROWS = 256  # of a strip
+SHRUNK_ROWS = 4  # of the small picture that are made at a time
 DARK = 1e-3  # added to exposed brightness before its logarithm
 REACH, FLAT = 2, 0.02  # the slope's window is 2 REACH + 1 texels a side; brightness that varies less there has none
 EVEN = 1e-4  # deviation of a picture of one colour
-HOW = "Train one (python -m sabi.export_onnx train shading) and name its folder by SABI_NETWORKS."
+SIMPLE = (
+    "Light was told from colour by brightness alone, since no shading network is here: wide dark paint passes for shade and is "
+    "brightened, strong contrast is softened, and shadows with sharp edges stay in part."
+)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -81,12 +87,27 @@ def delight(
 
     `picture` has 1 to 4 channels (grey, grey and alpha, colours, colours and alpha); alpha, and colours where it is 0, stay bit
     for bit, and so does the mean of each colour nearly. `amount` 0..1 says how much of the light goes. `wrap` says whether rows
-    and columns continue at the opposite border: then the result's do too. Raises BadSurface, NetworkError.
+    and columns continue at the opposite border: then the result's do too. Without a shading network it is done as `doubts` says.
+    Raises BadSurface.
     """
     known = networks or Networks.load()
-    if NETWORK not in known:
-        raise NetworkError(f"There is no network '{NETWORK}' here.", HOW)
-    return without_light(picture, known[NETWORK].run, amount, wrap)
+    return without_light(picture, known[NETWORK].run if NETWORK in known else by_contrast, amount, wrap)
+
+
+def doubts(networks: Networks) -> tuple[str, ...]:
+    """What a person should know of what `delight` does with these networks."""
+    return () if NETWORK in networks else (SIMPLE,)
+
+
+def by_contrast(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `contrast` says, in place of the network: the light is grey, and nothing is mirrored."""
+    bright = brightness(inputs["image"][0].transpose(1, 2, 0))[..., 0]
+    slope, level = contrast.light_in(bright, contrast.REACH * LONGEST / max(bright.shape))
+    inverse = 1 / (1 + np.exp(slope * bright + level))
+    return {
+        "inverse_shading": np.repeat(inverse[None, None], 3, axis=1),
+        "residual_share": np.zeros_like(inputs["image"]),
+    }
 
 
 def without_light(picture: Map, run: Run, amount: float = 1.0, wrap: tuple[bool, bool] = (False, False)) -> Map:
@@ -95,14 +116,15 @@ def without_light(picture: Map, run: Run, amount: float = 1.0, wrap: tuple[bool,
         raise BadSurface(f"The amount {amount} is not between 0 and 1.", "0 keeps all light, 1 takes it off.")
     array, colours = picture.array, 1 if picture.array.shape[2] < 3 else 3
     alpha = array[..., colours:] if array.shape[2] > colours else None
-    found = look(Map(array[..., :colours], picture.color_space), run, wrap, alpha)
+    given = Map(array[..., :colours], _coded(picture))
+    found = look(given, run, wrap, alpha)
     result = array.copy()
     for top in range(0, array.shape[0], ROWS):
         rows = slice(top, min(top + ROWS, array.shape[0]))
         made = found.albedo(rows, amount)
         if colours == 1:
             made = made @ LUMINANCE[:, None]
-        stored = colour.encode(made, Map(array[rows][..., :colours], _coded(picture)))
+        stored = colour.encode(made, given)
         if alpha is None:
             result[rows] = stored
         else:
@@ -155,15 +177,17 @@ def brightness(exposed: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(exposed @ LUMINANCE, 0) + np.float32(DARK))[..., None]
 
 
-def shrunk(picture: Map, sides: tuple[int, ...], wrap: tuple[bool, bool], alpha: np.ndarray | None) -> np.ndarray:
+def shrunk(
+    picture: Map, sides: tuple[int, ...], wrap: tuple[bool, bool] = (False, False), alpha: np.ndarray | None = None
+) -> np.ndarray:
     """Scene-linear [h, w, 3] of another size, 0 or more. What alpha hides gets the mean of the rest."""
     height, width = sides
     down, across = Axis(picture.size[0], height, wrap[0]), _tap(Axis(picture.size[1], width, wrap[1]), width)
     made, weight = [], []
-    for top in range(0, height, MULTIPLE // 8):
-        begin, end, sources, weights = down.taps(top, top + MULTIPLE // 8)
+    for top in range(0, height, SHRUNK_ROWS):
+        begin, end, sources, weights = down.taps(top, min(top + SHRUNK_ROWS, height))
         rows = down.within(begin, end)
-        values = np.maximum(_linear(Map(picture.array[rows], picture.color_space), slice(None)), 0)
+        values = np.maximum(_linear(picture, rows), 0)
         seen = np.ones_like(values[..., :1]) if alpha is None else (alpha[rows][..., :1] > 0).astype(np.float32)
         both = np.concatenate([values * seen, seen], -1)
         part = weigh(weigh(both[:, across[0]], 1, *across[1:]), 0, sources, weights)
@@ -200,9 +224,9 @@ def _coded(picture: Map) -> ColorSpace:
     return picture.color_space
 
 
-def _linear(picture: Map, rows: slice) -> np.ndarray:
+def _linear(picture: Map, rows: slice | np.ndarray) -> np.ndarray:
     """Scene-linear [h, W, 3]."""
-    values = colour.decode(picture.array[rows], _coded(picture))
+    values = colour.decode(picture.array[rows], picture.color_space)
     return np.repeat(values, 3, -1) if values.shape[2] == 1 else values
 
 

@@ -38,18 +38,20 @@ def session_of(networks: Networks) -> Run:
 def settled(aged: Map, covered: np.ndarray, run: Run, allocate: Allocate = np.empty) -> tuple[Map, list[str]]:
     """Harmonized where it is covered. Left as it is, and said so, where too little or all of the picture is covered."""
     share = float(covered.mean())
-    if not LEAST < share < 1 - LEAST or covered.min() > 0:
-        said = f"Not harmonized: {share:.0%} of the picture weathers, so there is nothing to go by."
-        return aged, [said] if share else []
+    if share <= LEAST:
+        return aged, [f"Not harmonized: {'hardly anything' if share else 'nothing'} of the picture weathers."]
+    if share >= 1 - LEAST or covered.min() > 0:
+        return aged, ["Not harmonized: all of the picture weathers, so there is nothing to go by."]
     return harmonized(aged, covered, run, allocate), []
 
 
-def harmonized(picture: Map, mask: np.ndarray, run: Run, allocate: Allocate = np.empty) -> Map:
+def harmonized(picture: Map, mask: np.ndarray, run: Run | None = None, allocate: Allocate = np.empty) -> Map:
     """The picture [H, W, 3] in its own type with its part under the mask [H, W, 1] (floats 0..1) harmonized by that much.
 
     The network knows colours as sRGB encodes them: scene-linear ones are encoded for it, and what is brighter than white stays
-    as it is. `run` is the harmonizer's session. Raises BadSurface.
+    as it is. `run` is the harmonizer's session, else that which ships. Raises BadSurface, NetworkError.
     """
+    run = run or session_of(Networks.load())
     image = picture.array
     check(image, mask)
     height, width = image.shape[:2]

@@ -17,18 +17,16 @@ from ..protocol.errors import BadSurface
 from ..protocol.surface import Map
 from . import delight
 from .colour import decode
+from .contrast import REACH, light_in
 from .resample import Axis, weigh
 
 SIDE = 256  # texels on the longer side of what light is looked for in
-REACH = 10.0  # of these: what is smaller is of the surface
-STEP = 0.15  # variance of log luminance at which a step is half shadow, half paint
 DARK = 1e-3  # luminance below which nothing is told apart
 GLOSS = 1.0  # logarithm of how far light rises above the light around it: what is brighter is mirrored, and left to the residual
 WHITE = 0.7  # albedo of what is brightest under the light
 BRIGHTEST = 98  # percentile that stands for it
 MINKOWSKI = 6.0  # shades of grey (Finlayson and Trezzi 2004): the norm that gives the light's colour
 TRUST = 0.5  # of that colour which is the light's: the rest may be the surface's
-ROWS = 4  # of the small picture that are made at a time
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 Rows = Callable[[slice], np.ndarray]
@@ -46,14 +44,19 @@ class Light:
     mirrored: Rows = lambda rows: np.zeros(1, np.float32)
 
 
-def light_on(picture: Map, networks: Networks) -> Light:
-    """By the shading network; by contrast where there is none or too little to see. What is brightest is WHITE in its light."""
+def light_on(picture: Map, networks: Networks, alpha: np.ndarray | None = None) -> Light:
+    """By the shading network; by contrast where there is none or too little to see. What is brightest is WHITE in its light.
+
+    What `alpha` [H, W, 1] hides is not looked at, unless that is all.
+    """
+    if alpha is not None and not alpha.any():
+        alpha = None
     if delight.NETWORK not in networks:
-        return by_contrast(picture)
+        return by_contrast(picture, alpha)
     try:
-        found = delight.look(picture, networks[delight.NETWORK].run)
+        found = delight.look(picture, networks[delight.NETWORK].run, alpha=alpha)
     except BadSurface:  # too small, or all of one colour
-        return by_contrast(picture)
+        return by_contrast(picture, alpha)
     light = np.log(np.exp(found.light) @ LUMINANCE)
     bare = found.bright[..., 0] + np.log(1 - np.clip(found.share, 0, 0.98)).mean(-1) - light
     level = np.float32(np.exp(np.percentile(bare, BRIGHTEST)) / (WHITE * found.exposure))
@@ -62,19 +65,13 @@ def light_on(picture: Map, networks: Networks) -> Light:
     )
 
 
-def by_contrast(picture: Map) -> Light:
-    """By a guided filter on log luminance (He, Sun and Tang 2013): wide or strong steps of brightness are light, grain is paint.
-
-    Edge-aware, and wrong where paint is as wide as shadows are: a dark wall beside a bright one counts as half in the shade.
-    """
+def by_contrast(picture: Map, alpha: np.ndarray | None = None) -> Light:
+    """By brightness alone, as `contrast` says."""
     height, width = picture.size
     share = min(1.0, SIDE / max(height, width))
-    small = shrunk(picture, (max(1, round(height * share)), max(1, round(width * share))))
+    small = delight.shrunk(picture, (max(1, round(height * share)), max(1, round(width * share))), alpha=alpha)
     bright = _log(small @ LUMINANCE)
-    mean = blurred(bright, REACH)
-    spread = np.maximum(blurred(bright * bright, REACH) - mean * mean, 0)
-    slope = spread / (spread + np.float32(STEP))
-    slope, level = blurred(slope, REACH), blurred(mean - slope * mean, REACH)
+    slope, level = light_in(bright)
     evened = bright - (slope * bright + level)
     level = level + np.float32(np.percentile(evened, BRIGHTEST) - np.log(WHITE))
     most = blurred(slope * bright + level, 2 * REACH) + np.float32(GLOSS)
@@ -87,18 +84,6 @@ def by_contrast(picture: Map) -> Light:
         return np.exp(np.minimum(slope * bright + level, most))[..., None] * tint
 
     return Light(shading, "a guided filter on brightness")
-
-
-def shrunk(picture: Map, size: tuple[int, int]) -> np.ndarray:
-    """Scene-linear means [h, w, 3] float32, 0 or more, in strips."""
-    down, across = (Axis(before, after) for before, after in zip(picture.size, size, strict=True))
-    begin, end, sources, weights = across.taps(0, size[1])
-    columns, parts = across.within(begin, end), []
-    for top in range(0, size[0], ROWS):
-        first, last, rows, shares = down.taps(top, min(top + ROWS, size[0]))
-        block = np.maximum(decode(picture.array[down.within(first, last)], picture.color_space), 0)
-        parts.append(weigh(weigh(block[:, columns], 1, sources, weights), 0, rows, shares))
-    return np.concatenate(parts)
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int], rows: slice) -> np.ndarray:

@@ -81,7 +81,7 @@ def weather_photograph(
     harmonizer = session_of(networks) if still.harmonize else None
     report("survey", 0.0)
     choice = choose(surface, still, networks)
-    light = light_on(picture, networks)
+    light = light_on(picture, networks, surface["alpha"].array if "alpha" in surface else None)
     albedo = _albedo(picture, light, allocate)
     base = _material(surface, choice, albedo, allocate)
     painted = paint(base, recipe)

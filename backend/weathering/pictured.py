@@ -9,8 +9,9 @@ from ..photographed.picture import blurred
 from ..protocol.surface import Map
 from ..threads import parallel
 from .composite import strips
+from .delight import shrunk
 from .gutters import Allocate
-from .lit import LUMINANCE, enlarged, shrunk
+from .lit import LUMINANCE, enlarged
 from .segment import Segments
 
 SIDE = 512  # texels on the longer side of what is looked at

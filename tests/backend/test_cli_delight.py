@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import shadings
+from profiles import embedded
 from test_cli import sabi
 
 import sabi as package
@@ -51,6 +52,16 @@ def test_a_texture_comes_out_flat_in_its_own_type(tmp_path, networks, suffix, dt
     assert 1.5 < left_and_right(made) < 4
 
 
+def test_a_colour_profile_goes_along(tmp_path, networks):
+    pixels = store(to_srgb(shadings.checks() * shadings.falling()), np.dtype(np.uint8))
+    write_image(tmp_path / "wall.png", pixels, embedded(pixels))
+    sabi("delight", tmp_path / "wall.png", **networks)
+    made, said = read_image(tmp_path / "wall_delit.png")
+    assert said.getattribute("ICCProfile") is not None
+    assert left_and_right(tmp_path / "wall_delit.png") == pytest.approx(1, abs=0.1)
+    assert made.mean((0, 1)) == pytest.approx(pixels.mean((0, 1)), rel=0.1), "twice converted, or not back"
+
+
 def test_other_formats_and_names(tmp_path, networks):
     path = written(tmp_path / "wall_albedo.jpg", shadings.falling())
     sabi("delight", path, **networks)
@@ -90,8 +101,14 @@ def test_what_is_wrong_is_said_and_nothing_written(tmp_path, networks):
         ([path, "--wrap", "maybe"], "not a way to wrap"),
     ):
         assert words in sabi("delight", *arguments, status=1, **networks).stderr
-    assert "no network 'shading'" in sabi("delight", path, status=1, SABI_NETWORKS=str(tmp_path)).stderr
     assert {file.name for file in tmp_path.iterdir()} == there
+
+
+def test_as_it_ships_it_is_done_simply_and_said(tmp_path, networks):
+    path = written(tmp_path / "wall.png", shadings.falling())
+    assert "by brightness alone" not in sabi("delight", path, **networks).stderr
+    assert "by brightness alone" in sabi("delight", path, "--overwrite").stderr
+    assert left_and_right(tmp_path / "wall_delit.png") == pytest.approx(1, abs=0.1)
 
 
 def test_from_python(tmp_path, networks, monkeypatch):

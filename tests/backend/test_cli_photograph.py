@@ -9,9 +9,10 @@ import OpenImageIO
 import pytest
 from frames import Scene, write_frame_5
 from image_files import save
+from profiles import embedded
 
 from sabi.backend.cli import main
-from sabi.backend.files.image import read_image
+from sabi.backend.files.image import read_image, write_image
 
 TOP = {np.uint8: 255, np.uint16: 65535, np.float16: 1, np.float32: 1}
 
@@ -85,8 +86,6 @@ def test_a_turned_photograph_comes_out_upright(tmp_path, monkeypatch):
     """Its mask is painted on what a viewer shows."""
     spec = OpenImageIO.ImageSpec(96, 72, 3, "uint8")
     spec.attribute("Orientation", 6)  # lies on its side: the stored left is the top
-    from sabi.backend.files.image import write_image
-
     write_image(tmp_path / "p.jpg", picture(), spec)
     stored = read_image(tmp_path / "p.jpg")[0]
     assert read_image(tmp_path / "p.jpg")[1].getattribute("Orientation") == 6
@@ -100,9 +99,25 @@ def test_a_turned_photograph_comes_out_upright(tmp_path, monkeypatch):
     assert (result[:48] != shown[:48]).any()
 
 
-def test_a_turned_tiff_says_that_it_is_upright_now(tmp_path, monkeypatch):
-    from sabi.backend.files.image import write_image
+def test_a_colour_profile_is_applied_and_goes_along(tmp_path, monkeypatch, capsys):
+    """Pure green of a wide space: what does not weather keeps its bits, and 16 bits are said to be taken for sRGB."""
+    masked(tmp_path / "mask.png")
+    for name, dtype, target in (("p.jpg", np.uint8, "p_weathered.png"), ("p.tif", np.uint16, "p_weathered.tif")):
+        given = np.full_like(picture(dtype=dtype), TOP[dtype])
+        given[..., ::2] = 0
+        write_image(tmp_path / name, given, embedded(given))
+        stored = read_image(tmp_path / name)[0]
+        arguments = ("--photograph", "--mask", tmp_path / "mask.png", "--age", "0.9", "--json")
+        assert sabi(monkeypatch, tmp_path / name, *arguments) == 0
+        result, said = read_image(tmp_path / target)
+        assert said.getattribute("ICCProfile") is not None
+        assert np.array_equal(result[36:], stored[36:])
+        assert (result[:36] != stored[:36]).any()
+        told = [w for w in json.loads(capsys.readouterr().out)["warnings"] if "colour profile 'Wide'" in w]
+        assert bool(told) == (dtype == np.uint16)
 
+
+def test_a_turned_tiff_says_that_it_is_upright_now(tmp_path, monkeypatch):
     spec = OpenImageIO.ImageSpec(96, 72, 3, "uint8")
     spec.attribute("Orientation", 3)
     write_image(tmp_path / "p.tif", picture(), spec)
@@ -110,6 +125,26 @@ def test_a_turned_tiff_says_that_it_is_upright_now(tmp_path, monkeypatch):
     result, said = read_image(tmp_path / "p_weathered.tif")
     assert said.getattribute("Orientation") in (None, 1)
     assert np.array_equal(result, picture()[::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("tags", "arguments", "said"),
+    [
+        ({"Make": "Nikon", "Model": "D 90"}, (), True),
+        ({"Model": "Pixel"}, (), True),
+        ({"Software": "an editor"}, (), False),
+        ({"Make": "Nikon"}, ("--wrap", "none"), False),
+        ({"Make": "Nikon"}, ("--photograph",), False),
+    ],
+)
+def test_a_cameras_picture_as_a_texture_is_noted(tmp_path, monkeypatch, capsys, tags, arguments, said):
+    """Not where an option says that it is a texture, or a photograph."""
+    save(tmp_path / "p.jpg", picture(), **tags)
+    assert sabi(monkeypatch, tmp_path / "p.jpg", "--age", "0", "--json", *arguments) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    told = [warning for warning in warnings if "add --photograph" in warning]
+    assert bool(told) == said
+    assert not said or f"({' '.join(tags.values())})" in told[0]
 
 
 def test_stages_are_written(tmp_path, monkeypatch):

@@ -193,10 +193,22 @@ def test_colour_spaces_are_asked_for_not_assumed(monkeypatch):
     assert asked == [{}]
 
 
+def test_floats_of_any_colour_space_are_scene_linear(tmp_path):
+    """Blender has converted them: of ACES' or Rec.2020's primaries the red is another in Rec.709's."""
+    image = load(save(tmp_path / "a.exr", np.full((2, 2, 3), (0.5, 0.25, 0.25), np.float32), "float"))
+    names = image.colorspace_settings.bl_rna.properties["name"].enum_items.keys()
+    image.colorspace_settings.name = next(name for name in names if "2020" in name and "inear" in name)
+    image.reload()
+    map_ = images.read(image)
+    assert map_.color_space is ColorSpace.LINEAR
+    assert map_.array[0, 0, 0] > 0.6
+
+
 def test_a_colour_space_that_cannot_be_told_is_refused():
     image = bpy.data.images.new("a", 2, 2)
     names = {item.identifier for item in image.colorspace_settings.bl_rna.properties["name"].enum_items}
     known = {images.srgb_name(), images.linear_name(), images.data_name()}
     image.colorspace_settings.name = next(name for name in sorted(names) if "sRGB" in name and name not in known)
-    with pytest.raises(BadFile, match="colour space"):
+    with pytest.raises(BadFile, match="colour space") as raised:
         images.read(image)
+    assert images.srgb_name() in raised.value.hint

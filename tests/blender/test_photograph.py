@@ -55,6 +55,21 @@ def test_a_new_image_beside_the_photograph(channels, dtype):
     assert (result[:32] != given[:32]).any()
 
 
+def test_a_mask_may_be_green_or_cut_out():
+    image = picture()
+    given = images.read(image).array
+    green, cut_out = np.zeros((64, 96, 4), np.uint8), np.full((64, 96, 4), 255, np.uint8)
+    green[:32, :, 1], green[..., 3], cut_out[32:, :, 3] = 255, 255, 0
+    for name, texels in (("green", green), ("cut out", cut_out)):
+        part = images.write(Map(texels, ColorSpace.SRGB), name)
+        before = set(bpy.data.images)
+        bpy.ops.sabi.weather_photograph(image=image.name, mask_image=part.name, effect="rust", age=0.9)
+        (made,) = set(bpy.data.images) - before
+        result = images.read(made).array
+        assert np.array_equal(result[32:], given[32:]), name
+        assert (result[:32] != given[:32]).any(), name
+
+
 def test_stages_are_images_of_their_own():
     image = picture()
     before = set(bpy.data.images)
@@ -82,9 +97,44 @@ def test_what_cannot_be_done_is_said():
         bpy.ops.sabi.weather_photograph(image=image.name, mask_image=small.name, effect="rust")
     with pytest.raises(RuntimeError, match="There is no image 'nothing'"):
         bpy.ops.sabi.weather_photograph(image="nothing", effect="rust")
-    with pytest.raises(RuntimeError, match="holds data"):
+    with pytest.raises(RuntimeError, match=r"holds data[\s\S]*colour space to sRGB, else"):
         bpy.ops.sabi.weather_photograph(image=small.name, effect="rust")
     assert not work.busy()
+
+
+def test_masks_that_lie_on_objects_are_named():
+    from bl_ext.user_default.sabi.backend.protocol.recipe import Effect, Layer, Recipe
+
+    layers = (
+        Layer(Effect.RUST, mask="group:Rim"),
+        Layer(Effect.MOSS, mask="layer:1"),
+        Layer(Effect.DIRT, mask="mask:Soot"),
+    )
+    bpy.ops.sabi.weather_photograph(image=picture().name, recipe_json=Recipe(layers).to_json())
+    (said,) = (warning for warning in work.current().outcome.warnings if "lie on objects" in warning)
+    assert said.endswith("without 'Rim', 'Soot'.")
+    bpy.ops.sabi.weather_photograph(image=picture().name, effect="rust")
+    assert not any("lie on objects" in warning for warning in work.current().outcome.warnings)
+
+
+def test_tiles_and_renders_are_refused_with_what_to_do(clean_scene):
+    tiled = bpy.data.images.new("kit", 8, 8, tiled=True)
+    scene = bpy.context.scene
+    scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    scene.collection.objects.link(scene.camera)
+    scene.render.engine, scene.render.resolution_x, scene.render.resolution_y = "CYCLES", 8, 8
+    scene.cycles.samples = 1
+    bpy.ops.render.render()
+    said = {"kit": "Open one of its tiles' files", "Render Result": "Save it .Image > Save As. .* or use Weather Frame"}
+    for name, words in said.items():
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.sabi.weather_photograph(image=name, effect="rust")
+        with pytest.raises(RuntimeError, match=words):
+            bpy.ops.sabi.delight(image=name)
+    with pytest.raises(RuntimeError, match="is tiled"):
+        bpy.ops.sabi.weather_photograph(image=picture().name, mask_image=tiled.name, effect="rust")
+    with pytest.raises(RuntimeError, match="is tiled"):
+        bpy.ops.sabi.degree_marks_new(image=tiled.name)
 
 
 def test_cancelled_it_leaves_nothing():

@@ -97,6 +97,7 @@ def test_what_runs_outside(tmp_path):
     assert (tmp_path / "sheet.png").is_file()
     for text in blocks("python outside"):
         subprocess.run([sys.executable, "-c", text], **run)
+    assert (tmp_path / "red_brick_aged.png").is_file()
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| (`sabi\..*) \|$", PAGE, re.MULTILINE))

@@ -6,7 +6,7 @@ import pytest
 import shadings
 
 from sabi.backend.networks.registry import Networks
-from sabi.backend.protocol.errors import BadSurface, NetworkError
+from sabi.backend.protocol.errors import BadSurface
 from sabi.backend.protocol.surface import ColorSpace, Map
 from sabi.backend.weathering import colour, delight
 
@@ -153,7 +153,25 @@ def test_any_shape(networks, height, width):
     assert delight.delight(given, networks=networks).array.shape == given.array.shape
 
 
-def test_without_a_network(networks_folder):
-    with pytest.raises(NetworkError, match="no network 'shading'") as raised:
-        delight.delight(stored(shadings.checks(), np.uint8), networks=Networks.load(folder=networks_folder))
-    assert "train shading" in raised.value.hint
+@pytest.mark.parametrize("wrap", [(False, False), (True, True)])
+def test_without_a_network_brightness_tells_light_from_colour(networks_folder, wrap):
+    """Gradients go, fine contrast stays; where the texture wraps, the border is no seam and it may be rolled."""
+    simple = Networks.load(folder=networks_folder)
+    given = stored(shadings.checks() * (shadings.waving() if all(wrap) else shadings.falling()), np.float32)
+    made = delight.delight(given, wrap=wrap, networks=simple).array
+    assert unevenness(given.array) > 0.3
+    assert unevenness(made) < 0.06
+    assert made.mean((0, 1)) == pytest.approx(given.array.mean((0, 1)), rel=0.03)
+    fine = [np.log(values[8::4, 8:-8:4, 0]).std() for values in (shadings.checks(), made)]
+    assert fine[1] > 0.5 * fine[0]
+    if all(wrap):
+        rolled = Map(np.roll(given.array, (96, 64), (0, 1)), ColorSpace.LINEAR)
+        again = delight.delight(rolled, wrap=wrap, networks=simple).array
+        assert np.roll(again, (-96, -64), (0, 1)) == pytest.approx(made, abs=2e-3)
+    assert delight.doubts(simple) == (delight.SIMPLE,)
+
+
+def test_what_has_no_light_is_said_without_a_network_too(networks_folder):
+    flat = Map(np.full((64, 64, 3), 99, np.uint8), ColorSpace.SRGB)
+    with pytest.raises(BadSurface, match="all of one colour"):
+        delight.delight(flat, networks=Networks.load(folder=networks_folder))

@@ -130,6 +130,23 @@ def test_masks_that_say_nothing(mask, words):
         harmonized(picture(), mask, brighter)
 
 
+@pytest.mark.parametrize(
+    ("covered", "words"),
+    [
+        (np.zeros((300, 520, 1), np.float32), "nothing of the picture weathers"),
+        (square() * np.float32(1e-3), "hardly anything of the picture weathers"),
+        (np.full((300, 520, 1), 0.3, np.float32), "all of the picture weathers"),
+        (np.ones((300, 520, 1), np.float32), "all of the picture weathers"),
+    ],
+)
+def test_what_leaves_nothing_to_go_by_is_not_harmonized_and_said(covered, words):
+    """A thin film all over leaves no texel as it was."""
+    given = Map(picture(), ColorSpace.SRGB)
+    result, said = harmonize.settled(given, covered, brighter)
+    assert result is given
+    assert said[0].startswith(f"Not harmonized: {words}")
+
+
 def test_images_that_are_no_numbers():
     image = picture(dtype=np.float32)
     image[0, 0] = np.inf

@@ -204,6 +204,9 @@ def test_a_segmenter_chooses(tmp_path, make_painter):
         aged(networks, given, still=Still(material=Material.WATER))
     with pytest.raises(BadSurface, match="is not in the picture"):
         aged(networks, given, still=Still(at=(WIDTH, 0)))
+    with pytest.raises(BadSurface, match="finds no object in the picture") as raised:
+        aged(networks, Map(picture // 8, ColorSpace.SRGB))
+    assert "Give a mask" in raised.value.hint
 
 
 def test_transparent_texels_keep_their_colours(networks):
@@ -212,6 +215,20 @@ def test_transparent_texels_keep_their_colours(networks):
     result = aged(networks, alpha=Map(alpha)).surface["combined"].array
     assert np.array_equal(result[:, :80], scene().array[:, :80])
     assert (result[:, 80:] != scene().array[:, 80:]).any()
+
+
+def test_what_is_hidden_does_not_bend_the_light(tmp_path):
+    """Transparent texels of whatever colour: the light on the rest is the same, by contrast and by the network."""
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:, 60:100] = 0
+    dark, bright = scene(dtype=np.float32), scene(dtype=np.float32)
+    dark.array[:, 60:100], bright.array[:, 60:100] = 0, (9, 2, 0)
+    for networks in (Networks.load(folder=tmp_path / "none"), Networks.load(folder=shadings.write(tmp_path))):
+        one, two = (lit.light_on(picture, networks, alpha).shading(slice(0, HEIGHT)) for picture in (dark, bright))
+        assert two[:, 104:] == pytest.approx(one[:, 104:], rel=0.02)
+        bent = lit.light_on(bright, networks).shading(slice(0, HEIGHT))
+        assert np.abs(bent / two - 1)[:, 104:].max() > 0.2
+    lit.light_on(dark, networks, np.zeros_like(alpha))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (1, 200), (40, 33)])
@@ -285,9 +302,9 @@ def test_harmonizing_changes_what_is_covered_alone():
 def test_harmonizing_without_anything_to_go_by_is_said():
     networks = Networks.load(device="cpu", threads=1)
     recipe = Recipe((Layer(Effect.RUST, age=0.0),))
-    assert np.array_equal(
-        aged(networks, recipe=recipe, still=Still(harmonize=True)).surface["combined"].array, scene().array
-    )
+    done = aged(networks, recipe=recipe, still=Still(harmonize=True))
+    assert np.array_equal(done.surface["combined"].array, scene().array)
+    assert "Not harmonized: nothing of the picture weathers." in done.warnings
 
 
 def test_what_a_photograph_takes_beside_the_spool_hardly_grows_with_it(networks):

@@ -12,13 +12,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .marks import MARKS, SIDE, Mark
-from .materials import Split
+from .materials import UNKNOWN, Split
 
 HELD_OUT = (
     4  # every fourth photograph, in the order of their names, is kept out of training: the harmonizer's choice, too
 )
 LONGEST = 384  # texels along the longer side
-UNKNOWN = 255  # in place of a material's channel
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ...backend.protocol.materials import Material
 
 HELD_SEED = 2019  # of what is held out: one choice for all trainings, so that their figures compare
 HELD_SHARE = 0.25
+UNKNOWN = 255  # in place of a material's channel
 
 CLASSES: dict[str, Material] = {
     "asphalt": Material.OTHER,
@@ -68,7 +69,7 @@ class Texture:
 
 
 def textures_of(folder: Path, split: Split) -> list[Texture]:
-    """Of every material some owners' textures are held out; where one owner has most of them, single textures are."""
+    """Of every material, clean and weathered, some owners' textures are held out; where one has most of them, single ones are."""
     with (folder / "textures" / "manifest.csv").open(newline="", encoding="utf-8") as file:
         known = [
             Texture(
@@ -84,19 +85,21 @@ def textures_of(folder: Path, split: Split) -> list[Texture]:
 
 
 def _held(textures: list[Texture]) -> set[str]:
+    """Of one material: an owner is held out whole while clean or weathered ones lack, if of both at least half are left."""
     rng = np.random.default_rng(HELD_SEED)
-    names: dict[str, list[str]] = {}
-    for texture in textures:
-        names.setdefault(texture.owner, []).append(texture.name)
-    wanted = HELD_SHARE * len(textures)
-    held: list[str] = []
-    for owner in rng.permutation(sorted(names)):
-        if len(held) < wanted and len(held) + len(names[owner]) <= len(textures) / 2:
-            held += names[owner]
-    if len(held) < wanted:
-        rest = sorted({texture.name for texture in textures} - set(held))
-        held += list(rng.permutation(rest)[: int(np.ceil(wanted)) - len(held)])
-    return set(held)
+    kinds = [{t.name for t in textures if t.weathered == weathered} for weathered in (False, True)]
+    owned = {owner: {t.name for t in textures if t.owner == owner} for owner in {t.owner for t in textures}}
+    held: set[str] = set()
+    for owner in rng.permutation(sorted(owned)):
+        more = held | owned[owner]
+        lacking = any(owned[owner] & kind and len(held & kind) < HELD_SHARE * len(kind) for kind in kinds)
+        if lacking and all(len(more & kind) <= len(kind) / 2 for kind in kinds):
+            held = more
+    for kind in kinds:
+        lacks = int(np.ceil(HELD_SHARE * len(kind))) - len(held & kind)
+        if len(kind) > 1 and lacks > 0:
+            held |= set(rng.permutation(sorted(kind - held))[:lacks])
+    return held
 
 
 def split_of(names: Iterable[str], split: Split) -> list[str]:

@@ -138,9 +138,15 @@ def test_cells_whose_material_is_not_known_teach_none():
 def test_nothing_held_is_trained_on(folder):
     train, held = (materials.textures_of(folder, split) for split in (Split.TRAIN, Split.HELD))
     assert not {t.name for t in train} & {t.name for t in held}
-    both = {t.material for t in train}
-    assert both == {t.material for t in held}
-    assert len(both) == COUNT - 5  # glass, paper, plastic, water and sky have no photographs
+    both = {(t.material, t.weathered) for t in train}
+    assert both == {(t.material, t.weathered) for t in held}
+    assert (
+        len({material for material, _ in both}) == COUNT - 5
+    )  # glass, paper, plastic, water and sky have no photographs
+    split = {
+        m for m in Material if {t.owner for t in train if t.material is m} & {t.owner for t in held if t.material is m}
+    }
+    assert split == {Material.OTHER, Material.BRICK, Material.METAL, Material.PAINTED_SURFACE}  # mostly of one owner
     names = [path.name for path in (folder / "assets").iterdir()]
     assert sorted(materials.split_of(names, Split.TRAIN) + materials.split_of(names, Split.HELD)) == sorted(names)
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from ...backend.protocol.materials import Material
 from .materials import Split, Texture, textures_of
 
 LEVELS = (512, 256, 128)  # texels a side of a texture, from near to far
+MIDDLE = 0.48  # sRGB-encoded: another contrast leaves this grey as it is
+TWO_SHARE = 0.4  # of the textures: two of the kind, where there are two
 FLAT_SHARE = 0.3  # of the pictures: an atlas, rectangles of materials on a plain ground
 
 
@@ -42,7 +44,7 @@ class Infusion:
         self.every = [levels for kinds in self.textures.values() for found in kinds.values() for levels in found]
 
     def draw(self, side: int, rng: np.random.Generator, materials: int = 0) -> Mixture:
-        """`side` at most LEVELS' last. `materials`: how many (0: two to five)."""
+        """`side` at most LEVELS' first; larger than the last, what is far is left out. `materials`: how many (0: two to five)."""
         count = materials or int(rng.integers(2, 6))
         order = rng.permutation(np.array(list(self.textures), object))
         chosen = [order[i % len(order)] for i in range(count)]
@@ -59,18 +61,23 @@ class Infusion:
 
     def _material(self, material: Material, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A picture of one material [S,S,3] and its degree [S,S]."""
-        kinds = self.textures[material]
-        level = int(rng.integers(len(LEVELS)))
-        pictures = {k: _crop(found[rng.integers(len(found))][level], side, rng) for k, found in kinds.items()}
+        kinds, level = self.textures[material], _level(side, rng)
+        pictures = {weathered: self._of_kind(found, level, side, rng) for weathered, found in kinds.items()}
         if len(pictures) == 1 or rng.random() < 0.4:
             weathered = bool(rng.choice(sorted(pictures)))
             return pictures[weathered], np.full((side, side), float(weathered), np.float32)
         share = self._mask(side, rng)
         return pictures[False] + share[..., None] * (pictures[True] - pictures[False]), share
 
+    def _of_kind(self, found: list[list[np.ndarray]], level: int, side: int, rng: np.random.Generator) -> np.ndarray:
+        """A picture [S,S,3] of one texture, or of two where a mask says."""
+        count = min(len(found), 2 if rng.random() < TWO_SHARE else 1)
+        first, *second = (_crop(found[i][level], side, rng) for i in rng.permutation(len(found))[:count])
+        return first + self._mask(side, rng)[..., None] * (second[0] - first) if second else first
+
     def _mask(self, side: int, rng: np.random.Generator) -> np.ndarray:
         """[S,S] in 0..1: a channel of some texture, thresholded softly at one of its own quantiles."""
-        source = _crop(self.every[rng.integers(len(self.every))][int(rng.integers(len(LEVELS)))], side, rng)
+        source = _crop(self.every[rng.integers(len(self.every))][_level(side, rng)], side, rng)
         values = ndimage.gaussian_filter(source[..., rng.integers(3)], rng.choice([1.0, 3.0, 8.0]))
         spread = values.std() + 1e-4
         return _ramp((values - np.quantile(values, rng.uniform(0.2, 0.8))) / (spread * rng.uniform(0.1, 1.5)))
@@ -87,16 +94,22 @@ def _levels(data: Path, texture: Texture) -> list[np.ndarray]:
     folder = data / "textures" / texture.name
     path = next(p for p in sorted(folder.iterdir()) if p.stem == "albedo")
     image = Image.open(path).convert("RGB")
+    image = ImageOps.fit(image, (min(image.size),) * 2)  # the middle: what is not square would be squashed
     return [np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)) for size in LEVELS]
 
 
+def _level(side: int, rng: np.random.Generator) -> int:
+    return int(rng.integers(sum(size >= side for size in LEVELS)))
+
+
 def _crop(texture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """[S,S,3] float32 in 0..1, turned and lit at random."""
+    """[S,S,3] float32 in 0..1, turned, lit and of another contrast at random."""
     y, x = (int(v) for v in rng.integers(0, len(texture) - side + 1, 2))
     part = np.rot90(texture[y : y + side, x : x + side], int(rng.integers(4)))
     part = part[:, ::-1] if rng.random() < 0.5 else part
     gain = rng.uniform(0.75, 1.2) * rng.uniform(0.94, 1.06, 3)
-    return (part * (gain / 255).astype(np.float32)).clip(0, 1)
+    curved = MIDDLE * (part / np.float32(255 * MIDDLE)) ** np.float32(rng.uniform(0.7, 1.4))
+    return (curved * gain.astype(np.float32)).clip(0, 1)
 
 
 def _ramp(x: np.ndarray) -> np.ndarray:

@@ -10,9 +10,16 @@ import numpy as np
 
 from ...backend.protocol.materials import Material
 from .materials import Split, Texture, textures_of
+from .shaders import SHADERS, Nodes, log_uniform
 
 SHADED = (Material.GLASS, Material.PLASTIC, Material.WATER, Material.PAPER)  # there are no photographs of these
-SHADED_SHARE = {Material.FOLIAGE: 0.5, Material.PAINTED_SURFACE: 0.5, Material.METAL: 0.3, Material.FABRIC: 0.15}
+SHADED_SHARE = {Material.FOLIAGE: 0.5, Material.METAL: 0.3, Material.PAINTED_SURFACE: 0.25, Material.FABRIC: 0.15}
+TAUGHT_SHARE = dict.fromkeys(  # in training alone: what is held out shall say how photographs are told
+    (Material.LEATHER, Material.WOOD, Material.BRICK, Material.STONE, Material.CONCRETE), 0.3
+)
+REPEATS = (0.12, 1.5)  # of a texture a unit, of which a picture is some two or three wide
+TWO_SHARE = 0.4  # of the textured materials: two of the kind, where there are two
+COLOURED = (Material.FABRIC, Material.LEATHER, Material.PAINTED_SURFACE)  # these come in every colour
 
 
 class Looks:
@@ -20,189 +27,83 @@ class Looks:
 
     def __init__(self, data: Path, split: Split) -> None:
         self.folder = data / "textures"
+        self.shaded_share = SHADED_SHARE | (TAUGHT_SHARE if split is Split.TRAIN else {})
         self.textures: dict[Material, list[Texture]] = {}
         for texture in textures_of(data, split):
             self.textures.setdefault(texture.material, []).append(texture)
 
-    def draw(self, kind: Material, rng: np.random.Generator) -> bpy.types.Material:
-        """A new material of this kind, its pass index the kind's channel and one."""
+    def draw(self, kind: Material, rng: np.random.Generator, size: float = 1.0) -> bpy.types.Material:
+        """A new material of this kind, its pass index the kind's channel and one, for an object that is scaled by `size`."""
         made = bpy.data.materials.new(kind.value)
-        made.use_nodes = True
         made.pass_index = kind.channel + 1
-        shader = made.node_tree.nodes["Principled BSDF"]
-        if kind in SHADED or rng.random() < SHADED_SHARE.get(kind, 0):
-            _SHADERS[kind](_Nodes(made.node_tree, shader), rng)
+        nodes = Nodes(made, rng, size)
+        if kind in SHADED or rng.random() < self.shaded_share.get(kind, 0):
+            SHADERS[kind](nodes, rng)
         else:
             found = self.textures[kind]
-            _textured(_Nodes(made.node_tree, shader), self.folder / found[rng.integers(len(found))].name, kind, rng)
+            count = min(len(found), 2 if rng.random() < TWO_SHARE else 1)
+            folders = [self.folder / found[i].name for i in rng.permutation(len(found))[:count]]
+            _textured(nodes, folders, kind, rng)
         return made
 
 
-class _Nodes:
-    """A material's nodes, and how they are joined."""
-
-    def __init__(self, tree: bpy.types.NodeTree, shader: bpy.types.Node) -> None:
-        self.tree, self.shader = tree, shader
-
-    def new(self, kind: str, **inputs: float) -> bpy.types.Node:
-        node = self.tree.nodes.new(f"ShaderNode{kind}")
-        for name, value in inputs.items():
-            node.inputs[name].default_value = value
-        return node
-
-    def link(self, output: bpy.types.NodeSocket, socket: bpy.types.NodeSocket) -> None:
-        self.tree.links.new(output, socket)
-
-    def set(self, name: str, value: float | tuple[float, ...]) -> None:
-        self.shader.inputs[name].default_value = value
-
-    def colour(self, rgb: np.ndarray) -> None:
-        self.set("Base Color", (*(float(v) for v in rgb.clip(0, 1)), 1.0))
-
-    def noise(self, scale: float, detail: float = 4) -> bpy.types.Node:
-        node = self.new("TexNoise", Scale=scale, Detail=detail)
-        self.link(self.new("TexCoord").outputs["Object"], node.inputs["Vector"])
-        return node
-
-    def bump(self, value: bpy.types.NodeSocket, strength: float) -> None:
-        bump = self.new("Bump", Strength=strength, Distance=0.02)
-        self.link(value, bump.inputs["Height"])
-        self.link(bump.outputs["Normal"], self.shader.inputs["Normal"])
-
-    def two_colours(self, value: bpy.types.NodeSocket, first: np.ndarray, second: np.ndarray, sharp: float = 0) -> None:
-        ramp = self.new("ValToRGB")
-        for element, rgb, at in zip(
-            ramp.color_ramp.elements, (first, second), (0.3 + 0.19 * sharp, 0.7 - 0.19 * sharp), strict=True
-        ):
-            element.color, element.position = (*(float(v) for v in rgb.clip(0, 1)), 1), at
-        self.link(value, ramp.inputs["Fac"])
-        self.link(ramp.outputs["Color"], self.shader.inputs["Base Color"])
+def _textured(nodes: Nodes, folders: list[Path], kind: Material, rng: np.random.Generator) -> None:
+    """One texture, or two where a noise says, each of a scale and a contrast of its own, in one tint."""
+    maps = [_maps(nodes, folder, kind, rng) for folder in folders]
+    whole = maps[0]
+    if len(maps) > 1:
+        share = nodes.steep(nodes.noise(log_uniform(rng, 0.7, 5), 6), rng.uniform(0.4, 0.6), rng.uniform(0.03, 0.3))
+        whole = {name: nodes.mix(share, *(one[name] for one in maps)) for name in maps[0]}
+    hue = rng.uniform(0, 1) if kind in COLOURED else 0.5
+    tinted = nodes.toned(whole["albedo"], 1.0, hue, rng.uniform(0.7, 1.2), rng.uniform(0.7, 1.25))
+    nodes.set("Base Color", tinted)
+    nodes.set("Roughness", whole["roughness"])
+    nodes.set("Metallic", whole["metallic"])
+    nodes.bump(whole["height"], rng.uniform(0.3, 1.0), 1.0)
 
 
-def _textured(nodes: _Nodes, folder: Path, kind: Material, rng: np.random.Generator) -> None:
-    place, mapping = nodes.new("TexCoord"), nodes.new("Mapping")
-    mapping.inputs["Scale"].default_value = (rng.uniform(0.5, 2.0),) * 3
-    mapping.inputs["Location"].default_value = tuple(rng.random(3))
-    mapping.inputs["Rotation"].default_value = (0, 0, float(rng.choice([0, np.pi / 2, rng.uniform(0, 6)])))
-    nodes.link(place.outputs["Object"], mapping.inputs["Vector"])
+def _maps(
+    nodes: Nodes, folder: Path, kind: Material, rng: np.random.Generator
+) -> dict[str, bpy.types.NodeSocket | float]:
+    """albedo, height in units, roughness and metallic of a texture laid on all sides; what its set lacks is assumed."""
+    repeats, turn = log_uniform(rng, *REPEATS), float(rng.choice([0, np.pi / 2, rng.uniform(0, 6)]))
+    vector = nodes.moved(nodes.place, (repeats,) * 3, turn=turn)
 
-    def image(name: str, data: bool) -> bpy.types.NodeSocket | None:
+    def image(name: str) -> bpy.types.NodeSocket | None:
         found = sorted(p for p in folder.iterdir() if p.stem == name)
         if not found:
             return None
-        node = nodes.new("TexImage")
-        node.image = bpy.data.images.load(str(found[0]), check_existing=True)
-        node.image.colorspace_settings.name = "Non-Color" if data else "sRGB"
+        node = nodes.laid(nodes.new("TexImage"), vector)
+        node.image, node.extension = square(found[0], "sRGB" if name == "albedo" else "Non-Color"), "MIRROR"
         node.projection, node.projection_blend = "BOX", 0.1
-        nodes.link(mapping.outputs["Vector"], node.inputs["Vector"])
         return node.outputs["Color"]
 
-    albedo = image("albedo", False)
-    tint = nodes.new("HueSaturation", Saturation=rng.uniform(0.7, 1.2), Value=rng.uniform(0.7, 1.25))
-    if kind in (Material.FABRIC, Material.LEATHER, Material.PAINTED_SURFACE):  # these come in every colour
-        tint.inputs["Hue"].default_value = rng.uniform(0, 1)
-    nodes.link(albedo, tint.inputs["Color"])
-    nodes.link(tint.outputs["Color"], nodes.shader.inputs["Base Color"])
-    nodes.bump(albedo, rng.uniform(0.1, 0.6))
-    roughness, metallic = image("roughness", True), image("metallic", True)
-    if roughness is not None:
-        nodes.link(roughness, nodes.shader.inputs["Roughness"])
-    else:
-        nodes.set("Roughness", rng.uniform(0.4, 0.95) if kind is not Material.METAL else rng.uniform(0.25, 0.6))
-    if metallic is not None:
-        nodes.link(metallic, nodes.shader.inputs["Metallic"])
-    elif kind is Material.METAL:
-        nodes.set("Metallic", rng.uniform(0.6, 1))
+    albedo, height, roughness, metallic = map(image, ("albedo", "height", "roughness", "metallic"))
+    assert albedo is not None
+    rough, metal = ((0.25, 0.6), rng.uniform(0.6, 1)) if kind is Material.METAL else ((0.4, 0.95), 0.0)
+    deep = (
+        0.01 if height is None else 0.03
+    )  # of what one repeat is wide; a photograph's light and dark are hardly heights
+    return {
+        "albedo": nodes.toned(albedo, rng.uniform(0.7, 1.4)),
+        "height": nodes.math("MULTIPLY", albedo if height is None else height, deep / repeats),
+        "roughness": rng.uniform(*rough) if roughness is None else roughness,
+        "metallic": metal if metallic is None else metallic,
+    }
 
 
-def _glass(nodes: _Nodes, rng: np.random.Generator) -> None:
-    nodes.colour(1 - rng.uniform(0, 0.6) * rng.random(3) * (rng.random() < 0.5))
-    nodes.set("Transmission Weight", 1.0)
-    nodes.set("Roughness", float(rng.choice([0, rng.uniform(0, 0.25)])))
-    nodes.set("IOR", rng.uniform(1.3, 1.6))
-
-
-def _plastic(nodes: _Nodes, rng: np.random.Generator) -> None:
-    nodes.colour(_vivid(rng))
-    nodes.set("Roughness", rng.uniform(0.12, 0.5))
-    nodes.set("Subsurface Weight", float(rng.choice([0, rng.uniform(0, 0.3)])))
-    if rng.random() < 0.3:
-        nodes.bump(nodes.noise(rng.uniform(60, 200)).outputs["Fac"], rng.uniform(0.02, 0.1))
-
-
-def _water(nodes: _Nodes, rng: np.random.Generator) -> None:
-    nodes.colour(np.array([0.02, 0.06, 0.08]) * rng.uniform(0.3, 4) * (1 + 0.5 * rng.standard_normal(3)))
-    nodes.set("Roughness", rng.uniform(0, 0.08))
-    nodes.set("IOR", 1.33)
-    nodes.set("Specular IOR Level", rng.uniform(0.5, 1))
-    nodes.bump(nodes.noise(rng.uniform(1, 8), 6).outputs["Fac"], rng.uniform(0.2, 1))
-
-
-def _paper(nodes: _Nodes, rng: np.random.Generator) -> None:
-    sheet = np.array([0.85, 0.83, 0.78]) * rng.uniform(0.75, 1.1)
-    if rng.random() < 0.3:  # cardboard
-        sheet = np.array([0.5, 0.35, 0.2]) * rng.uniform(0.7, 1.2)
-    nodes.set("Roughness", rng.uniform(0.8, 1))
-    nodes.set("Specular IOR Level", 0.1)
-    if rng.random() < 0.6:  # printed: rows of words
-        print_ = nodes.new("TexBrick", Scale=rng.uniform(6, 16))
-        print_.offset = 0.37
-        ink = sheet * rng.uniform(0.05, 0.5)
-        for name, rgb in (("Color1", ink), ("Color2", sheet), ("Mortar", sheet)):
-            print_.inputs[name].default_value = (*rgb, 1)
-        print_.inputs["Mortar Size"].default_value = 0.06
-        nodes.link(nodes.new("TexCoord").outputs["Object"], print_.inputs["Vector"])
-        nodes.link(print_.outputs["Color"], nodes.shader.inputs["Base Color"])
-    else:
-        nodes.colour(sheet)
-    nodes.bump(nodes.noise(rng.uniform(2, 12)).outputs["Fac"], rng.uniform(0.02, 0.4))
-
-
-def _foliage(nodes: _Nodes, rng: np.random.Generator) -> None:
-    green = np.array([rng.uniform(0.03, 0.2), rng.uniform(0.15, 0.35), rng.uniform(0.01, 0.08)])
-    nodes.two_colours(nodes.noise(rng.uniform(4, 30)).outputs["Fac"], green, green * rng.uniform(0.3, 2.2))
-    nodes.set("Roughness", rng.uniform(0.4, 0.8))
-    nodes.bump(nodes.noise(rng.uniform(15, 60)).outputs["Fac"], rng.uniform(0.3, 1))
-
-
-def _painted(nodes: _Nodes, rng: np.random.Generator) -> None:
-    nodes.colour(_vivid(rng) * rng.uniform(0.5, 1))
-    nodes.set("Roughness", rng.uniform(0.3, 0.7))
-    nodes.set("Coat Weight", float(rng.choice([0, rng.uniform(0.2, 1)])))
-    nodes.bump(nodes.noise(rng.uniform(20, 90)).outputs["Fac"], rng.uniform(0.05, 0.3))
-
-
-def _metal(nodes: _Nodes, rng: np.random.Generator) -> None:
-    bare = np.array([[0.9, 0.9, 0.9], [0.55, 0.55, 0.56], [0.95, 0.65, 0.5], [0.9, 0.75, 0.4]])[rng.integers(4)]
-    nodes.colour(bare * rng.uniform(0.7, 1))
-    nodes.set("Metallic", 1.0)
-    nodes.set("Roughness", rng.uniform(0.08, 0.5))
-    nodes.bump(nodes.noise(rng.uniform(20, 150)).outputs["Fac"], rng.uniform(0, 0.15))
-
-
-def _fabric(nodes: _Nodes, rng: np.random.Generator) -> None:
-    first = _vivid(rng)
-    weave = nodes.new("TexChecker", Scale=rng.uniform(30, 90))
-    nodes.link(nodes.new("TexCoord").outputs["Object"], weave.inputs["Vector"])
-    nodes.two_colours(weave.outputs["Fac"], first, first * rng.uniform(0.4, 0.8), 1)
-    nodes.set("Roughness", 0.95)
-    nodes.set("Sheen Weight", rng.uniform(0.1, 0.8))
-    nodes.bump(weave.outputs["Fac"], rng.uniform(0.1, 0.4))
-
-
-def _vivid(rng: np.random.Generator) -> np.ndarray:
-    """Any colour, from grey to strong."""
-    colour = rng.random(3)
-    return (colour.mean() + rng.uniform(0, 1.3) * (colour - colour.mean())).clip(0.01, 0.95)
-
-
-_SHADERS = {
-    Material.GLASS: _glass,
-    Material.PLASTIC: _plastic,
-    Material.WATER: _water,
-    Material.PAPER: _paper,
-    Material.FOLIAGE: _foliage,
-    Material.PAINTED_SURFACE: _painted,
-    Material.METAL: _metal,
-    Material.FABRIC: _fabric,
-}
+def square(path: Path, colours: str) -> bpy.types.Image:
+    """A picture's middle, as high as wide: it would be squashed where it is laid on the sides of a box."""
+    image = bpy.data.images.load(str(path), check_existing=True)
+    image.colorspace_settings.name = colours
+    wide, high = image.size
+    side = min(wide, high)
+    if side == max(wide, high):
+        return image
+    pixels = np.empty(4 * wide * high, np.float32)
+    image.pixels.foreach_get(pixels)
+    left, low = (wide - side) // 2, (high - side) // 2
+    cut = bpy.data.images.new(path.stem, side, side, float_buffer=image.is_float)
+    cut.colorspace_settings.name = colours
+    cut.pixels.foreach_set(pixels.reshape(high, wide, 4)[low : low + side, left : left + side].ravel())
+    return cut

@@ -155,6 +155,19 @@ def test_mixtures_are_drawn_again_by_their_seed(infusion):
     first, second, other = (infusion.draw(64, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.picture, second.picture)
     assert (first.picture != other.picture).any()
+    assert infusion.draw(256, np.random.default_rng(1)).degree.shape == (256, 256)  # larger than textures that are far
+
+
+def test_textures_are_not_squashed(tmp_path):
+    """A round spot in a wide picture stays round."""
+    texture = materials.Texture("wood/spot", Material.WOOD, False, "maker")
+    y, x = np.mgrid[:100, :200]
+    spot = np.where(np.hypot(y - 50, x - 100) < 30, 255, 0).astype(np.uint8)
+    (tmp_path / "textures" / texture.name).mkdir(parents=True)
+    Image.fromarray(spot).save(tmp_path / "textures" / texture.name / "albedo.png")
+    for level in infusions._levels(tmp_path, texture):
+        bright = level[..., 0] > 127
+        assert bright.any(0).sum() == pytest.approx(bright.any(1).sum(), abs=2)
 
 
 def test_masks_of_mixtures_are_exact(infusion):

@@ -2,7 +2,8 @@
 """What stands where in the photographs of the data folder, as marked by hand: coarse, and nothing where it is doubtful.
 
 An object is what is built or made and stands or lies before the rest; ground, water, sky, hedges and distant woods are not.
-A tree or a flower that a photograph is of is marked as neither.
+A tree or a flower that a photograph is of is marked as neither; nor is a wall or a house front that fills it, or that others
+stand before.
 """
 
 from __future__ import annotations
@@ -126,9 +127,9 @@ MARKS: dict[str, tuple[Mark, ...]] = {
     ),
     "grass": (_mark("foliage", _BACK, "0,5 500,5 500,500 0,500"),),
     "green-staircase": (
-        _mark("painted_surface", _BACK, "5,5 375,5 375,75 120,238 85,260 5,262"),
-        _mark("painted_surface", _OBJECT, "0,365 378,120 378,148 0,396"),
-        _mark("painted_surface", _OBJECT, "0,428 378,188 378,500 0,500"),
+        _mark("painted_surface", _EITHER, "5,5 375,5 375,75 120,238 85,260 5,262"),
+        _mark("painted_surface", _EITHER, "0,365 378,120 378,148 0,396"),
+        _mark("painted_surface", _EITHER, "0,428 378,188 378,500 0,500"),
         _mark("wood", _OBJECT, "0,332 378,87 378,110 0,350"),
         _mark("wood", _OBJECT, "0,407 378,162 378,176 0,418"),
     ),
@@ -147,31 +148,31 @@ MARKS: dict[str, tuple[Mark, ...]] = {
         _mark("", _BACK, "0,325 500,325 500,500 0,500"),
     ),
     "kodim01": (
-        _mark("stone", _OBJECT, "5,5 495,5 495,308 215,300 130,300 5,285"),
-        _mark("painted_surface", _OBJECT, "5,26 22,26 22,97 5,97"),
-        _mark("painted_surface", _OBJECT, "77,23 97,23 97,95 77,95"),
-        _mark("painted_surface", _OBJECT, "125,24 146,24 146,95 125,95"),
-        _mark("painted_surface", _OBJECT, "201,22 223,22 223,93 201,93"),
-        _mark("painted_surface", _OBJECT, "258,20 280,20 280,92 258,92"),
-        _mark("painted_surface", _OBJECT, "306,22 330,22 330,91 306,91"),
-        _mark("painted_surface", _OBJECT, "415,23 440,23 440,91 415,91"),
-        _mark("painted_surface", _OBJECT, "465,20 486,20 486,90 465,90"),
-        _mark("painted_surface", _OBJECT, "23,175 72,172 72,248 23,248"),
-        _mark("painted_surface", _OBJECT, "148,173 202,173 202,290 148,290"),
-        _mark("painted_surface", _OBJECT, "261,169 284,168 284,247 261,247"),
-        _mark("painted_surface", _OBJECT, "337,168 361,168 361,244 337,244"),
-        _mark("painted_surface", _OBJECT, "399,167 422,167 422,243 399,243"),
-        _mark("painted_surface", _OBJECT, "477,167 496,167 496,240 477,240"),
-        _mark("glass", _OBJECT, "32,29 72,29 72,93 32,93"),
-        _mark("glass", _OBJECT, "154,27 195,27 195,90 154,90"),
-        _mark("glass", _OBJECT, "286,26 303,26 303,90 286,90"),
-        _mark("glass", _OBJECT, "288,172 332,172 332,226 288,226"),
-        _mark("glass", _OBJECT, "426,170 466,170 466,222 426,222"),
+        _mark("stone", _EITHER, "5,5 495,5 495,308 215,300 130,300 5,285"),
+        _mark("painted_surface", _EITHER, "5,26 22,26 22,97 5,97"),
+        _mark("painted_surface", _EITHER, "77,23 97,23 97,95 77,95"),
+        _mark("painted_surface", _EITHER, "125,24 146,24 146,95 125,95"),
+        _mark("painted_surface", _EITHER, "201,22 223,22 223,93 201,93"),
+        _mark("painted_surface", _EITHER, "258,20 280,20 280,92 258,92"),
+        _mark("painted_surface", _EITHER, "306,22 330,22 330,91 306,91"),
+        _mark("painted_surface", _EITHER, "415,23 440,23 440,91 415,91"),
+        _mark("painted_surface", _EITHER, "465,20 486,20 486,90 465,90"),
+        _mark("painted_surface", _EITHER, "23,175 72,172 72,248 23,248"),
+        _mark("painted_surface", _EITHER, "148,173 202,173 202,290 148,290"),
+        _mark("painted_surface", _EITHER, "261,169 284,168 284,247 261,247"),
+        _mark("painted_surface", _EITHER, "337,168 361,168 361,244 337,244"),
+        _mark("painted_surface", _EITHER, "399,167 422,167 422,243 399,243"),
+        _mark("painted_surface", _EITHER, "477,167 496,167 496,240 477,240"),
+        _mark("glass", _EITHER, "32,29 72,29 72,93 32,93"),
+        _mark("glass", _EITHER, "154,27 195,27 195,90 154,90"),
+        _mark("glass", _EITHER, "286,26 303,26 303,90 286,90"),
+        _mark("glass", _EITHER, "288,172 332,172 332,226 288,226"),
+        _mark("glass", _EITHER, "426,170 466,170 466,222 426,222"),
         _mark("other", _BACK, "5,323 495,323 495,330 5,330"),
     ),
     "kodim02": (
-        _mark("painted_surface", _OBJECT, "5,4 495,4 495,329 5,329"),
-        _mark("", _OBJECT, "172,124 198,138 202,160 182,184 148,175 143,145"),
+        _mark("painted_surface", _EITHER, "5,4 495,4 495,329 5,329"),
+        _mark("", _EITHER, "172,124 198,138 202,160 182,184 148,175 143,145"),
     ),
     "kodim03": (
         _mark("sky", _BACK, "80,5 495,5 495,205 430,190 380,172 300,145 220,100 170,60 90,45"),
@@ -350,8 +351,8 @@ MARKS: dict[str, tuple[Mark, ...]] = {
     ),
     "tourist-and-building": (
         _mark("sky", _BACK, "180,3 495,3 490,65 400,72 345,120 330,105 230,35"),
-        _mark("stone", _OBJECT, "32,28 110,43 240,112 318,150 300,158 250,138 190,148 110,98 22,60"),
-        _mark("stone", _OBJECT, "5,60 60,78 148,122 165,150 138,218 80,262 60,295 5,298"),
+        _mark("stone", _EITHER, "32,28 110,43 240,112 318,150 300,158 250,138 190,148 110,98 22,60"),
+        _mark("stone", _EITHER, "5,60 60,78 148,122 165,150 138,218 80,262 60,295 5,298"),
         _mark("fabric", _OBJECT, "78,320 92,288 158,273 182,320 340,245 490,275 490,330 78,330"),
         _mark("", _OBJECT, "352,112 410,80 488,80 492,238 380,228 338,228"),
     ),

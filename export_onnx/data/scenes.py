@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rendered scenes with exact masks: models and simple shapes of random materials on a ground, under random light.
 
-OUT/train and OUT/held get NNNNN.png, the picture, and NNNNN_labels.png: red the material's channel, green 255 where an object
-stands. A picture depends on the seed, the split and its number alone, so an interrupted run goes on where it stopped.
+OUT/train and OUT/held get NNNNN.png, the picture, and NNNNN_labels2.png: red the material's channel, green 255 where an object
+stands, 128 on walls, which are as little known as a backdrop's material. A picture depends on the seed, the split and its number
+alone, so an interrupted run goes on where it stopped. Pictures whose labels have another name are of an older Sabi: not there.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...backend.protocol.materials import MATERIALS, Material
-from .materials import Split
+from .materials import UNKNOWN, Split
 
 SIDE = 256
+LABELS = "_labels2.png"  # in place of a picture's .png; a new number where scenes are drawn, or labelled, otherwise
 LEAST_MATERIALS, LEAST_SHARE = (
     4,
     0.004,
@@ -52,7 +54,7 @@ class Order:
         return self.folder / f"{number:05d}.png"
 
     def labels(self, number: int) -> Path:
-        return self.folder / f"{number:05d}_labels.png"
+        return labels_of(self.picture(number))
 
     def whole(self, number: int) -> Path:
         """What is written of a scene last."""
@@ -67,11 +69,10 @@ class Order:
             rng = self.rng(number, attempt)
             with tempfile.TemporaryDirectory() as scratch:
                 linear, materials, objects = stage.shoot(rng, Path(scratch) / "frame.exr")
-            shares = np.bincount(materials.ravel(), minlength=len(MATERIALS)) / materials.size
-            solid = [share for m, share in zip(MATERIALS, shares, strict=True) if m is not Material.SKY]
-            if sum(share > LEAST_SHARE for share in solid) >= LEAST_MATERIALS and 0.05 < objects.mean() < 0.9:
+            solid = [share for m, share in zip(MATERIALS, shares_of(materials), strict=True) if m is not Material.SKY]
+            if sum(share > LEAST_SHARE for share in solid) >= LEAST_MATERIALS and 0.05 < (objects > 0).mean() < 0.9:
                 break
-        labels = np.stack([materials, 255 * objects.astype(np.uint8), 0 * materials], -1)
+        labels = np.stack([materials, np.choose(objects + 1, (128, 0, 255)).astype(np.uint8), 0 * materials], -1)
         _save(developed(linear, rng), self.picture(number))
         _save(labels, self.labels(number))
 
@@ -96,7 +97,8 @@ def render(order: Order, workers: int | None = None) -> list[Path]:
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture [S,S,3] uint8, its materials [S,S] uint8 (channels of the segmenter), and where objects stand [S,S] bool."""
+    """One picture [S,S,3] uint8, its materials [S,S] uint8 (channels of the segmenter, or UNKNOWN), and where objects stand
+    [S,S] int8: 1 there, 0 elsewhere, -1 where it is not known."""
 
     picture: np.ndarray
     materials: np.ndarray
@@ -104,14 +106,24 @@ class Scene:
 
 
 def read(picture: Path) -> Scene:
-    labels = np.asarray(Image.open(picture.with_name(f"{picture.stem}_labels.png")))
-    return Scene(np.asarray(Image.open(picture).convert("RGB")), labels[..., 0], labels[..., 1] > 127)
+    labels = np.asarray(Image.open(labels_of(picture)))
+    objects = np.select([labels[..., 1] > 191, labels[..., 1] > 63], [1, -1], 0).astype(np.int8)
+    return Scene(np.asarray(Image.open(picture).convert("RGB")), labels[..., 0], objects)
+
+
+def labels_of(picture: Path) -> Path:
+    return picture.with_name(picture.stem + LABELS)
+
+
+def shares_of(materials: np.ndarray) -> np.ndarray:
+    """[materials], of all texels of a picture; less than 1 in all where some are not known."""
+    return np.bincount(materials[materials != UNKNOWN], minlength=len(MATERIALS)) / materials.size
 
 
 def pictures_in(folder: Path, split: Split) -> list[Path]:
     """Those that are whole, in order: the labels are written last."""
-    found = sorted((folder / split.value).glob("*_labels.png"))
-    return [path.with_name(path.name.replace("_labels", "")) for path in found]
+    found = sorted((folder / split.value).glob(f"*{LABELS}"))
+    return [path.with_name(path.name.removesuffix(LABELS) + ".png") for path in found]
 
 
 _order: Order  # of a process that renders, and its Blender

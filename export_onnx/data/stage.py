@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -12,7 +13,7 @@ from mathutils import Matrix, Vector
 
 from ...backend.protocol.materials import Material
 from .looks import Looks
-from .materials import Split, split_of
+from .materials import UNKNOWN, Split, split_of
 
 GROUNDS = (
     Material.SOIL,
@@ -27,7 +28,7 @@ GROUNDS = (
 )
 WALLS = (Material.BRICK, Material.CONCRETE, Material.PAINTED_SURFACE, Material.WOOD, Material.STONE, Material.METAL)
 ON_OBJECTS = tuple(m for m in Material if m not in (Material.SKY, Material.WATER, Material.SOIL, Material.OTHER))
-OBJECT, BACKGROUND = 1, 2  # indices that the pass tells objects from the ground and walls by
+OBJECT, BACKGROUND, WALL = 1, 2, 3  # indices that the pass tells objects, the ground and walls apart by
 SHAPES = ("cube", "sphere", "cylinder", "torus", "cone", "monkey", "slab", "leaves")
 MOST_FACES = 60_000  # of a model; heavier ones would take most of the time
 
@@ -68,7 +69,7 @@ class Stage:
         self.kept = {name: {item.as_pointer() for item in getattr(bpy.data, name)} for name in _KINDS}
 
     def shoot(self, rng: np.random.Generator, exr: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Linear picture [S,S,3], materials [S,S] uint8, objects [S,S] bool of one scene drawn from `rng`."""
+        """Linear picture [S,S,3], materials [S,S] uint8, objects [S,S] int8 of one scene drawn from `rng`; as scenes.Scene."""
         backdrop = self._compose(rng)
         return _labelled(self._render(exr), backdrop)
 
@@ -83,8 +84,8 @@ class Stage:
             taken.append(passes(self._render(exr)))
         return taken
 
-    def _compose(self, rng: np.random.Generator) -> Material:
-        """A new scene; gives what the camera sees of the world."""
+    def _compose(self, rng: np.random.Generator) -> int:
+        """A new scene; gives the channel of what the camera sees of the world."""
         self._clear()
         backdrop = self._light(rng)
         self._ground(rng)
@@ -104,8 +105,8 @@ class Stage:
             for item in [item for item in collection if item.as_pointer() not in self.kept[name]]:
                 collection.remove(item)
 
-    def _light(self, rng: np.random.Generator) -> Material:
-        """World and sun; gives what the camera sees of the world: a sky of its own, or the light itself, which is anything."""
+    def _light(self, rng: np.random.Generator) -> int:
+        """World and sun; gives the channel of what the camera sees of the world: a sky, or the light itself, not known."""
         tree = self.scene.world.node_tree
         tree.nodes.clear()
         new, link = tree.nodes.new, tree.links.new
@@ -129,10 +130,11 @@ class Stage:
         self.scene.collection.objects.link(lamp)
         if rng.random() < 0.3:
             link(lit.outputs[0], output.inputs["Surface"])
-            return Material.OTHER
+            return UNKNOWN
         ramp, cloud, noise = new("ShaderNodeValToRGB"), new("ShaderNodeMixRGB"), new("ShaderNodeTexNoise")
         height, cover = new("ShaderNodeSeparateXYZ"), new("ShaderNodeValToRGB")
-        horizon, zenith = rng.uniform(0.45, 0.95, 3), np.array([0.08, 0.22, 0.6]) * rng.uniform(0.6, 1.5)
+        horizon = np.array([0.62, 0.71, 0.82]) * rng.uniform(0.7, 1.2) * (1 + 0.05 * rng.standard_normal(3))
+        zenith = np.array([0.08, 0.22, 0.6]) * rng.uniform(0.6, 1.5)
         if rng.random() < 0.35:  # overcast
             zenith = np.full(3, rng.uniform(0.3, 0.8)) * (1 + 0.1 * rng.standard_normal(3))
         if rng.random() < 0.15:  # evening
@@ -158,31 +160,28 @@ class Stage:
         link(lit.outputs[0], mix.inputs[1])
         link(seen.outputs[0], mix.inputs[2])
         link(mix.outputs[0], output.inputs["Surface"])
-        return Material.SKY
+        return Material.SKY.channel
 
     def _ground(self, rng: np.random.Generator) -> None:
         self._add(_plane("ground", 25), [self.looks.draw(GROUNDS[rng.integers(len(GROUNDS))], rng)], BACKGROUND)
         if rng.random() < 0.45:
-            wall = self._add(_plane("wall", 3), [self.looks.draw(WALLS[rng.integers(len(WALLS))], rng)], BACKGROUND)
+            wall = self._add(_plane("wall", 3), [self.looks.draw(WALLS[rng.integers(len(WALLS))], rng)], WALL)
             at = rng.uniform(0, 2 * np.pi)
             upright = Matrix.Translation((0, 1.6, 0)) @ Matrix.Rotation(np.pi / 2, 4, "X")
             wall.matrix_world = Matrix.Rotation(at, 4, "Z") @ upright
 
     def _objects(self, rng: np.random.Generator) -> None:
-        kinds = list(rng.permutation(np.array(ON_OBJECTS, object)))
+        kinds = _in_turn(ON_OBJECTS, rng)
         for number in range(rng.integers(4, 9)):
             if rng.random() < 0.4 and self.meshes:
                 mesh, least = self.meshes[rng.integers(len(self.meshes))], 0.7
             else:
                 name = SHAPES[rng.integers(len(SHAPES))]
                 mesh, least = _leaves(rng) if name == "leaves" else self.shapes[name], 0.35
-                if name == "leaves":
-                    kinds.append(Material.FOLIAGE)
-            count = max(len(mesh.materials), 1)
-            made = [self.looks.draw(kinds.pop() if kinds else ON_OBJECTS[0], rng) for _ in range(min(count, 3))]
+            bush, size, count = mesh.name.startswith("leaves"), rng.uniform(least, 1.05), max(len(mesh.materials), 1)
+            made = [self.looks.draw(Material.FOLIAGE if bush else next(kinds), rng, size) for _ in range(min(count, 3))]
             obj = self._add(mesh, [made[i % len(made)] for i in rng.permutation(count)], OBJECT)
             angle, away = rng.uniform(0, 2 * np.pi), (1.1 if number else 0.3) * np.sqrt(rng.random())
-            size = rng.uniform(least, 1.05)
             tipped = Matrix.Rotation(rng.uniform(-0.5, 0.5) * (rng.random() < 0.3), 4, "X")
             stretch = Matrix.Diagonal((*rng.uniform(0.7, 1.2, 3), 1))
             obj.matrix_world = (
@@ -259,6 +258,12 @@ _NAMES = {  # in files of Blender 4 and of Blender 5
     "transmission_colour": ("TransCol", "Transmission Color"),
 }
 _KINDS = ("objects", "lights", "meshes", "materials", "images")
+
+
+def _in_turn(kinds: tuple[Material, ...], rng: np.random.Generator) -> Iterator[Material]:
+    """All of them before any comes again, without end."""
+    while True:
+        yield from rng.permutation(np.array(kinds, object))
 
 
 def _normalise(mesh: bpy.types.Mesh) -> None:
@@ -350,8 +355,9 @@ def passes(channels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found | {"solid": _find(channels, "IndexOB.X", "Object Index.X") > 0.99}
 
 
-def _labelled(channels: dict[str, np.ndarray], backdrop: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _labelled(channels: dict[str, np.ndarray], backdrop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     index = np.rint(_find(channels, "IndexMA.X", "Material Index.X")).astype(int)
     objects = np.rint(_find(channels, "IndexOB.X", "Object Index.X")).astype(int)
-    materials = np.where(objects > 0, index - 1, backdrop.channel).clip(0, len(Material) - 1).astype(np.uint8)
-    return _colours(channels, _NAMES["combined"]), materials, objects == OBJECT
+    materials = np.where(objects > 0, (index - 1).clip(0, len(Material) - 1), backdrop).astype(np.uint8)
+    known = np.select([objects == OBJECT, objects == WALL], [1, -1], 0).astype(np.int8)
+    return _colours(channels, _NAMES["combined"]), materials, known

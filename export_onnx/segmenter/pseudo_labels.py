@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from ...backend.protocol.errors import BadFile
-from ...backend.protocol.materials import MATERIALS
 from .. import backbone
 from ..data import scenes
 from ..data.materials import Split
@@ -47,13 +46,13 @@ class Labelled:
     @property
     def scene(self) -> Scene:
         """Of objects nothing is known."""
-        return Scene(self.picture, self.materials, np.full(self.materials.shape, -1, np.float32))
+        return Scene(self.picture, self.materials, np.full(self.materials.shape, -1, np.int8))
 
 
 def named(scene: Scene) -> Named:
     """All that weak supervision is told of a scene: the materials that are on some of it."""
-    shares = np.bincount(scene.materials.ravel(), minlength=len(MATERIALS)) / scene.materials.size
-    return Named(scene.picture, tuple(int(channel) for channel in np.flatnonzero(shares > scenes.LEAST_SHARE)))
+    found = np.flatnonzero(scenes.shares_of(scene.materials) > scenes.LEAST_SHARE)
+    return Named(scene.picture, tuple(int(channel) for channel in found))
 
 
 def saliency(model: Classifier, one: Named, labels: Labels) -> np.ndarray:

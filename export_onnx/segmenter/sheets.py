@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...backend.protocol.materials import MATERIALS
 from ...backend.weathering.segment import COLOURS, coloured
+from ..data.scenes import shares_of
 from .batches import Batch
 from .evaluation import Seen
 
@@ -19,12 +20,12 @@ CELL, LABEL, LEGEND, WORST = 192, 14, 130, 12
 
 
 def draw_worst(seen: list[Seen], path: Path, count: int = WORST) -> None:
-    """Picture, truth and answer of the pictures with the lowest mIoU, two to a row, and the colours' names."""
+    """Picture, truth (black where not known) and answer of the pictures with the lowest mIoU, two to a row."""
     worst = sorted(seen, key=lambda one: one.miou)[:count]
     rows = [
         (
             f"mIoU {one.miou:.2f}, {_named(one.truth)}",
-            (_picture(one.picture), coloured(one.truth), coloured(one.answer)),
+            (_picture(one.picture), _told(one.truth), coloured(one.answer)),
         )
         for one in worst
     ]
@@ -110,6 +111,11 @@ def _picture(values: np.ndarray) -> np.ndarray:
     return (values.clip(0, 1) * 255).round().astype(np.uint8)
 
 
+def _told(materials: np.ndarray) -> np.ndarray:
+    known = materials < len(MATERIALS)
+    return coloured(np.where(known, materials, 0)) * known[..., None]
+
+
 def _named(materials: np.ndarray) -> str:
-    counts = np.bincount(materials.ravel(), minlength=len(MATERIALS))
-    return ", ".join(MATERIALS[i].value for i in np.argsort(-counts) if counts[i])
+    shares = shares_of(materials)
+    return ", ".join(MATERIALS[i].value for i in np.argsort(-shares) if shares[i])

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sabi.backend.protocol.materials import MATERIALS, Material
 from sabi.export_onnx import __main__, backbone
 from sabi.export_onnx.data.materials import Split
-from sabi.export_onnx.data.scenes import Scene
+from sabi.export_onnx.data.scenes import Scene, labels_of
 from sabi.export_onnx.guided_filter import guided
 from sabi.export_onnx.segmenter import comparison, pseudo_labels, training
 from sabi.export_onnx.segmenter.batches import Crops, Kind, share_at
@@ -181,9 +181,9 @@ def test_a_segmenter_is_trained_from_names(tmp_path, monkeypatch, scenes):
     for number, one in enumerate(scenes[:3]):
         path = tmp_path / "scenes" / "train" / f"{number:05d}.png"
         Image.fromarray(one.picture).save(path)
-        Image.fromarray(np.stack([one.materials] * 3, -1)).save(path.with_name(f"{number:05d}_labels.png"))
+        Image.fromarray(np.stack([one.materials] * 3, -1)).save(labels_of(path))
     options = {"data": tmp_path, "out": tmp_path, "labels": "dcsm", "names": 3, "steps": 1, "threads": 1, "size": 32}
-    options |= {"crops": 2, "workers": 0, "teacher": 0}
+    options |= {"crops": 2, "workers": 0, "teacher": 0, "settled": 1}
     command = ["export_onnx", "train", "segmenter", *(f"--{name}={value}" for name, value in options.items())]
     monkeypatch.setattr(sys, "argv", command)
     __main__.main()
@@ -203,7 +203,7 @@ def test_gains_are_differences(tmp_path, monkeypatch, scenes):
         for number, one in enumerate(scenes[:3]):
             path = tmp_path / split.value / f"{number:05d}.png"
             Image.fromarray(one.picture).save(path)
-            Image.fromarray(np.stack([one.materials] * 3, -1)).save(path.with_name(f"{number:05d}_labels.png"))
+            Image.fromarray(np.stack([one.materials] * 3, -1)).save(labels_of(path))
     assert comparison.weak(tmp_path, tmp_path, Learning(2)) == {}  # no backbone there
     monkeypatch.setattr(backbone, "load_or_patches", lambda folder: Eyes())
     found = comparison.weak(tmp_path, tmp_path, Learning(30), count=2)

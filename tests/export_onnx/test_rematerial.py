@@ -12,7 +12,7 @@ from PIL import Image
 from sabi.backend.protocol.errors import NetworkError
 from sabi.backend.protocol.materials import Material
 from sabi.export_onnx import __main__
-from sabi.export_onnx.data.scenes import Scene
+from sabi.export_onnx.data.scenes import LABELS, Scene
 from sabi.export_onnx.segmenter import rematerial
 from sabi.export_onnx.segmenter.rematerial import Changed, figures
 
@@ -98,7 +98,7 @@ def rendered(tmp_path):
     labels = np.full((96, 96, 3), (Material.WATER.channel, 0, 0), np.uint8)
     picture[32:80, 16:80], labels[32:80, 16:80] = (165, 150, 145), (Material.BRICK.channel, 255, 0)
     Image.fromarray(picture).save(tmp_path / "scenes" / "held" / "00000.png")
-    Image.fromarray(labels).save(tmp_path / "scenes" / "held" / "00000_labels.png")
+    Image.fromarray(labels).save(tmp_path / "scenes" / "held" / f"00000{LABELS}")
     return tmp_path
 
 

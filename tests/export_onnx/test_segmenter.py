@@ -398,6 +398,12 @@ def test_sheets_show_what_is_known(folder, rendered, tmp_path):
     cell = np.s_[20:200, sheets.CELL + 2 : 2 * sheets.CELL - 4]
     assert unknown[cell].max() == 0
     assert known[cell].min(-1).max() > 0
+    picture = np.zeros((4, 4, 3))
+    half = replace(seen((0.9, 0.9, 0.9), (True, True, True)), picture=picture, truth=np.array([[1, 1, 255, 255]] * 4))
+    sheets.draw_worst([half], tmp_path / "worst.png")
+    truth = np.asarray(Image.open(tmp_path / "worst.png"))[cell]
+    assert truth[:, :80].min((0, 1)).max() > 0
+    assert truth[:, 100:].max() == 0
 
 
 def test_a_curve_has_its_levels_where_they_are(tmp_path):

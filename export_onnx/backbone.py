@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
+from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HALF = torch.backends.cpu.get_cpu_capability() == "AVX512"  # others emulate bfloat16: a step takes ten times as long
+GROUPS = (0, 1, 2, 3, 4)  # of the backbone's bottlenecks, after which there are features: strides 2, 4, 8, 16, 16
 PRECISION = "bfloat16 autocast" if HALF else "float32"
 
 
@@ -37,15 +39,23 @@ def tool(folder: Path, name: str) -> Path:
     return path
 
 
-def load(folder: Path) -> nn.Module:
-    """The frozen backbone: images [N,3,H,W] sRGB in 0..1 -> feature maps at strides 2, 4, 8, 16, 16."""
-    module = SourceFileLoader("perceptual", str(tool(folder, "perceptual"))).load_module()
+def load(folder: Path, groups: Sequence[int] = GROUPS) -> nn.Module:
+    """The frozen backbone: images [N,3,H,W] sRGB in 0..1 -> feature maps after `groups` of its bottlenecks.
+
+    The seven groups' strides are 2, 4, 8, 16, 16, 32, 32.
+    """
+    spec = spec_from_file_location("perceptual", tool(folder, "perceptual"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)  # one for each call: what it gives stands in a constant of its own
+    spec.loader.exec_module(module)
+    module.STAGES = tuple(groups)
     return module.load(folder / "backbone" / "mobilenet_v2.npz")
 
 
-def load_or_patches(folder: Path | None) -> nn.Module:
-    """The backbone of a data folder; RawPatches where there is no such folder or none in it."""
+def load_or_patches(folder: Path | None, groups: Sequence[int] = GROUPS) -> nn.Module:
+    """The backbone of a data folder, as `load`; RawPatches where there is no such folder or none in it."""
     try:
-        return load(folder) if folder else RawPatches()
+        return load(folder, groups) if folder else RawPatches()
     except FileNotFoundError:
         return RawPatches()

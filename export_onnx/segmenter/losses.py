@@ -19,7 +19,7 @@ def level_losses(logits: Tensor, batch: Batch, weights: Tensor) -> dict[str, Ten
     known, graded = batch.objects >= 0, batch.degree >= 0
     counted = batch.materials * weights[:, None, None]
     objects = F.binary_cross_entropy_with_logits(logits[:, count], batch.objects.clamp(min=0), reduction="none")
-    degree = (logits[:, count + 1].sigmoid() - batch.degree).abs()
+    degree = F.binary_cross_entropy_with_logits(logits[:, count + 1], batch.degree.clamp(min=0), reduction="none")
     return {
         "material": -(counted * logits[:, :count].log_softmax(1)).sum() / counted.sum().clamp(min=1),
         "object": (objects * known).sum() / known.sum().clamp(min=1),

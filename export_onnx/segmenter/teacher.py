@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..networks.segmenter import FINE, WIDTHS
+from ..networks.segmenter import WIDTHS
 
+GROUPS = (2, 4, 6)  # of the backbone (backbone.load), at strides 8, 16, 32: the deepest know most of what things are
 WITHIN = 1e-3  # of a channel's deviation, so that one that says nothing divides by no zero
 
 
 class Teacher(nn.Module):
-    """Each of the segmenter's features, through a 1x1 convolution that is thrown away, against the backbone's nearest in stride.
+    """Each level's features, through a 1x1 convolution that is thrown away, against the backbone's nearest in stride.
 
     It learns from every picture, also where nothing is known of its materials. `backbone`: images [N,3,H,W] -> features by
     falling resolution; of two at one resolution the later, deeper one teaches.
@@ -25,13 +26,13 @@ class Teacher(nn.Module):
         with torch.no_grad():
             shown = self.backbone(torch.zeros(1, 3, 64, 64))
         strides = [64 // feature.shape[-1] for feature in shown]
-        self.taken = [_nearest(strides, 4 << level) for level in range(1 + len(WIDTHS))]
+        self.taken = [_nearest(strides, 8 << level) for level in range(len(WIDTHS))]
         self.told = nn.ModuleList(
-            nn.Conv2d(width, shown[taken].shape[1], 1) for width, taken in zip((FINE, *WIDTHS), self.taken, strict=True)
+            nn.Conv2d(width, shown[taken].shape[1], 1) for width, taken in zip(WIDTHS, self.taken, strict=True)
         )
 
     def forward(self, picture: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-        """`features` at strides 4, 8, 16, 32 -> the share of the backbone's variance that they do not tell: about 1 at first."""
+        """`features` at strides 8, 16, 32 -> the share of the backbone's variance that they do not tell: about 1 at first."""
         with torch.no_grad():
             shown = self.backbone(picture)
         apart = []

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from .batches import Batch, Crops, Drawn
 from .classifier import Learning
 from .losses import class_weights, distillation_loss, level_losses, shares_of
 from .pseudo_labels import Labels, taught
-from .teacher import Teacher
+from .teacher import GROUPS, Teacher
 
 PAUSE = 10.0  # seconds of one step beyond which the machine was asleep: they are not counted
 AHEAD = 4  # batches that each worker has ready
@@ -53,6 +53,9 @@ class Options:
     object: float = 1.0
     degree: float = 0.5
     distillation: float = 0.3  # 0: every level by the truth alone
+    distilled: float = 0.5  # of the training, after which: before it the last level knows little more than the others
+    wide: float = 0.7  # of the training, after which crops are as large as what is judged: twice, a quarter as many
+    settled: int = 50  # batches at the end that the averaged weights' normalisation is measured over
     teacher: float = 1.0  # 0: without the backbone's features
     steps: int = 0  # instead of minutes, where not 0: two trainings compare by these
     labels: Labels = Labels.FULL
@@ -67,7 +70,7 @@ class Trainee(nn.Module):
         super().__init__()
         self.segmenter = Segmenter()
         lay_channels_last(self.segmenter)
-        self.teacher = Teacher(backbone.load_or_patches(data)) if options.teacher else None
+        self.teacher = Teacher(backbone.load_or_patches(data, GROUPS)) if options.teacher else None
 
     @property
     def taught_by(self) -> dict[str, Any]:
@@ -75,19 +78,19 @@ class Trainee(nn.Module):
         without = self.teacher is None or isinstance(self.teacher.backbone, backbone.RawPatches)
         return {} if without else {"backbone": textures.BACKBONE}
 
-    def losses(self, batch: Batch, weights: Tensor, options: Options) -> dict[str, Tensor]:
-        """By name and level, not yet weighed."""
+    def losses(self, batch: Batch, weights: Tensor, options: Options, done: float) -> dict[str, Tensor]:
+        """By name and level, not yet weighed. `done`: how much of the training is, 0..1."""
         picture = batch.picture.contiguous(memory_format=torch.channels_last)
         with backbone.half():
             features, answers = self.segmenter.seen(picture)
-            untold = self.teacher(picture, features) if self.teacher is not None else None
+            untold = self.teacher(picture, features[1:]) if self.teacher is not None else None
         answers = [answer.float() for answer in answers]
         parts = {
             f"{name}_{number}": value
             for number, answer in enumerate(answers, start=1)
             for name, value in level_losses(answer, batch, weights).items()
         }
-        if options.distillation:
+        if options.distillation and done >= options.distilled:
             for number, answer in enumerate(answers[:-1], start=1):
                 parts[f"distillation_{number}"] = distillation_loss(answer, answers[-1], batch.materials)
         return parts if untold is None else parts | {"teacher": untold}
@@ -120,14 +123,16 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
         spent, step = state["minutes"], state["step"]
     first = np.random.default_rng((options.seed,))
     weights = class_weights(shares_of([crops.draw(options.crops, options.size, first) for _ in range(20)]))
-    batches = drawn(options, crops, step)
+    wide, batches = False, drawn(options, crops, step)
     sums: dict[str, list[float]] = {}
     last = saved = time.monotonic()
     done = progress(options, spent, step)
     while done < 1:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.01, 0.5 * (1 + math.cos(math.pi * done)))
-        parts = model.losses(next(batches), weights, options)
+        if done >= options.wide and not wide:
+            wide, batches = True, drawn(options, crops, step, wide=True)
+        parts = model.losses(next(batches), weights, options, done)
         loss = sum(getattr(options, name.partition("_")[0]) * value for name, value in parts.items())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -148,6 +153,8 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             print(json.dumps(line), flush=True)
+        if done >= 1:
+            settle(average, itertools.islice(drawn(options, crops, step, wide=True), options.settled))
         if done >= 1 or now - saved > 120:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
             backbones = {"backbone": textures.BACKBONE} if options.labels.weak else model.taught_by
@@ -158,11 +165,12 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
     return path
 
 
-def drawn(options: Options, crops: Crops, step: int) -> Iterator[Batch]:
+def drawn(options: Options, crops: Crops, step: int, wide: bool = False) -> Iterator[Batch]:
     """The batches from a step on: those of a run that was cut short are those that it would have had."""
+    count, size = (max(1, options.crops // 4), 2 * options.size) if wide else (options.crops, options.size)
     return iter(
         DataLoader(
-            Drawn(crops, options.crops, options.size, options.seed, options.easy if options.labels.weak else 0),
+            Drawn(crops, count, size, options.seed, options.easy if options.labels.weak else 0),
             batch_size=None,
             sampler=itertools.count(step),
             num_workers=options.workers,
@@ -189,6 +197,21 @@ def follow(average: nn.Module, model: nn.Module, kept: float) -> None:
             slow.lerp_(theirs[name], 1 - kept)
         else:
             slow.copy_(theirs[name])
+
+
+@torch.no_grad()
+def settle(average: Segmenter, batches: Iterable[Batch]) -> None:
+    """Normalisations' statistics anew, of what the averaged weights themselves make of pictures of the size that is judged."""
+    norms = [(module, module.momentum) for module in average.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm, _ in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    average.train()
+    for batch in batches:
+        with backbone.half():
+            average.seen(batch.picture.contiguous(memory_format=torch.channels_last))
+    for norm, momentum in norms:
+        norm.momentum = momentum
 
 
 def made_by(

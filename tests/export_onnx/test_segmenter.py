@@ -13,7 +13,9 @@ from PIL import Image
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.materials import MATERIALS, Material, Quality
 from sabi.backend.weathering.segment import segment
+from sabi.export_onnx import backbone
 from sabi.export_onnx.backbone import RawPatches
+from sabi.export_onnx.data import infusion as infusions
 from sabi.export_onnx.data import marked, materials, scenes, textures
 from sabi.export_onnx.data.infusion import Infusion
 from sabi.export_onnx.data.marks import MARKS, Mark
@@ -21,7 +23,7 @@ from sabi.export_onnx.data.materials import Split
 from sabi.export_onnx.networks.segmenter import Segmenter, Shipped
 from sabi.export_onnx.segmenter import evaluation, export, losses, sheets, training
 from sabi.export_onnx.segmenter.batches import Batch, Crop, Crops, Kind, cells, pasted, shares
-from sabi.export_onnx.segmenter.teacher import Teacher
+from sabi.export_onnx.segmenter.teacher import GROUPS, Teacher
 
 COUNT = len(MATERIALS)
 
@@ -120,7 +122,7 @@ def test_what_is_not_known_is_not_taught():
     known = replace(batch_of(1), objects=torch.ones(1, 8, 8), degree=torch.ones(1, 8, 8))
     parts = losses.level_losses(logits_for(1), known, torch.ones(COUNT))
     assert float(parts["object"]) == pytest.approx(np.log(2), rel=1e-4)
-    assert float(parts["degree"]) == pytest.approx(0.5, rel=1e-4)
+    assert float(parts["degree"]) == pytest.approx(np.log(2), rel=1e-4)
 
 
 def test_cells_whose_material_is_not_known_teach_none():
@@ -241,6 +243,8 @@ def test_batches_are_those_of_their_steps(folder, rendered):
     for expected, found in zip(drawn, ahead, strict=False):
         assert torch.equal(expected.picture, found.picture)
     assert torch.equal(drawn[2].picture, next(resumed).picture)
+    late = next(training.drawn(replace(options, workers=0), crops, 2, wide=True))
+    assert late.picture.shape == (1, 3, 64, 64)
     batch = drawn[0]
     assert batch.picture.shape == (4, 3, 32, 32)
     assert batch.materials.shape == (4, COUNT, 8, 8)
@@ -303,9 +307,9 @@ def test_later_marks_lie_over_earlier_ones():
 def test_a_teacher_asks_for_what_its_backbone_tells():
     torch.manual_seed(0)
     teacher, picture = Teacher(RawPatches()), torch.rand(2, 3, 64, 64)
-    assert [RawPatches()(picture)[i].shape[-1] for i in teacher.taken] == [16, 8, 4, 2]
+    assert [RawPatches()(picture)[i].shape[-1] for i in teacher.taken] == [8, 4, 2]
     features = []
-    for told, shown in zip(teacher.told, teacher.backbone(picture), strict=True):
+    for told, shown in zip(teacher.told, teacher.backbone(picture)[1:], strict=True):
         wanted = (shown - shown.mean((0, 2, 3), keepdim=True)) / shown.std((0, 2, 3), keepdim=True)
         channels = wanted.shape[1]
         features.append(torch.cat([wanted, torch.zeros(2, told.in_channels - channels, *wanted.shape[2:])], 1))
@@ -319,13 +323,31 @@ def test_a_teacher_asks_for_what_its_backbone_tells():
     assert not any(parameter.requires_grad for parameter in teacher.backbone.parameters())
 
 
+def test_a_teacher_is_asked_for_what_lies_deepest(folder):
+    teacher = Teacher(backbone.load(folder, GROUPS))
+    assert [told.out_channels for told in teacher.told] == [32, 96, 320]
+    assert [f.shape[1] for f in backbone.load(folder)(torch.zeros(1, 3, 32, 32))] == [16, 24, 32, 64, 96]
+    assert len(teacher.backbone(torch.zeros(1, 3, 32, 32))) == len(GROUPS)
+
+
+def test_statistics_are_those_of_the_averaged_weights(network):
+    batch = replace(batch_of(1), picture=0.8 + 0.2 * torch.rand(2, 3, 64, 64))
+    convolution, norm, _ = network.stem[0]
+    expected = convolution(batch.picture - 0.5).mean((0, 2, 3)).detach()
+    assert not torch.allclose(norm.running_mean, expected, atol=0.02)
+    training.settle(network, [batch])
+    assert torch.allclose(norm.running_mean, expected, atol=0.02)
+    assert norm.momentum == 0.1
+
+
 def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
-    options = training.Options(steps=3, size=32, crops=4, threads=1)
+    options = training.Options(steps=3, size=32, crops=4, threads=1, settled=2)
     training.train(options, folder, rendered, tmp_path, log_every=1)
     path = training.train(training.Options(**(vars(options) | {"steps": 5})), folder, rendered, tmp_path, log_every=1)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
     assert {"material_1", "degree_3", "distillation_2", "teacher"} <= set(lines[-1])
+    assert "distillation_2" not in lines[0]
     paths = export.export_checkpoint(path, tmp_path / "networks")
     networks = Networks.load(device="cpu", folder=paths[0].parent)
     card = networks.newest("segmenter_1").card

@@ -106,6 +106,7 @@ def run_segmenter(args: argparse.Namespace) -> None:
             networks = Networks.load(device="cpu", folder=args.onnx)
             seen = evaluation.held_scenes(rendered, networks)
             figures = evaluation.figures(seen, networks, data)
+            figures |= evaluation.miou_train(rendered, networks)
             others = comparison.Others(args.undistilled, args.seeds, args.labels)
             figures |= comparison.compared(figures["miou"], rendered, others)
             if args.names:

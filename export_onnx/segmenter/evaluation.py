@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from ..data.infusion import Infusion, Mixture
 from ..data.materials import Split
 
 MIXTURES, MIXTURE_SIDE, LEAST_MATERIALS, SEED = 200, 128, 4, 1
-JUDGED = [m.channel for m in MATERIALS if m not in (Material.SKY, Material.OTHER)]  # what a mean IoU is taken over
+JUDGED = [m.channel for m in MATERIALS if m not in (Material.SKY, Material.OTHER)]  # fourteen, a mean IoU is taken over
+KNOWN = 40  # scenes of the training that are looked at, too
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,18 @@ def held_paths(rendered: Path) -> list[Path]:
 
 def held_scenes(rendered: Path, networks: Networks) -> list[Seen]:
     """Raises BadFile where none were rendered."""
+    return seen_scenes(held_paths(rendered), networks)
+
+
+def miou_train(rendered: Path, networks: Networks) -> dict[str, Any]:
+    """The figure by its name, of KNOWN scenes of the training: what is lost on held ones is what this is above theirs."""
+    seen = seen_scenes(scenes.pictures_in(rendered, Split.TRAIN)[:KNOWN], networks)
+    return {"miou_train": [rounded(miou(confusion)) for confusion in total(seen)]} if seen else {}
+
+
+def seen_scenes(paths: Iterable[Path], networks: Networks) -> list[Seen]:
     seen = []
-    for path in held_paths(rendered):
+    for path in paths:
         scene = scenes.read(path)
         objects = scene.objects.astype(np.float32)
         seen.append(look_at(scene.picture.astype(np.float32) / 255, scene.materials, networks, objects, None))
@@ -217,6 +229,7 @@ def figures(seen: list[Seen], networks: Networks, data: Path) -> dict[str, Any]:
         "iou_mixtures": named(ious(total(mixed)[-1])),
         "photographs": real(taken_for_real) if taken_for_real else {},
         "scenes": len(seen),
+        "materials": len(JUDGED),
         "mixtures": len(mixtures),
         "ceiling_ratio": ceiling_ratio(networks),
     }

@@ -359,6 +359,8 @@ def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
     seen = evaluation.held_scenes(rendered, networks)
     assert len(seen) == 4
     assert evaluation.total(seen).sum() == 3 * 4 * 64 * 64
+    assert len(evaluation.miou_train(rendered, networks)["miou_train"]) == 3
+    assert evaluation.miou_train(tmp_path, networks) == {}
 
 
 def test_the_average_of_a_short_run_is_not_its_start():

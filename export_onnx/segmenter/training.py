@@ -55,7 +55,7 @@ class Options:
     distillation: float = 0.3  # 0: every level by the truth alone
     distilled: float = 0.5  # of the training, after which: before it the last level knows little more than the others
     wide: float = 0.7  # of the training, after which crops are as large as what is judged: twice, a quarter as many
-    settled: int = 50  # batches at the end that the averaged weights' normalisation is measured over
+    settled: int = 50  # batches at the end that the averaged weights' normalisation is measured over anew
     teacher: float = 1.0  # 0: without the backbone's features
     steps: int = 0  # instead of minutes, where not 0: two trainings compare by these
     labels: Labels = Labels.FULL
@@ -153,7 +153,7 @@ def train(options: Options, data: Path, rendered: Path, out: Path, *, log_every:
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             print(json.dumps(line), flush=True)
-        if done >= 1:
+        if done >= 1 and options.settled:
             settle(average, itertools.islice(drawn(options, crops, step, wide=True), options.settled))
         if done >= 1 or now - saved > 120:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}

@@ -341,7 +341,7 @@ def test_statistics_are_those_of_the_averaged_weights(network):
 
 
 def test_training_resumes_exports_and_is_evaluated(folder, rendered, tmp_path):
-    options = training.Options(steps=3, size=32, crops=4, threads=1, settled=2)
+    options = training.Options(steps=3, size=32, crops=4, threads=1, settled=0)
     training.train(options, folder, rendered, tmp_path, log_every=1)
     path = training.train(training.Options(**(vars(options) | {"steps": 5})), folder, rendered, tmp_path, log_every=1)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

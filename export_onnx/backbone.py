@@ -49,7 +49,7 @@ def load(folder: Path, groups: Sequence[int] = GROUPS) -> nn.Module:
     assert spec.loader is not None
     module = module_from_spec(spec)  # one for each call: what it gives stands in a constant of its own
     spec.loader.exec_module(module)
-    module.STAGES = tuple(groups)
+    vars(module)["STAGES"] = tuple(groups)
     return module.load(folder / "backbone" / "mobilenet_v2.npz")
 
 

@@ -49,11 +49,10 @@ class Looks:
 
 def _textured(nodes: Nodes, folders: list[Path], kind: Material, rng: np.random.Generator) -> None:
     """One texture, or two where a noise says, each of a scale and a contrast of its own, in one tint."""
-    maps = [_maps(nodes, folder, kind, rng) for folder in folders]
-    whole = maps[0]
-    if len(maps) > 1:
+    whole, *second = (_maps(nodes, folder, kind, rng) for folder in folders)
+    if second:
         share = nodes.steep(nodes.noise(log_uniform(rng, 0.7, 5), 6), rng.uniform(0.4, 0.6), rng.uniform(0.03, 0.3))
-        whole = {name: nodes.mix(share, *(one[name] for one in maps)) for name in maps[0]}
+        whole = {name: nodes.mix(share, value, second[0][name]) for name, value in whole.items()}
     hue = rng.uniform(0, 1) if kind in COLOURED else 0.5
     tinted = nodes.toned(whole["albedo"], 1.0, hue, rng.uniform(0.7, 1.2), rng.uniform(0.7, 1.25))
     nodes.set("Base Color", tinted)

@@ -21,7 +21,7 @@ class Nodes:
         self.whole = self.new("TexCoord")
         self.place = self.moved(self.whole.outputs["Object"], (size,) * 3, tuple(rng.uniform(0, 20, 3)))
 
-    def new(self, kind: str, **inputs: float) -> bpy.types.Node:
+    def new(self, kind: str, **inputs: float | tuple[float, ...]) -> bpy.types.Node:
         node = self.tree.nodes.new(f"ShaderNode{kind}")
         for name, value in inputs.items():
             node.inputs[name].default_value = value

@@ -297,7 +297,7 @@ def strokes(noise_32: Tensor, noise_16: Tensor) -> Tensor:
     fields, breaks = fields[:, :8], 4 * fields[:, 8:] + 0.5
     variance = (smoothed(fields.square()) - smoothed(fields).square()).clamp(min=0)
     slope = (1.5 * smoothed(smoothed(variance)) + 1e-6).sqrt() / 4  # a texel, as in `veins`
-    flat = 3 * (1 - slope / USUAL_SLOPES).clamp(min=0)
+    flat = 3 * (1 - slope / USUAL_SLOPES.to(slope.device)).clamp(min=0)
     away, flat, breaks = between(torch.cat([fields / slope, flat, breaks], 1)).split([8, 8, 4], 1)
     away = away.abs()
     single = away + flat + torch.cat([breaks.clamp(min=-1.2), breaks.roll(1, 1).clamp(min=-0.6)], 1)

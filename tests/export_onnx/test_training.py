@@ -2,6 +2,7 @@
 """Data, training, export and evaluation hang together, on a fraction of the data for a few seconds."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from sabi.backend.protocol.errors import NetworkError
-from sabi.export_onnx import evaluation, export, training
+from sabi.export_onnx import backbone, evaluation, export, losses, training
 from sabi.export_onnx.data import effects, textures
 from sabi.export_onnx.data.batches import Plates
 from sabi.export_onnx.networks import painter as painters
@@ -43,6 +44,19 @@ def run(folder, one_style, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run")
     training.train(OPTIONS, folder, out, log_every=1)
     return out
+
+
+def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
+    """`meta` stands for a GPU: it computes shapes alone, and refuses what lies elsewhere. Two losses need values: left out."""
+    monkeypatch.setattr(backbone, "half", nullcontext)
+    for name in ("layer_loss", "colour_loss"):
+        monkeypatch.setattr(losses, name, lambda layer, *_: layer.sum())
+    with torch.device("meta"):
+        plates, model = Plates.of_textures(folder), training.Trainee(len(effects.styles()))
+        batch = plates.draw(0, 1, 128, np.random.default_rng(0))
+        parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
+    assert {value.device.type for value in parts.values()} == {"meta"}
+    assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
 
 
 def test_plate_of_a_photograph(folder):

@@ -19,6 +19,7 @@ from sabi.export_onnx.networks import painter as painters
 from sabi.export_onnx.painting import Brush, at_age
 
 SHIPPED = Path(__file__).resolve().parents[2] / "backend" / "networks" / "painter.onnx"
+SOME = ("rust", "peeling_paint", "moss", "scratches", "stains")
 STYLES = {effect.value: {"plain": [0.0] * painters.STYLE} for effect in Effect}
 
 
@@ -184,7 +185,10 @@ def test_shipped_painter_grows_steadily_and_runs_follow_gravity():
 
 
 def test_shipped_painter_keeps_to_places_seeds_and_bases():
+    """Of one style of five effects, for time's sake; `evaluate painter` looks at all."""
     brush = Brush(SHIPPED)
+    some = {effect: dict([*brush.card.styles[effect].items()][:1]) for effect in SOME}
+    brush.card = replace(brush.card, styles=some)
     placed = evaluation.placement_figures(brush, 128)
     assert placed["roll_difference"] <= 1
     assert placed["tile_difference"] <= 1

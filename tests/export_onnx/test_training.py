@@ -46,19 +46,6 @@ def run(folder, one_style, tmp_path_factory) -> Path:
     return out
 
 
-def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
-    """`meta` stands for a GPU: it computes shapes alone, and refuses what lies elsewhere. Two losses need values: left out."""
-    monkeypatch.setattr(backbone, "half", nullcontext)
-    for name in ("layer_loss", "colour_loss"):
-        monkeypatch.setattr(losses, name, lambda layer, *_: layer.sum())
-    with torch.device("meta"):
-        plates, model = Plates.of_textures(folder), training.Trainee(len(effects.styles()))
-        batch = plates.draw(0, 1, 128, np.random.default_rng(0))
-        parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
-    assert {value.device.type for value in parts.values()} == {"meta"}
-    assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
-
-
 def test_plate_of_a_photograph(folder):
     photograph = effects.TRAINING["peeling_paint"][0]
     plate = textures.plate(photograph, folder / "textures" / photograph.folder)
@@ -206,3 +193,16 @@ def test_a_painter_whose_weights_mean_something_else_is_not_gone_on_from(tmp_pat
     with pytest.raises(NetworkError, match=r"3\.3") as refused:
         training.begin_from(training.Trainee(1), tmp_path / "old.onnx")
     assert "ships" in refused.value.hint
+
+
+def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
+    """`meta` stands for a GPU: it computes shapes alone, and refuses what lies elsewhere. Two losses need values: left out."""
+    monkeypatch.setattr(backbone, "half", nullcontext)
+    for name in ("layer_loss", "colour_loss"):
+        monkeypatch.setattr(losses, name, lambda layer, *_: layer.sum())
+    with torch.device("meta"):
+        plates, model = Plates.of_textures(folder), training.Trainee(len(effects.styles()))
+        batch = plates.draw(0, 1, 128, np.random.default_rng(0))
+        parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
+    assert {value.device.type for value in parts.values()} == {"meta"}
+    assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)

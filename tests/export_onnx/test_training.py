@@ -3,7 +3,9 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,3 +208,22 @@ def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
         parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
     assert {value.device.type for value in parts.values()} == {"meta"}
     assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
+
+
+def test_a_style_is_asked_for_what_it_covers_where_it_is_whole(folder, one_style, monkeypatch):
+    class Nothing:
+        card = SimpleNamespace(styles={"rust": {"blooming": []}})
+        style = noise = lambda *_: None
+
+        def paint(self, base, exposure, style, noise):
+            return base.new_ones(1, 11, *base.shape[2:])
+
+    asked = []
+    for full in (1.0, 0.5):
+        blooming = replace(effects.TRAINING["rust"][0], full=full)
+        plate = textures.plate(blooming, folder / "textures" / blooming.folder)
+        monkeypatch.setattr(textures, "plate", lambda *_, plate=plate: replace(plate, degrees=0 * plate.degrees + 0.8))
+        monkeypatch.setattr(effects, "TRAINING", {"rust": (blooming,)})
+        asked += [made.asked.mean().item() for made in evaluation.composites(Nothing(), folder, "rust", 1)]
+        monkeypatch.undo()
+    assert asked == pytest.approx([0.8, 0.4])

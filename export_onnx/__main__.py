@@ -6,8 +6,9 @@ data      writes a picture of every training plate: photograph, weathered area, 
 train     trains from scratch, or goes on from the checkpoint in --out, until the minutes are spent; with --add-effect it
           adds an effect to a painter from a folder of photographs: OUT/painter.onnx paints it besides what it painted before
 export    writes the checkpoint as backend/networks/painter.onnx, checked against torch
-evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheets, every style by age and at three
-          degrees of three seeds; with --bases, of how far each effect shows on eight clean textures, and their sheet
+evaluate  prints one JSON line of the shipped painter's figures and writes the contact sheets: every style by age, and at three
+          degrees of three seeds, beside its photograph and over plain colours; with --bases, of how far each effect shows on
+          eight clean textures, and their sheet
 Exemplars, which need no network of their own:
 evaluate exemplar  prints one JSON line: halves of photographs as exemplars, compared with the other halves
 The segmenter:
@@ -123,6 +124,7 @@ def main() -> None:
         figures, brush = evaluation.evaluate(args.onnx, folder, patches=args.patches), Brush(args.onnx)
         sheet.draw(brush, folder, args.out / "sheet.png")
         sheet.draw_degrees(brush, folder, args.out / "degrees.png")
+        sheet.draw_plain(brush, args.out / "plain.png")
         print(evaluation.table(figures) if args.markdown else json.dumps(figures))
 
 

@@ -55,6 +55,8 @@ def add_effect(
     begun = time.monotonic()
     torch.set_num_threads(options.threads)
     training.keep_freed_memory()
+    if options.device != "cpu":
+        raise NetworkError("Effects are added on the CPU.", "Leave --device out: it takes minutes.")
     start = Path(options.start)
     card = startable(start, effect)
     torch.manual_seed(options.seed)
@@ -90,7 +92,7 @@ def add_effect(
         ],
         "steps": learner.step,
         "minutes": round((time.monotonic() - begun) / 60, 1),
-        "device": f"cpu, {options.threads} threads, {backbone.PRECISION}",
+        "device": f"cpu, {options.threads} threads, {backbone.precision()}",
         "torch": torch.__version__,
     }
     return write(grown(model.painter, wide, learner.before), card, effect, codes, made, start, out / "painter.onnx")

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-HALF = torch.backends.cpu.get_cpu_capability() == "AVX512"  # others emulate bfloat16: a step takes ten times as long
+HALF = {  # other processors emulate bfloat16: a step takes ten times as long
+    "cpu": torch.backends.cpu.get_cpu_capability() == "AVX512",
+    "cuda": True,
+}
 GROUPS = (0, 1, 2, 3, 4)  # of the backbone's bottlenecks, after which there are features: strides 2, 4, 8, 16, 16
-PRECISION = "bfloat16 autocast" if HALF else "float32"
 
 
 class RawPatches(nn.Module):
@@ -27,8 +29,14 @@ class RawPatches(nn.Module):
 
 
 def half() -> torch.autocast:
-    """A context in which convolutions compute in bfloat16, on processors that are faster at it."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=HALF)
+    """A context in which convolutions on torch's default device compute in bfloat16, where it is faster at that."""
+    kind = torch.get_default_device().type
+    return torch.autocast(kind, torch.bfloat16, enabled=HALF[kind])
+
+
+def precision() -> str:
+    """What `half` computes in, as a card says it."""
+    return "bfloat16 autocast" if HALF[torch.get_default_device().type] else "float32"
 
 
 def tool(folder: Path, name: str) -> Path:

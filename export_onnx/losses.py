@@ -67,7 +67,7 @@ def patch_loss(
     for scale in scales:
         f, r, d = (F.avg_pool2d(x, scale) if scale > 1 else x for x in (fake / spread, real / spread, degree))
         stride = max(1, 4 // scale)
-        start = int(torch.randint(stride, ()))
+        start = int(torch.randint(stride, (), device="cpu"))
         kernel = patch_kernels(directions, f.shape[1], side)
         centre = side // 2
         crop = d[:, :, centre + start : d.shape[2] - centre : stride, centre + start : d.shape[3] - centre : stride]

@@ -2,6 +2,7 @@
 """The contact sheets, a row a style, beside its photograph.
 
 `draw`: ages, another seed, other bases, the threshold and the thick layer. `draw_degrees`: three degrees of three seeds.
+`draw_plain`: the same over plain colours, without photographs or anything else of the data.
 """
 
 from __future__ import annotations
@@ -18,6 +19,17 @@ from .painting import Brush, at_age, smooth_exposure
 
 AGES = (0.3, 0.5, 0.75, 1.0)
 DEGREES, SEEDS = (0.3, 0.6, 0.95), (1, 2, 3)
+STEEL, PAINT, STONE = (0.58, 0.6, 0.62, 0.4, 1.0), (0.2, 0.42, 0.45, 0.45, 0.0), (0.62, 0.6, 0.55, 0.8, 0.0)
+COPPER, SOIL, WOOD = (0.72, 0.42, 0.3, 0.35, 1.0), (0.42, 0.37, 0.32, 0.9, 0.0), (0.42, 0.26, 0.15, 0.7, 0.0)
+PLAIN = {  # albedo, roughness, metallic
+    "rust": STEEL,
+    "peeling_paint": PAINT,
+    "moss": SOIL,
+    "scratches": PAINT,
+    "patina": COPPER,
+    "pitting": STEEL,
+    "greyed_wood": WOOD,
+}  # all else on STONE
 Rows = list[tuple[str, list[torch.Tensor]]]
 CELL, LABEL = 256, 14
 RED = (0.55, 0.04, 0.03)
@@ -54,6 +66,30 @@ def draw_degrees(brush: Brush, folder: Path, path: Path, size: int = textures.SI
         cells = [composite.weathered(p, base[None], exposure * 2 * d)[0][0, :3] for d in DEGREES for p in painted]
         rows.append((f"{effect} / {photograph.style}", [*cells, photographed(own, held)]))
     write(rows, titles, path, size, cell)
+
+
+def draw_plain(brush: Brush, path: Path, size: int = 384, columns: int = 2) -> None:
+    """Writes one PNG at half the resolution, styles in `columns`: degrees to the right, three seeds each; a grain on the base."""
+    cell, groups = size // 3, []
+    grain = 0.01 * torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0))
+    for effect, style in ((effect, style) for effect, named in brush.card.styles.items() for style in named):
+        *colour, roughness, metallic = PLAIN.get(effect, STONE)
+        base = torch.tensor([*colour, roughness, metallic, 0.5])[None, :, None, None].expand(1, 6, size, size).clone()
+        base[:, :3] += grain
+        code, exposure = brush.style(effect, style), torch.full((1, 1, size, size), 0.5)
+        painted = [brush.paint(base, exposure, code, brush.noise(size, seed)) for seed in SEEDS]
+        cells = [composite.weathered(p, base, exposure * 2 * d)[0][0, :3] for d in DEGREES for p in painted]
+        halves = [torch.nn.functional.avg_pool2d(c[:, : 2 * cell, : 2 * cell].clamp(0, 1), 2) for c in cells]
+        groups.append((f"{effect} / {style}".replace("_", " "), torch.cat(halves, 2)))
+    high, width = -(-len(groups) // columns), cell * len(DEGREES) * len(SEEDS)
+    image = Image.new("RGB", (columns * (width + LABEL) - LABEL, high * (cell + LABEL)))
+    pen = ImageDraw.Draw(image)
+    for i, (name, picture) in enumerate(groups):
+        x, y = i // high * (width + LABEL), i % high * (cell + LABEL)
+        pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+        image.paste(Image.fromarray(pixels), (x, y + LABEL))
+        pen.text((x + 2, y), name, fill="white", font_size=12)
+    image.save(path)
 
 
 def shown(brush: Brush) -> list[tuple[str, effects.Photograph]]:

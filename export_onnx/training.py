@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Options:
         2  # processes whose gradients are averaged: they wait for each other once a step, threads at every operation
     )
     threads: int = 1  # of each worker
+    device: str = "cpu"  # or cuda, where plates, network and losses all lie
     size: int = 256  # texels a side of a crop
     often: str = ""  # effects whose styles are drawn twice as often, with commas between; named again, three times
     handed: str = ""  # effects that first take new photographs' colours and shapes, while all others stay as they were
@@ -250,8 +251,8 @@ def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
 def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tensor:
     """A turned surface must be painted with the turned picture: islands of a UV map lie at any angle. On a quarter crop."""
     side = size // 2
-    corner = int(torch.randint(size // 2 // 32 + 1, ())) * 32
-    turns = int(torch.randint(1, 4, ()))
+    corner = int(torch.randint(size // 2 // 32 + 1, (), device="cpu")) * 32
+    turns = int(torch.randint(1, 4, (), device="cpu"))
     part = {}
     for name, value in inputs.items():
         if value.ndim == 2:
@@ -269,8 +270,11 @@ def turning_loss(painter: Painter, inputs: dict[str, Tensor], size: int) -> Tens
 def train(options: Options, folder: Path, out: Path, *, log_every: int = 20, checkpoint_minutes: float = 3.0) -> Path:
     """Trains until `options.minutes` of running time are spent, earlier runs that left a checkpoint in `out` counted in.
 
-    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path.
+    Writes checkpoint.pt (whole or not at all) and log.jsonl into `out`; returns the checkpoint's path. On a GPU one worker
+    trains, whatever `options.workers` says: more `styles` and `crops` a step fill it.
     """
+    if options.device != "cpu":
+        options = replace(options, workers=1)
     out.mkdir(parents=True, exist_ok=True)
     if options.workers == 1:
         work(0, options, folder, out, log_every, checkpoint_minutes)
@@ -281,6 +285,11 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 20, che
 
 
 def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, checkpoint_minutes: float) -> None:
+    with torch.device(options.device):
+        learn(rank, options, folder, out, log_every, checkpoint_minutes)
+
+
+def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, checkpoint_minutes: float) -> None:
     """One worker: draws its own batches, averages its gradients with the others'; the first keeps time, log and checkpoint."""
     torch.set_num_threads(options.threads)
     if options.workers > 1:
@@ -288,7 +297,7 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
         meeting = f"file://{(out / 'rendezvous').resolve()}"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=options.workers)
     path = out / "checkpoint.pt"
-    plates, network = Plates.of_textures(folder, options.seed), backbone.load(folder)
+    plates, network = Plates.of_textures(folder, options.seed), backbone.load(folder).to(options.device)
     torch.manual_seed(options.seed)
     model = Trainee(len(plates.styles))
     had = begin_from(model, Path(options.start)) if options.start else []
@@ -305,13 +314,13 @@ def work(rank: int, options: Options, folder: Path, out: Path, log_every: int, c
     optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
     spent, step = 0.0, 0
     if path.exists():
-        state = torch.load(path, weights_only=False)
+        state = torch.load(path, weights_only=False, map_location=options.device)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         spent, step, started = state["minutes"], state["step"], {k: v for k, v in state["made"].items() if k == "start"}
     rng = np.random.default_rng((options.seed, step, rank))
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    generator = torch.Generator(options.device).manual_seed(int(rng.integers(2**31)))
     torch.manual_seed(int(rng.integers(2**31)))
     begun, saved = time.monotonic() - 60 * spent, time.monotonic()
     often = options.often.split(",")
@@ -418,7 +427,7 @@ def save(
         "backbone": textures.BACKBONE,
         "steps": step,
         "minutes": round(minutes, 1),
-        "device": f"cpu, {options.workers} workers of {options.threads} threads, {backbone.PRECISION}",
+        "device": f"{options.device}, {options.workers} workers of {options.threads} threads, {backbone.precision()}",
         "torch": torch.__version__,
     }
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
@@ -434,7 +443,7 @@ def started_from(path: Path) -> dict[str, Any]:
 
 def trained(path: Path) -> tuple[Painter, dict[str, dict[str, list[float]]], dict[str, Any]]:
     """The averaged painter of a checkpoint, its style codes by effect and name, and what made it."""
-    state = torch.load(path, weights_only=False)
+    state = torch.load(path, weights_only=False, map_location="cpu")
     model = Trainee(len(effects.styles()))
     model.load_state_dict(state["average"])
     codes: dict[str, dict[str, list[float]]] = {}

@@ -334,6 +334,7 @@ JAPANESE = {
     "Runs": "流れ",
     "Carpet": "絨毯状",
     "Tufts": "房状",
+    "Cushions": "クッション状",
     "Dust": "埃",
     "Grime": "煤け",
     # a layer

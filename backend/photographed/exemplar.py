@@ -75,7 +75,10 @@ def _maps(folder: Path, part: Part | None) -> dict[str, np.ndarray]:
         if name in MAPS:
             pixels, _ = read_image(path)
             if pixels.shape[2] <= channel:
-                raise BadSurface(f"{path} has {pixels.shape[2]} channels; a packed map has three.")
+                raise BadSurface(
+                    f"{path} has {pixels.shape[2]} channels; a packed map has three.",
+                    "Save it with three, or name it for the one map it holds.",
+                )
             if pixels.shape[:2] != size and part is not None:
                 raise BadSurface(
                     f"{path} is not of the albedo's size.", "Leave the part out, or give maps of one size."

@@ -66,7 +66,10 @@ def read_maps(photograph: Path, cells: tuple[int, ...]) -> dict[str, np.ndarray]
         if name in TELLING:
             found = _with_bands(path, _read_cells)
             if found.shape[2] <= channel:
-                raise BadSurface(f"{path} has {found.shape[2]} channels; a packed map has three.")
+                raise BadSurface(
+                    f"{path} has {found.shape[2]} channels; a packed map has three.",
+                    "Save it with three, or name it for the one map it holds.",
+                )
             rows, columns = ((np.arange(n) * m) // n for n, m in zip(cells, found.shape[:2], strict=True))
             maps[name] = found[rows[:, None], columns, channel]
     return maps

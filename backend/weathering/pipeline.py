@@ -350,7 +350,7 @@ def _seams(grid: Grid, octave: float, allocate: Allocate) -> Seams | None:
         return None
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
     share = int(np.clip(round(SHARE * 2.0**-octave), 4, 48))
-    reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 2 * GUTTER))
+    reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 8 * GUTTER))
     mask = surface["island_mask"].array[..., 0]
     return find_seams(mask, position, normal, reach=reach, share=share, torn=torn, allocate=allocate)
 

@@ -34,7 +34,7 @@ class Batch:
 
 
 class Plates:
-    """All plates in memory, as float16 tensors, and the drawing of batches from them. Same seed, same batches.
+    """All plates in memory, float16 on torch's default device, and the drawing of batches there. Same seed, same batches.
 
     `styles`: (effect, photograph) of each; `plates`: those of each style; `clean`: name -> base maps to lay them on.
     """
@@ -46,7 +46,7 @@ class Plates:
         clean: Mapping[str, np.ndarray],
     ) -> None:
         self.styles, self.plates = styles, plates
-        self.clean = {name: torch.from_numpy(maps).half() for name, maps in clean.items()}
+        self.clean = {name: torch.as_tensor(maps, dtype=torch.float16) for name, maps in clean.items()}
         self.stacks = [[self._stack(p) for p in plates] for plates in self.plates]
 
     @staticmethod
@@ -61,7 +61,8 @@ class Plates:
     @staticmethod
     def _stack(plate: textures.Plate) -> Tensor:
         """photograph, base, area, degrees: one tensor, so that one draw turns and crops them all."""
-        return torch.from_numpy(np.concatenate([plate.photograph, plate.base, plate.area, plate.degrees])).half()
+        maps = np.concatenate([plate.photograph, plate.base, plate.area, plate.degrees])
+        return torch.as_tensor(maps, dtype=torch.float16)
 
     def draw(self, style: int, count: int, size: int, rng: np.random.Generator) -> Batch:
         """`count` crops of one style. One crop in three stands on its own base, the others on a new paint or a clean texture."""

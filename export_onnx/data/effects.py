@@ -116,6 +116,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             roughness=0.92,
             height=(0.18, 0.6),
             widths=(18, 32, 52),
+            look=Look(fade=0.2, tint=(0.72, 0.92, 0.85)),  # greener than the photograph, which is yellow
             bases=MOSSY,
         ),
         Photograph(
@@ -126,6 +127,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((150, 160, 75), (122, 136, 52), (105, 118, 45)),
             roughness=0.92,
             height=(0.18, 0.6),
+            look=Look(fade=0.15, tint=(0.76, 0.86, 0.64)),
             bases=MOSSY,
         ),
         Photograph(
@@ -136,6 +138,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             weathered=((84, 82, 14), (108, 100, 34), (62, 60, 12), (96, 86, 24)),
             roughness=0.92,
             height=(0.18, 0.6),
+            look=Look(fade=0.1, tint=(0.8, 1.0, 0.85)),
             bases=MOSSY,
         ),
     ),
@@ -331,9 +334,9 @@ HELD_CLEAN: dict[str, tuple[str, ...]] = {
     "rust": ("metal_clean/metal006", "metal_clean/metal"),
     "peeling_paint": ("metal_clean/corrugatedsteel002", "metal_clean/metal003"),
     "moss": (
+        "dirt_ground/aerial_ground_rock",
         "dirt_ground/ground32",
-        "dirt_ground/ground09",
-    ),  # of seven soils those that suit the photographed moss best
+    ),  # of seven soils and sands those on which the photographed moss, toned as it is, scores best, but for leaves
     "dirt": ("concrete_clean/concrete004", "metal_clean/metal032"),
     "scratches": ("metal_clean/metal003", "metal_clean/metal"),
     "patina": ("metal_clean/metal006", "metal_clean/metal003"),

@@ -7,6 +7,9 @@ Ranges of a disturbance, of which two to four are drawn at once: gain 0.55 to 1.
 blobs, else segments of the photograph (Felzenszwalb), of 4 to 50 % of it.
 
 Of a scene that was rendered under two lights the part is taken from the picture in the other light: no disturbance is drawn.
+
+Photographs are few: in training, environment maps of the training's lights are looked at from their middle too, and every other
+photograph is first as a whole `varied`, as another camera or another hour might have taken it.
 """
 
 from __future__ import annotations
@@ -22,14 +25,16 @@ from PIL import Image
 from scipy import ndimage
 from skimage.segmentation import felzenszwalb
 
+from ...backend.files.image import read_image
 from ...backend.weathering.colour import to_linear, to_srgb
 from ...backend.weathering.delight import exposure
-from ..data.materials import Split
+from ..data.materials import Split, split_of
 from ..shading import renders
 
 SIZE = 256
 HELD_OUT = 4  # every fourth file, in the order of their names, is kept out of training
 AREA = (0.04, 0.5)
+VIEWS, VIEW = 6, 192  # of an environment map, and texels a side of each
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,38 @@ def read_scenes(folder: Path) -> list[Photograph]:
     return found
 
 
+def read_environments(folder: Path) -> list[Photograph]:
+    """Views of the environment maps in `folder`/hdri that belong to the training, `VIEWS` of each, each exposed by itself."""
+    with open(folder / "hdri" / "manifest.csv", newline="", encoding="utf-8") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    found = []
+    for name in split_of(rows, Split.TRAIN):
+        path, row = folder / "hdri" / f"{name}.hdr", rows[name]
+        said = {"image": f"hdri/{name}", **{key: row[key] for key in ("source_path", "source_repository", "licence")}}
+        said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        around, rng = read_image(path)[0], np.random.default_rng(int(said["sha256"][:8], 16))
+        for number in range(VIEWS):
+            turn = 2 * np.pi * (number + rng.uniform(-0.3, 0.3)) / VIEWS
+            seen = _view(around, turn, rng.uniform(-0.5, 0.3), np.tan(rng.uniform(0.6, 0.9)))
+            pixels = _encoded(seen)
+            found.append(Photograph(pixels, _segments(pixels), said))
+    return found
+
+
+def _view(around: np.ndarray, turn: float, tilt: float, half: float) -> np.ndarray:
+    """[VIEW, VIEW, 3] of what is `around` [H, W, 3], by latitude and longitude; radians, and half the picture at distance 1."""
+    across = np.linspace(-half, half, VIEW)
+    x, up = np.meshgrid(across, -across)
+    ahead, up = np.cos(tilt) - np.sin(tilt) * up, np.sin(tilt) + np.cos(tilt) * up
+    height, width = around.shape[:2]
+    columns = (np.arctan2(x, ahead) + turn) / (2 * np.pi) * width
+    rows = (0.5 - np.arctan2(up, np.hypot(x, ahead)) / np.pi) * height
+    places = np.stack([rows.clip(0, height - 1), columns % width])
+    return np.stack(
+        [ndimage.map_coordinates(c, places, order=1, mode="grid-wrap") for c in np.moveaxis(around, -1, 0)], -1
+    )
+
+
 def _encoded(linear: np.ndarray) -> np.ndarray:
     return np.rint(255 * to_srgb(linear * exposure(linear))).astype(np.uint8)
 
@@ -84,9 +121,12 @@ def _segments(pixels: np.ndarray) -> np.ndarray:
 
 
 def draw_pair(
-    photographs: Sequence[Photograph], rng: np.random.Generator, size: int = SIZE
+    photographs: Sequence[Photograph], rng: np.random.Generator, size: int = SIZE, vary: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """composite and truth, float32 [S, S, 3] in sRGB 0..1, and the mask [S, S, 1] of what was disturbed."""
+    """composite and truth, float32 [S, S, 3] in sRGB 0..1, and the mask [S, S, 1] of what was disturbed.
+
+    `vary`: every other photograph is first varied as a whole.
+    """
     while True:
         photograph = photographs[rng.integers(len(photographs))]
         truth, segments, relit = _crop(photograph, rng, size)
@@ -95,6 +135,8 @@ def draw_pair(
             break
     if relit is not None:
         return truth + mask * (relit - truth), truth, mask
+    if vary and rng.random() < 0.5:
+        truth = varied(truth, rng)
     other = photographs[rng.integers(len(photographs))].pixels[::4, ::4].reshape(-1, 3) / np.float32(255)
     part = truth[mask[..., 0] > 0.5]
     changed = disturb(truth, part, other, rng)
@@ -117,6 +159,13 @@ def disturb(image: np.ndarray, part: np.ndarray, other: np.ndarray, rng: np.rand
     for name in names:
         image = np.clip(draws[name](image), 0, 1).astype(np.float32)
     return image
+
+
+def varied(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another exposure (0.7 to 1.4), white balance (0.85 to 1.18), gamma (0.8 to 1.25) and saturation (0.6 to 1.3)."""
+    log = lambda most, *size: np.exp(rng.uniform(-np.log(most), np.log(most), *size)).astype(np.float32)  # noqa: E731
+    image = to_srgb(to_linear(image) * log(1.4) * log(1.18, 3)).clip(0, 1) ** log(1.25)
+    return np.clip(_about(image, image.mean(-1, keepdims=True), rng.uniform(0.6, 1.3)), 0, 1).astype(np.float32)
 
 
 def _about(x: np.ndarray, middle: np.ndarray, factor: float) -> np.ndarray:

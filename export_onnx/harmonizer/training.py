@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from ..data import textures
 from ..data.materials import Split, textures_of
 from .bmvc2020 import Bmvc2020
-from .composites import draw_pair, read_photographs, read_scenes
+from .composites import draw_pair, read_environments, read_photographs, read_scenes
 from .network import Harmonizer, apply
 
 
@@ -55,10 +55,10 @@ class Learner:
 
 
 def foreground_loss(got: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean over images of the error inside the mask, over its own area: absolute, and squared with as much weight."""
+    """Mean over images of the error inside the mask, over its own area: absolute, and squared with eight times the weight."""
     area = 3 * mask.sum((1, 2, 3)).clamp(min=100.0)
     apart = (got - truth) * (mask > 0)
-    return (apart.abs().sum((1, 2, 3)) / area + 4 * apart.square().sum((1, 2, 3)) / area).mean()
+    return (apart.abs().sum((1, 2, 3)) / area + 8 * apart.square().sum((1, 2, 3)) / area).mean()
 
 
 LEARNERS = {
@@ -89,11 +89,15 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     photographs = read_photographs(folder, held_out=False, longest=2 * options.size)
-    data = {"images": [photograph.said for photograph in photographs]}
+    kinds = [photographs]
+    if (folder / "hdri").is_dir():
+        kinds.append(read_environments(folder))
+    data = {"images": list({one.said["image"]: one.said for kind in kinds for one in kind}.values())}
     if options.scenes:
         names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
         data["images"] += textures.provenance(folder, names)
-        photographs += read_scenes(Path(options.scenes))
+        kinds.append(read_scenes(Path(options.scenes)))
+    odds = np.array([2.0, *[1.0] * (len(kinds) - 1)]) / (len(kinds) + 1)  # photographs are what it is for
     learner = LEARNERS[options.learner]
     model = learner.make()
     average = copy.deepcopy(model)
@@ -114,7 +118,9 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
         if done >= 1:
             break
         rng = np.random.default_rng((options.seed, step))
-        pairs = [draw_pair(photographs, rng, options.size) for _ in range(options.batch)]
+        pairs = [
+            draw_pair(kinds[rng.choice(len(kinds), p=odds)], rng, options.size, vary=True) for _ in range(options.batch)
+        ]
         composite, truth, mask = (
             torch.from_numpy(np.stack(part).transpose(0, 3, 1, 2).copy()) for part in zip(*pairs, strict=True)
         )

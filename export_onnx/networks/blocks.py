@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 
@@ -14,5 +15,5 @@ def two_convolutions(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     first, second = nn.Conv2d(inputs, outputs, 3, stride, 1), nn.Conv2d(outputs, outputs, 3, 1, 1)
     for convolution in (first, second):
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        nn.init.zeros_(convolution.bias)
+        convolution.bias = nn.Parameter(torch.zeros(outputs))
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())

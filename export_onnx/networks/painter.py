@@ -70,7 +70,9 @@ PAINTED = (
     "metallic",
     "height",
 )
-SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.02  # no texel pops from one age to the next, however bright its layer is
+SOFTNESS_MIN = (
+    growth.SOFTNESS_MIN + 0.026
+)  # no texel pops from one age to the next, however bright its layer or dark its base
 USUAL_SLOPES = torch.tensor([0.008] * 4 + [0.023] * 4)[:, None, None]  # of the noises that strokes follow, a texel
 _TINY = 1e-6
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
@@ -297,7 +299,7 @@ def strokes(noise_32: Tensor, noise_16: Tensor) -> Tensor:
     fields, breaks = fields[:, :8], 4 * fields[:, 8:] + 0.5
     variance = (smoothed(fields.square()) - smoothed(fields).square()).clamp(min=0)
     slope = (1.5 * smoothed(smoothed(variance)) + 1e-6).sqrt() / 4  # a texel, as in `veins`
-    flat = 3 * (1 - slope / USUAL_SLOPES).clamp(min=0)
+    flat = 3 * (1 - slope / USUAL_SLOPES.to(slope.device)).clamp(min=0)
     away, flat, breaks = between(torch.cat([fields / slope, flat, breaks], 1)).split([8, 8, 4], 1)
     away = away.abs()
     single = away + flat + torch.cat([breaks.clamp(min=-1.2), breaks.roll(1, 1).clamp(min=-0.6)], 1)

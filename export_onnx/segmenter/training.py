@@ -236,7 +236,7 @@ def made_by(
         "lights": split_of(lights, Split.TRAIN),
         "steps": step,
         "minutes": round(minutes, 1),
-        "device": f"cpu, {options.threads} threads, {backbone.PRECISION}",
+        "device": f"cpu, {options.threads} threads, {backbone.precision()}",
         "torch": torch.__version__,
     } | backbones
 

@@ -74,3 +74,10 @@ def test_degrees_stand_beside_the_photograph(grey, tmp_path, monkeypatch):
     assert (cells[[6, 7, 8]] > 250).all()
     assert cells[0] > cells[1] > cells[2]
     assert cells[9] < 200
+
+
+def test_plain_colours_need_no_data(tmp_path):
+    sheet.draw_plain(Whitewash(), tmp_path / "plain.png", size=96, columns=1)
+    cells = np.asarray(Image.open(tmp_path / "plain.png"))[sheet.LABEL :].reshape(32, 9, 32, 3).mean((0, 2, 3))
+    assert (cells[[6, 7, 8]] > 250).all()
+    assert cells[0] > cells[1] > cells[2]

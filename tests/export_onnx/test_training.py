@@ -2,7 +2,10 @@
 """Data, training, export and evaluation hang together, on a fraction of the data for a few seconds."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import torch
 from scipy import ndimage
 
 from sabi.backend.protocol.errors import NetworkError
-from sabi.export_onnx import evaluation, export, training
+from sabi.export_onnx import backbone, evaluation, export, losses, training
 from sabi.export_onnx.data import effects, textures
 from sabi.export_onnx.data.batches import Plates
 from sabi.export_onnx.networks import painter as painters
@@ -192,3 +195,35 @@ def test_a_painter_whose_weights_mean_something_else_is_not_gone_on_from(tmp_pat
     with pytest.raises(NetworkError, match=r"3\.3") as refused:
         training.begin_from(training.Trainee(1), tmp_path / "old.onnx")
     assert "ships" in refused.value.hint
+
+
+def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
+    """`meta` stands for a GPU: it computes shapes alone, and refuses what lies elsewhere. Two losses need values: left out."""
+    monkeypatch.setattr(backbone, "half", nullcontext)
+    for name in ("layer_loss", "colour_loss"):
+        monkeypatch.setattr(losses, name, lambda layer, *_: layer.sum())
+    with torch.device("meta"):
+        plates, model = Plates.of_textures(folder), training.Trainee(len(effects.styles()))
+        batch = plates.draw(0, 1, 128, np.random.default_rng(0))
+        parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
+    assert {value.device.type for value in parts.values()} == {"meta"}
+    assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
+
+
+def test_a_style_is_asked_for_what_it_covers_where_it_is_whole(folder, one_style, monkeypatch):
+    class Nothing:
+        card = SimpleNamespace(styles={"rust": {"blooming": []}})
+        style = noise = lambda *_: None
+
+        def paint(self, base, exposure, style, noise):
+            return base.new_ones(1, 11, *base.shape[2:])
+
+    asked = []
+    for full in (1.0, 0.5):
+        blooming = replace(effects.TRAINING["rust"][0], full=full)
+        plate = textures.plate(blooming, folder / "textures" / blooming.folder)
+        monkeypatch.setattr(textures, "plate", lambda *_, plate=plate: replace(plate, degrees=0 * plate.degrees + 0.8))
+        monkeypatch.setattr(effects, "TRAINING", {"rust": (blooming,)})
+        asked += [made.asked.mean().item() for made in evaluation.composites(Nothing(), folder, "rust", 1)]
+        monkeypatch.undo()
+    assert asked == pytest.approx([0.8, 0.4])

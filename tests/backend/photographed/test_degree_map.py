@@ -85,6 +85,8 @@ def test_the_maps_of_a_folder_tell(tmp_path, mixture):
     save(tmp_path / "steel_metallic.png", stored(1 - mixture.degree[..., None]))
     degree = degree_of(tmp_path, method=DegreeMethod.MAPS)
     assert error(mixture, degree) <= ASKED
+    turned = degree_of(tmp_path, method=DegreeMethod.MAPS, invert=True)
+    assert np.abs(degree.floats() + turned.floats() - 1).max() < 0.01
     (tmp_path / "steel_metallic.png").unlink()
     with pytest.raises(MissingMap):
         degree_of(tmp_path, method=DegreeMethod.MAPS)

@@ -69,10 +69,10 @@ def read_photographs(folder: Path, held_out: bool, longest: int = 512) -> list[P
     return found
 
 
-def read_scenes(folder: Path) -> list[Photograph]:
-    """The shading network's scenes to train with, each twice: in either light, with the other one's picture beside it."""
+def read_scenes(folder: Path, split: Split = Split.TRAIN) -> list[Photograph]:
+    """The shading network's scenes of one side of its split, each twice: in either light, the other one's picture beside it."""
     found = []
-    for path in renders.pairs_in(folder, Split.TRAIN):
+    for path in renders.pairs_in(folder, split):
         pair = renders.read(path)
         lit = [_encoded(image.astype(np.float32)) for image in pair.image]
         segments = _segments(_encoded(pair.albedo[0].astype(np.float32)))  # of one material, whatever the light

@@ -53,5 +53,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         baseline = args.bmvc2020 or training.checkpoint(args.out, "bmvc2020")
         found = baseline if args.bmvc2020 or baseline.is_file() else None
-        figures = evaluation.evaluate(args.onnx, folder, args.out, args.count, scenes=args.scenes, bmvc2020=found)
+        usual = Path("out/shading/scenes")
+        scenes = args.scenes or (usual if usual.is_dir() else None)
+        figures = evaluation.evaluate(args.onnx, folder, args.out, args.count, scenes=scenes, bmvc2020=found)
         print(json.dumps(figures))

@@ -52,7 +52,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """The figures; a sheet of the ten best and the ten worst goes to `out`. `bmvc2020` is a checkpoint of that network.
 
-    `scenes` are the shading network's: without held ones among them there is no `relit`.
+    `scenes` are the shading network's, of which held ones are taken; without them there is no `relit`.
     """
     card = examine(path).card
     session = Session(path.read_bytes(), card, Options.choose("cpu", None, None))
@@ -64,17 +64,14 @@ def evaluate(
     }
     if bmvc2020 is not None:
         methods["bmvc2020"] = harmonizer_of(bmvc2020)
-    pairs = composites_of(read_photographs(folder, held_out=True), count)
-    results = {name: [method(c, m) for c, _, m in pairs] for name, method in methods.items()}
-    figures, errors = judged(results, pairs)
-    _sheet(pairs, results, errors, out / "harmonizer.png")
-    relit = read_scenes(scenes, Split.HELD) if scenes and scenes.is_dir() else []
-    if relit:
-        pairs = composites_of(relit, count)
-        results = {name: [method(c, m) for c, _, m in pairs] for name, method in methods.items()}
-        figures["relit"], errors = judged(results, pairs)
+    photographs = composites_of(read_photographs(folder, held_out=True), count)
+    figures = judged(methods, photographs, out / "harmonizer.png")
+    if scenes:
+        relit = read_scenes(scenes, Split.HELD)
+        if not relit:
+            raise FileNotFoundError(f"{scenes} has no held scenes: `data shading` renders some")
+        figures["relit"] = judged(methods, composites_of(relit, count), out / "relit.png")
         figures["relit"]["scenes"] = len(relit) // 2
-        _sheet(pairs, results, errors, out / "relit.png")
     tiny = (
         np.zeros((512, 512, 3), np.float32),
         np.pad(np.ones((128, 128, 1), np.float32), ((192, 192), (192, 192), (0, 0))),
@@ -92,8 +89,9 @@ def evaluate(
     }
 
 
-def judged(results: dict[str, list[np.ndarray]], pairs: Pairs) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What each method made of each pair: the figures, and the error of each method in each pair."""
+def judged(methods: dict[str, Method], pairs: Pairs, sheet: Path) -> dict[str, Any]:
+    """The figures of what each method makes of each pair; the best and the worst go to `sheet`."""
+    results = {name: [method(c, m) for c, _, m in pairs] for name, method in methods.items()}
     errors = {
         name: np.array([fmse(got, truth, mask) for got, (_, truth, mask) in zip(some, pairs, strict=True)])
         for name, some in results.items()
@@ -101,8 +99,9 @@ def judged(results: dict[str, list[np.ndarray]], pairs: Pairs) -> tuple[dict[str
     psnrs = {
         name: np.mean([psnr(g, t) for g, (_, t, _) in zip(some, pairs, strict=True)]) for name, some in results.items()
     }
+    _sheet(pairs, results, errors, sheet)
     means = {name: round(float(values.mean()), 1) for name, values in errors.items()}
-    figures = {
+    return {
         "fmse": means["harmonizer"],
         "composite_fmse": means["composite"],
         "ratio": round(means["harmonizer"] / means["composite"], 3),
@@ -111,7 +110,6 @@ def judged(results: dict[str, list[np.ndarray]], pairs: Pairs) -> tuple[dict[str
         "better_than_composite": round(float((errors["harmonizer"] < errors["composite"]).mean()), 3),
         "count": len(pairs),
     }
-    return figures, errors
 
 
 def apply_ratio(side: int = LARGE, rounds: int = 3) -> float:

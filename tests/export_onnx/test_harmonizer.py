@@ -111,16 +111,21 @@ def test_a_scene_under_two_lights_is_a_pair(tmp_path):
 
 
 def test_an_environment_is_looked_at_from_its_middle():
-    """Up is up; turned by a right angle, what was at the right is ahead; straight lines stay straight."""
+    """The sky is above, what lies to the right is at the right, and what is straight stays straight in a tilted view."""
     around = np.zeros((64, 128, 3), np.float32)
     around[:32, :, 2] = 1  # sky
-    around[:, 32, 0] = 1  # a pole, a right angle to the right of the first column
-    ahead, right, up = (composites._view(around, turn, tilt, 1.0) for turn, tilt in ((0, 0), (np.pi / 2, 0), (0, 1.2)))
+    around[:, 10, 0] = 1  # a pole, 30 degrees to the right of the first column
+    ahead, turned, up = (
+        composites._view(around, turn, tilt, 1.0) for turn, tilt in ((0, 0.3), (np.pi / 3, 0), (0, 1.2))
+    )
     middle = composites.VIEW // 2
-    assert (ahead[: middle - 12, :, 2] == 1).all()
-    assert (ahead[middle + 12 :, :, 2] == 0).all()
-    assert not ahead[:, :-8, 0].any()
-    assert {int(row.argmax()) for row in right[..., 0]} <= set(range(middle - 2, middle + 2))
+    assert ahead[: middle // 2, :, 2].all()
+    assert not ahead[-8:, :, 2].any()
+    rows = np.arange(composites.VIEW)
+    pole = ahead[..., 0].argmax(1)
+    assert (pole > middle + 8).all()
+    assert np.abs(pole - np.polyval(np.polyfit(rows, pole, 1), rows)).max() < 2
+    assert (turned[..., 0].argmax(1) < middle - 8).all()
     assert up[..., 2].all()
 
 
@@ -204,7 +209,8 @@ def test_export_and_evaluation(folder, run, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "ceiling_ratio", lambda *_, **__: 0.5)  # its own tests take their time
     scenes = tmp_path / "scenes"
     (scenes / "held").mkdir(parents=True)
-    assert "relit" not in evaluation.evaluate(path, folder, tmp_path, count=1, scenes=scenes, large=64)
+    with pytest.raises(FileNotFoundError, match="data shading"):
+        evaluation.evaluate(path, folder, tmp_path, count=1, scenes=scenes, large=64)
     write_pair(scenes / "held" / "00000.npz")
     figures = evaluation.evaluate(
         path, folder, tmp_path, count=4, scenes=scenes, bmvc2020=training.checkpoint(run), large=64

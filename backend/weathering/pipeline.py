@@ -37,7 +37,7 @@ from .seams import WIDEST, Seams, find_seams
 from .torn import NOWHERE, torn_texels
 
 GUTTER = 48  # canvas texels outside islands that are filled from across seams: more than the painter heeds strongly
-DEEPEST = 384  # texels of the maps that are so filled at most, where they are finer than the canvas
+DEEPEST = 256  # texels of the maps that are so filled at most, where they are finer than the canvas
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
 COARSE = 512  # cells along the longer side at which densities and `down` are found
 EVEN = 0.02  # densities within this of each other are one

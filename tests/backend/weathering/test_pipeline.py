@@ -143,7 +143,7 @@ def test_islands_that_fill_the_map_without_gutters_are_brought_together(networks
         assert steps[cuts].mean() <= 1.5 * steps.mean()
 
 
-@pytest.mark.parametrize("octave", [0.0, -1.0, -2.0, -2.9])
+@pytest.mark.parametrize("octave", [0.0, -1.0, -2.4])
 def test_gutters_are_as_deep_on_the_canvas_however_fine_the_maps_are(octave):
     """A plate of an island in the middle of its map, painted on a canvas of 2 to the octave texels to a texel of the map."""
     mask = np.zeros((1024, 1024, 1), np.uint8)

@@ -25,10 +25,10 @@ from .grid import Grid
 from .gutters import Allocate
 from .resample import Axis, weigh
 from .scale import Scales
-from .seams import Seams
+from .seams import WIDEST, Seams
 
 STRIP = 1 << 18  # texels at a time in float
-APART = 8  # of 0, 6, 8, 12 and 20 the nearest to the mean; 20 keeps its variance, but begins before it does
+APART = 8  # what squares of distances add to softness²: 20 keeps the variance, but is too soft for two kinds of texels
 MARGIN = 16  # texels outside islands that hold dilated values
 # What the channels of the painter's output are called in the packed images.
 OUTPUTS = {
@@ -201,7 +201,7 @@ def _wanted(scales: Scales, index: int, grid: Grid, block: int) -> np.ndarray | 
         used = used & (scales.share(index, scales.octaves) > 0)
     if used.all():
         return None
-    reach = 1 + 32 // grid.stride  # gutters are painted too, as deep as seams are blended
+    reach = 1 + WIDEST // grid.stride  # gutters are painted too, as deep as seams are blended
     before = np.pad(used, ((1, 0), (1, 0))).cumsum(0).cumsum(1)  # how many are used above and left of each corner
     edges = []
     for side, length, cells in zip(canvas.size, grid.surface.size, used.shape, strict=True):
@@ -247,28 +247,31 @@ def _resampled(image: np.ndarray, down: Axis, across: Axis, rows: slice, growing
     top, bottom, sources, weights = down.taps(rows.start, rows.stop)
     block = image[down.within(top, bottom)].astype(np.float32)
     fewer = growing and (down.before > down.after or across.before > across.after)
-    if fewer:
-        middle = block[..., 1] + block[..., 2] / 2
-        block = np.concatenate([block, np.square([middle, block[..., 2]]).transpose(1, 2, 0)], -1)
+    if fewer:  # in the place of exposure, which is the surface's own
+        block[..., 0] = np.square(block[..., 2]) + APART * np.square(block[..., 1] + block[..., 2] / 2)
     block = weigh(block, 0, sources, weights)
     left, right, sources, weights = across.taps(0, across.after)
     block = weigh(block[:, across.within(left, right)], 1, sources, weights)
-    return _as_one(block) if fewer else block
+    if fewer:
+        _as_one(block)
+    return block
 
 
-def _as_one(block: np.ndarray) -> np.ndarray:
-    """Growth [h, W, 4] of the means of many texels' growth, of the squares of their middles and of their softness: [h, W, 6].
+def _as_one(block: np.ndarray) -> None:
+    """Growth [h, W, 4] of the means of many texels' growth; the first channel that of softness² + APART * middle². In place.
 
     What many texels cover between them is a mean of smoothsteps, which begins before that of their mean threshold does, and ends
     later: one smoothstep stands for it that has its middle, and is softer the further theirs are apart (as a surface is rougher
-    whose normals are reduced: Toksvig 2005). By mean thresholds alone thin lines start late and stay faint.
+    whose normals are reduced: Toksvig 2005), as far as it may be and still begin after 0. By mean thresholds alone thin lines
+    start late and stay faint. The thick look, which follows the threshold, comes earlier by it as well.
     """
-    middle = block[..., 1] + block[..., 2] / 2
-    apart = np.maximum(block[..., 4] - np.square(middle), 0)
-    softness = np.minimum(np.sqrt(block[..., 5] + APART * apart), 255 * growth.SOFTNESS_MAX)
+    mean = block[..., 2]
+    middle = block[..., 1] + mean / 2
+    softness = np.sqrt(np.maximum(block[..., 0] - APART * np.square(middle), 0))
+    room = 2 * (middle - 255 * growth.THRESHOLD_MIN)
+    np.clip(softness, mean, np.maximum(mean, np.minimum(room, 255 * growth.SOFTNESS_MAX)), out=softness)
     block[..., 1] = np.maximum(middle - softness / 2, 255 * growth.THRESHOLD_MIN)
     block[..., 2] = softness
-    return block[..., :4]
 
 
 def _strips(height: int, width: int) -> list[slice]:

@@ -33,10 +33,11 @@ from .material_masks import with_material_masks
 from .origin import origin, roll, rolled
 from .paint import MARGIN, Run, paint, style_code
 from .scale import Scales, densities, scales
-from .seams import Seams, find_seams
+from .seams import WIDEST, Seams, find_seams
 from .torn import NOWHERE, torn_texels
 
 GUTTER = 48  # canvas texels outside islands that are filled from across seams: more than the painter heeds strongly
+DEEPEST = 256  # texels of the maps that are so filled at most, where they are finer than the canvas
 SHARE = 12  # canvas texels on either side of a seam over which both sides are brought together
 COARSE = 512  # cells along the longer side at which densities and `down` are found
 EVEN = 0.02  # densities within this of each other are one
@@ -349,8 +350,8 @@ def _seams(grid: Grid, octave: float, allocate: Allocate) -> Seams | None:
     if not _has_islands(surface) and not (len(torn.right) or len(torn.below)):
         return None
     position, normal = (surface[n].array if n in surface else None for n in ("position", "world_normal"))
-    share = int(np.clip(round(SHARE * 2.0**-octave), 4, 48))
-    reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), 8 * GUTTER))
+    share = int(np.clip(round(SHARE * 2.0**-octave), 4, WIDEST))
+    reach = int(np.clip(round(GUTTER * 2.0**-octave), max(MARGIN, share), DEEPEST))
     mask = surface["island_mask"].array[..., 0]
     return find_seams(mask, position, normal, reach=reach, share=share, torn=torn, allocate=allocate)
 

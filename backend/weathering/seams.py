@@ -25,6 +25,7 @@ ELSEWHERE = 1.5  # times as far on the object as in the map: not across the seam
 OPEN = 3.0  # texels of gutter that two islands need at a seam, both together, to be blended through it
 MIRRORED = 6  # texels on either side over which they are blended otherwise
 STRAY = 4  # texels by which a place in a gutter may miss the seam it belongs to
+WIDEST = 48  # texels on either side of a seam over which they are blended at most
 CHUNK = 1 << 16  # texels at a time, so that what is in between stays in cache
 
 

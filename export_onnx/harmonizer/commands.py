@@ -28,6 +28,12 @@ def add_options(parsers: dict[str, argparse.ArgumentParser], networks: Path) -> 
         parsers[command].add_argument("--onnx", type=Path, default=path, help="the exported harmonizer")
     parsers["evaluate"].add_argument("--count", type=int, default=evaluation.COUNT, help="composites of the fixed set")
     parsers["evaluate"].add_argument(
+        "--scenes",
+        type=Path,
+        default=Path("out/shading/scenes"),
+        help="the shading network's, for parts in another light",
+    )
+    parsers["evaluate"].add_argument(
         "--bmvc2020", type=Path, help="checkpoint of that baseline (OUT/bmvc2020.pt where it is there)"
     )
 
@@ -47,4 +53,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         baseline = args.bmvc2020 or training.checkpoint(args.out, "bmvc2020")
         found = baseline if args.bmvc2020 or baseline.is_file() else None
-        print(json.dumps(evaluation.evaluate(args.onnx, folder, args.out, args.count, bmvc2020=found)))
+        usual = Path("out/shading/scenes")
+        scenes = args.scenes or (usual if usual.is_dir() else None)
+        figures = evaluation.evaluate(args.onnx, folder, args.out, args.count, scenes=scenes, bmvc2020=found)
+        print(json.dumps(figures))

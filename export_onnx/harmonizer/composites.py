@@ -8,8 +8,8 @@ blobs, else segments of the photograph (Felzenszwalb), of 4 to 50 % of it.
 
 Of a scene that was rendered under two lights the part is taken from the picture in the other light: no disturbance is drawn.
 
-Photographs are few: in training, environment maps of the training's lights are looked at from their middle too, and every other
-photograph is first as a whole `varied`, as another camera or another hour might have taken it.
+Photographs are few: in training, environment maps of the training's lights are looked at from their middle too, and half of all
+pictures, drawn at random, are first as a whole `varied`, as another camera or another hour might have taken them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ..shading import renders
 SIZE = 256
 HELD_OUT = 4  # every fourth file, in the order of their names, is kept out of training
 AREA = (0.04, 0.5)
-VIEWS, VIEW = 6, 192  # of an environment map, and texels a side of each
+VIEWS, VIEW = 6, 128  # of an environment map, and texels a side of each
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def read_photographs(folder: Path, held_out: bool, longest: int = 512) -> list[P
     return found
 
 
-def read_scenes(folder: Path) -> list[Photograph]:
-    """The shading network's scenes to train with, each twice: in either light, with the other one's picture beside it."""
+def read_scenes(folder: Path, split: Split = Split.TRAIN) -> list[Photograph]:
+    """The shading network's scenes of one side of its split, each twice: in either light, the other one's picture beside it."""
     found = []
-    for path in renders.pairs_in(folder, Split.TRAIN):
+    for path in renders.pairs_in(folder, split):
         pair = renders.read(path)
         lit = [_encoded(image.astype(np.float32)) for image in pair.image]
         segments = _segments(_encoded(pair.albedo[0].astype(np.float32)))  # of one material, whatever the light
@@ -81,11 +81,17 @@ def read_scenes(folder: Path) -> list[Photograph]:
 
 
 def read_environments(folder: Path) -> list[Photograph]:
-    """Views of the environment maps in `folder`/hdri that belong to the training, `VIEWS` of each, each exposed by itself."""
+    """Views of the environment maps in `folder`/hdri that belong to the training, `VIEWS` of each, each exposed by itself.
+
+    None where the folder has no manifest of them.
+    """
+    if not (folder / "hdri" / "manifest.csv").is_file():
+        return []
     with open(folder / "hdri" / "manifest.csv", newline="", encoding="utf-8") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
     found = []
-    for name in split_of(rows, Split.TRAIN):
+    there = [path.stem for path in (folder / "hdri").glob("*.hdr")]  # as the scenes split them
+    for name in split_of(there, Split.TRAIN):
         path, row = folder / "hdri" / f"{name}.hdr", rows[name]
         said = {"image": f"hdri/{name}", **{key: row[key] for key in ("source_path", "source_repository", "licence")}}
         said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -125,7 +131,7 @@ def draw_pair(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """composite and truth, float32 [S, S, 3] in sRGB 0..1, and the mask [S, S, 1] of what was disturbed.
 
-    `vary`: every other photograph is first varied as a whole.
+    `vary`: half of them, drawn at random, are first varied as a whole.
     """
     while True:
         photograph = photographs[rng.integers(len(photographs))]
@@ -163,9 +169,13 @@ def disturb(image: np.ndarray, part: np.ndarray, other: np.ndarray, rng: np.rand
 
 def varied(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another exposure (0.7 to 1.4), white balance (0.85 to 1.18), gamma (0.8 to 1.25) and saturation (0.6 to 1.3)."""
-    log = lambda most, *size: np.exp(rng.uniform(-np.log(most), np.log(most), *size)).astype(np.float32)  # noqa: E731
-    image = to_srgb(to_linear(image) * log(1.4) * log(1.18, 3)).clip(0, 1) ** log(1.25)
+    image = to_srgb(to_linear(image) * _factor(rng, 1.4) * _factor(rng, 1.18, 3)).clip(0, 1) ** _factor(rng, 1.25)
     return np.clip(_about(image, image.mean(-1, keepdims=True), rng.uniform(0.6, 1.3)), 0, 1).astype(np.float32)
+
+
+def _factor(rng: np.random.Generator, most: float, count: int = 1) -> np.ndarray:
+    """[count], each between 1 / most and most, as likely below 1 as above."""
+    return np.exp(rng.uniform(-np.log(most), np.log(most), count)).astype(np.float32)
 
 
 def _about(x: np.ndarray, middle: np.ndarray, factor: float) -> np.ndarray:
@@ -217,9 +227,12 @@ def _soft(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def draw_sheet(folder: Path, path: Path, count: int = 12, side: int = 160) -> Path:
     """A picture of pairs as training sees them, a row each: composite, truth, mask."""
-    photographs, sheet = read_photographs(folder, held_out=False), Image.new("RGB", (6 * side, count // 2 * side))
+    kinds = [read_photographs(folder, held_out=False), read_environments(folder)]
+    kinds, sheet = [kind for kind in kinds if kind], Image.new("RGB", (6 * side, count // 2 * side))
     for number in range(count):
-        for column, part in enumerate(draw_pair(photographs, np.random.default_rng(number), side)):
+        for column, part in enumerate(
+            draw_pair(kinds[number % len(kinds)], np.random.default_rng(number), side, vary=True)
+        ):
             shown = Image.fromarray(np.rint(255 * np.broadcast_to(part, (side, side, 3))).astype(np.uint8))
             sheet.paste(shown, ((number % 2 * 3 + column) * side, number // 2 * side))
     sheet.save(path)

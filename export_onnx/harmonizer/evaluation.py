@@ -4,13 +4,15 @@
 `fmse` is the mean over composites of the squared error in the mask, over its area and three channels, of values 0 to 255;
 `psnr` is of the whole picture. Reinhard et al. (2001) match mean and deviation in Lab, histogram matching each channel's
 distribution, both of the foreground to the background; `bmvc2020` is the network of Hao, Iizuka and Fukui, where it was trained
-on the same pairs. `apply_ratio` is the time of applying a map of transforms to a large picture over that of np.copyto of it.
+on the same pairs. `relit` has the same figures for parts of held rendered scenes that are in another light than the rest: models,
+textures and lights are none of the training's. `apply_ratio` is the time of applying a map of transforms to a large picture over
+that of np.copyto of it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +26,34 @@ from ...backend.networks.session import Session
 from ...backend.protocol.surface import ColorSpace, Map
 from ...backend.weathering.harmonize import SIDE, applied, harmonized
 from ..ceiling import ratio as ceiling_ratio
-from .composites import draw_pair, read_photographs
+from ..data.materials import Split
+from .composites import Photograph, draw_pair, read_photographs, read_scenes
 from .training import harmonizer_of
 
 COUNT, SEED, LARGE = 200, 2020, 8192
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Pairs = list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # composite, truth, mask
 
 
-def composites_left_out(folder: Path, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(composite, truth, mask), always the same."""
-    photographs = read_photographs(folder, held_out=True)
+def composites_of(photographs: Sequence[Photograph], count: int) -> Pairs:
+    """Always the same."""
     return [draw_pair(photographs, np.random.default_rng((SEED, number))) for number in range(count)]
 
 
 def evaluate(
-    path: Path, folder: Path, out: Path, count: int = COUNT, *, bmvc2020: Path | None = None, large: int = LARGE
+    path: Path,
+    folder: Path,
+    out: Path,
+    count: int = COUNT,
+    *,
+    scenes: Path | None = None,
+    bmvc2020: Path | None = None,
+    large: int = LARGE,
 ) -> dict[str, Any]:
-    """The figures; a sheet of the ten best and the ten worst goes to `out`. `bmvc2020` is a checkpoint of that network."""
-    pairs = composites_left_out(folder, count)
+    """The figures; a sheet of the ten best and the ten worst goes to `out`. `bmvc2020` is a checkpoint of that network.
+
+    `scenes` are the shading network's, of which held ones are taken; without them there is no `relit`.
+    """
     card = examine(path).card
     session = Session(path.read_bytes(), card, Options.choose("cpu", None, None))
     methods: dict[str, Method] = {
@@ -52,16 +64,14 @@ def evaluate(
     }
     if bmvc2020 is not None:
         methods["bmvc2020"] = harmonizer_of(bmvc2020)
-    results = {name: [method(c, m) for c, _, m in pairs] for name, method in methods.items()}
-    errors = {
-        name: np.array([fmse(got, truth, mask) for got, (_, truth, mask) in zip(some, pairs, strict=True)])
-        for name, some in results.items()
-    }
-    psnrs = {
-        name: np.mean([psnr(g, t) for g, (_, t, _) in zip(some, pairs, strict=True)]) for name, some in results.items()
-    }
-    _sheet(pairs, results, errors, out / "harmonizer.png")
-    means = {name: round(float(values.mean()), 1) for name, values in errors.items()}
+    photographs = composites_of(read_photographs(folder, held_out=True), count)
+    figures = judged(methods, photographs, out / "harmonizer.png")
+    if scenes:
+        relit = read_scenes(scenes, Split.HELD)
+        if not relit:
+            raise FileNotFoundError(f"{scenes} has no held scenes: `data shading` renders some")
+        figures["relit"] = judged(methods, composites_of(relit, count), out / "relit.png")
+        figures["relit"]["scenes"] = len(relit) // 2
     tiny = (
         np.zeros((512, 512, 3), np.float32),
         np.pad(np.ones((128, 128, 1), np.float32), ((192, 192), (192, 192), (0, 0))),
@@ -71,6 +81,26 @@ def evaluate(
         began = time.perf_counter()
         settled(session, *tiny)
         times.append(time.perf_counter() - began)
+    return figures | {
+        "bytes": path.stat().st_size,
+        "ms_512": round(1000 * min(times), 1),
+        "apply_ratio": round(apply_ratio(large), 1),
+        "ceiling_ratio": ceiling_ratio(path, card, side=SIDE),
+    }
+
+
+def judged(methods: dict[str, Method], pairs: Pairs, sheet: Path) -> dict[str, Any]:
+    """The figures of what each method makes of each pair; the best and the worst go to `sheet`."""
+    results = {name: [method(c, m) for c, _, m in pairs] for name, method in methods.items()}
+    errors = {
+        name: np.array([fmse(got, truth, mask) for got, (_, truth, mask) in zip(some, pairs, strict=True)])
+        for name, some in results.items()
+    }
+    psnrs = {
+        name: np.mean([psnr(g, t) for g, (_, t, _) in zip(some, pairs, strict=True)]) for name, some in results.items()
+    }
+    _sheet(pairs, results, errors, sheet)
+    means = {name: round(float(values.mean()), 1) for name, values in errors.items()}
     return {
         "fmse": means["harmonizer"],
         "composite_fmse": means["composite"],
@@ -79,10 +109,6 @@ def evaluate(
         "psnr_gain_db": round(float(psnrs["harmonizer"] - psnrs["composite"]), 2),
         "better_than_composite": round(float((errors["harmonizer"] < errors["composite"]).mean()), 3),
         "count": len(pairs),
-        "bytes": path.stat().st_size,
-        "ms_512": round(1000 * min(times), 1),
-        "apply_ratio": round(apply_ratio(large), 1),
-        "ceiling_ratio": ceiling_ratio(path, card, side=SIDE),
     }
 
 

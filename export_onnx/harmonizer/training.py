@@ -89,14 +89,13 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     photographs = read_photographs(folder, held_out=False, longest=2 * options.size)
-    kinds = [photographs]
-    if (folder / "hdri").is_dir():
-        kinds.append(read_environments(folder))
+    kinds = [photographs, read_environments(folder)]
     data = {"images": list({one.said["image"]: one.said for kind in kinds for one in kind}.values())}
     if options.scenes:
         names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
         data["images"] += textures.provenance(folder, names)
         kinds.append(read_scenes(Path(options.scenes)))
+    kinds = [kind for kind in kinds if kind]
     odds = np.array([2.0, *[1.0] * (len(kinds) - 1)]) / (len(kinds) + 1)  # photographs are what it is for
     learner = LEARNERS[options.learner]
     model = learner.make()

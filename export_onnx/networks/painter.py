@@ -70,9 +70,8 @@ PAINTED = (
     "metallic",
     "height",
 )
-SOFTNESS_MIN = (
-    growth.SOFTNESS_MIN + 0.026
-)  # no texel pops from one age to the next, however bright its layer or dark its base
+# No texel pops from one age to the next, however bright its layer or its base.
+SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.026
 USUAL_SLOPES = torch.tensor([0.008] * 4 + [0.023] * 4)[:, None, None]  # of the noises that strokes follow, a texel
 _TINY = 1e-6
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used

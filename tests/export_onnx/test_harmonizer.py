@@ -15,6 +15,7 @@ from PIL import Image
 from sabi.backend.files.image import read_image, write_image
 from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.weathering.colour import to_linear, to_srgb
+from sabi.export_onnx.data.materials import Split, split_of
 from sabi.export_onnx.export import ExportError
 from sabi.export_onnx.harmonizer import composites, evaluation, export, training
 from sabi.export_onnx.harmonizer.bmvc2020 import Bmvc2020
@@ -24,7 +25,7 @@ from sabi.export_onnx.shading.pictures import Pair
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Eight made-up photographs: smooth colours, two of them kept out of training."""
+    """Eight made-up photographs of smooth colours, two of them kept out of training, and two environment maps, one kept out."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "photos").mkdir()
     rows = ["id,width,height,source_repository,licence"]
@@ -35,6 +36,12 @@ def folder(tmp_path_factory):
         image.save(folder / "photos" / f"p{number}.jpg", quality=95)
         rows.append(f"p{number},200,160,made/up,CC0-1.0")
     (folder / "photos" / "manifest.csv").write_text("\n".join(rows) + "\n")
+    (folder / "hdri").mkdir()
+    rows = ["id,light,source_repository,source_path,licence"]
+    for name in ("dawn", "noon"):
+        write_image(folder / "hdri" / f"{name}.hdr", rng.uniform(0, 2, (32, 64, 3)).astype(np.float32))
+        rows.append(f"{name},outdoor,made/up,{name}.hdr,CC0-1.0")
+    (folder / "hdri" / "manifest.csv").write_text("\n".join(rows) + "\n")
     return folder
 
 
@@ -75,15 +82,19 @@ def test_pairs_differ_in_the_mask_alone(folder):
     assert np.median(apart) > 100, "a disturbance is seen"
 
 
-def test_a_scene_under_two_lights_is_a_pair(tmp_path):
-    """Inside of the part the other light, outside the own; both lights are the truth once."""
-    (tmp_path / "train").mkdir()
+def write_pair(path):
     rng = np.random.default_rng(0)
     albedo = np.repeat(np.repeat(rng.uniform(0.2, 0.8, (4, 4, 3)), 16, 0), 16, 1)
     lights = np.array([[1.0, 0.9, 0.8], [0.5, 0.7, 1.0]])[:, None, None]
     pair = Pair(albedo * lights, np.stack([albedo] * 2), np.zeros((2, 64, 64, 3)), np.ones((64, 64), bool))
-    with open(tmp_path / "train" / "00000.npz", "wb") as file:
+    with open(path, "wb") as file:
         np.savez_compressed(file, **vars(pair))
+
+
+def test_a_scene_under_two_lights_is_a_pair(tmp_path):
+    """Inside of the part the other light, outside the own; both lights are the truth once."""
+    (tmp_path / "train").mkdir()
+    write_pair(tmp_path / "train" / "00000.npz")
     scenes = composites.read_scenes(tmp_path)
     assert len(scenes) == 2
     assert np.array_equal(scenes[0].pixels, scenes[1].relit)
@@ -99,17 +110,52 @@ def test_a_scene_under_two_lights_is_a_pair(tmp_path):
     assert not all(redder)
 
 
+def test_an_environment_is_looked_at_from_its_middle():
+    """The sky is above, what lies to the right is at the right, and what is straight stays straight in a tilted view."""
+    around = np.zeros((64, 128, 3), np.float32)
+    around[:32, :, 2] = 1  # sky
+    around[:, 10, 0] = 1  # a pole, 30 degrees to the right of the first column
+    ahead, turned, up = (
+        composites._view(around, turn, tilt, 1.0) for turn, tilt in ((0, 0.3), (np.pi / 3, 0), (0, 1.2))
+    )
+    middle = composites.VIEW // 2
+    assert ahead[: middle // 2, :, 2].all()
+    assert not ahead[-8:, :, 2].any()
+    rows = np.arange(composites.VIEW)
+    pole = ahead[..., 0].argmax(1)
+    assert (pole > middle + 8).all()
+    assert np.abs(pole - np.polyval(np.polyfit(rows, pole, 1), rows)).max() < 2
+    assert (turned[..., 0].argmax(1) < middle - 8).all()
+    assert up[..., 2].all()
+
+
+def test_all_of_a_photograph_is_varied_before_a_part_is_disturbed(folder):
+    photographs = composites.read_photographs(folder, held_out=False)
+    apart = []
+    for seed in range(10):
+        plain, varied = (
+            composites.draw_pair(photographs, np.random.default_rng(seed), 64, vary=vary)[1] for vary in (False, True)
+        )
+        apart.append(float(np.abs(plain - varied).mean()))
+    assert sum(value == 0 for value in apart) in range(2, 9)
+    composite, truth, mask = composites.draw_pair(photographs, np.random.default_rng(0), 64, vary=True)
+    assert np.array_equal(composite[mask[..., 0] == 0], truth[mask[..., 0] == 0])
+
+
 def test_what_is_left_out_is_never_trained_on(folder):
     names = [{p.said["image"] for p in composites.read_photographs(folder, held)} for held in (False, True)]
     assert len(names[0]) == 6
     assert names[1] == {"photos/p3", "photos/p7"}
+    lights = {view.said["image"] for view in composites.read_environments(folder)}
+    assert lights == {f"hdri/{name}" for name in split_of(("dawn", "noon"), Split.TRAIN)}
+    assert len(lights) == 1
 
 
 def test_training_resumes(folder, run, tmp_path):
     kept = torch.load(training.checkpoint(run), weights_only=False)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == kept["step"] >= 2
-    assert len(kept["made"]["images"]) == 6
+    assert len(kept["made"]["images"]) == 7  # six photographs, one environment map
     (training.checkpoint(tmp_path)).write_bytes((training.checkpoint(run)).read_bytes())
     training.train(training.Options(minutes=0.0, size=64, batch=2, threads=1), folder, tmp_path)
     again = torch.load(training.checkpoint(tmp_path), weights_only=False)
@@ -148,7 +194,7 @@ def test_the_baseline_learns_from_the_same_pairs(folder, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
     assert np.isfinite([line["loss"] for line in lines]).all()
-    composite, truth, mask = evaluation.composites_left_out(folder, 1)[0]
+    composite, truth, mask = evaluation.composites_of(composites.read_photographs(folder, held_out=True), 1)[0]
     got = training.harmonizer_of(path)(composite, mask)
     assert got.shape == truth.shape
     assert 0 <= got.min() <= got.max() <= 1
@@ -161,7 +207,17 @@ def test_export_and_evaluation(folder, run, tmp_path, monkeypatch):
     card = Card.from_json({p.key: p.value for p in onnx.load(path).metadata_props}[CARD_KEY])
     assert card.training["images"][0]["licence"] == "CC0-1.0"
     monkeypatch.setattr(evaluation, "ceiling_ratio", lambda *_, **__: 0.5)  # its own tests take their time
-    figures = evaluation.evaluate(path, folder, tmp_path, count=4, bmvc2020=training.checkpoint(run), large=64)
+    scenes = tmp_path / "scenes"
+    (scenes / "held").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="data shading"):
+        evaluation.evaluate(path, folder, tmp_path, count=1, scenes=scenes, large=64)
+    write_pair(scenes / "held" / "00000.npz")
+    figures = evaluation.evaluate(
+        path, folder, tmp_path, count=4, scenes=scenes, bmvc2020=training.checkpoint(run), large=64
+    )
+    assert figures["relit"]["scenes"] == 1
+    assert figures["relit"]["composite_fmse"] > 50
+    assert (tmp_path / "relit.png").is_file()
     assert figures["bytes"] < export.MAX_BYTES
     assert figures["composite_fmse"] > 50
     assert set(figures["baselines"]) == {"reinhard", "histogram", "bmvc2020"}

@@ -12,8 +12,9 @@ from sabi.backend.protocol.errors import BadRecipe, BadSurface, Cancelled, Missi
 from sabi.backend.protocol.mask_stack import Combine, Mask
 from sabi.backend.protocol.recipe import Effect, Exposure, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Surface
-from sabi.backend.weathering import origin
+from sabi.backend.weathering import origin, pipeline
 from sabi.backend.weathering.composite import coverage_map
+from sabi.backend.weathering.grid import reduced
 from sabi.backend.weathering.pipeline import exposures, reage, weather
 
 NOISE = Exposure(noise=1.0)
@@ -140,6 +141,16 @@ def test_islands_that_fill_the_map_without_gutters_are_brought_together(networks
     for image in (painted.thin, painted.thick, painted.growth):
         steps = np.abs(np.diff(image[:, order].astype(int), axis=1)).mean(axis=(0, 2))
         assert steps[cuts].mean() <= 1.5 * steps.mean()
+
+
+@pytest.mark.parametrize("octave", [0.0, -1.0, -2.4])
+def test_gutters_are_as_deep_on_the_canvas_however_fine_the_maps_are(octave):
+    """A plate of an island in the middle of its map, painted on a canvas of 2 to the octave texels to a texel of the map."""
+    mask = np.zeros((1024, 1024, 1), np.uint8)
+    mask[400:600, 400:600] = 255
+    alone = Surface({"island_mask": Map(mask), "albedo": Map(np.full((1024, 1024, 3), 128, np.uint8), ColorSpace.SRGB)})
+    seams = pipeline._seams(reduced(alone), octave, np.empty)
+    assert seams.outside.distance.max() * 2**octave == pytest.approx(pipeline.GUTTER, abs=1)
 
 
 def test_bad_input_is_refused(networks):

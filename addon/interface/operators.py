@@ -97,13 +97,6 @@ class _WithRecipe(WithLayer):
         soft_min=0,
         options={"SKIP_SAVE"},
     )
-    size: IntProperty(
-        name="Size",
-        description="Texels a side of the images; 0 for the scene's choice",
-        min=0,
-        soft_max=LARGEST,
-        options={"SKIP_SAVE"},
-    )
     wait: BoolProperty(name="Wait", description="Return only when the result is there", options={"SKIP_SAVE"})
     recipe_file: StringProperty(
         name="Recipe File", description="A recipe's file", subtype="FILE_PATH", options={"SKIP_SAVE", *RELATIVE_PATH}
@@ -162,6 +155,13 @@ class SABI_OT_weather(_Working, _WithRecipe, bpy.types.Operator):
     materials: StringProperty(
         name="Materials",
         description="Only materials whose names match this, such as *steel*; all where it is empty",
+        options={"SKIP_SAVE"},
+    )
+    size: IntProperty(
+        name="Size",
+        description="Texels a side of the images; 0 for the scene's choice",
+        min=0,
+        soft_max=LARGEST,
         options={"SKIP_SAVE"},
     )
     shared_tiles: BoolProperty(

@@ -103,7 +103,9 @@ def test_what_runs_outside(tmp_path):
 @pytest.mark.parametrize("row", re.findall(r"^\| (`sabi\..*) \|$", PAGE, re.MULTILINE))
 def test_arguments_that_the_page_names_are_there(row):
     operators, arguments = row.split(" | ")[:2]
-    known = {"materials", "shared_tiles", "instances", "differ"} if "without `materials`" in arguments else set()
+    known = (
+        {"materials", "size", "shared_tiles", "instances", "differ"} if "without `materials`" in arguments else set()
+    )
     for operator in re.findall(r"`sabi\.(\w+)`", operators):
         known |= set(getattr(bpy.ops.sabi, operator).get_rna_type().properties.keys()) - {"rna_type"}
     named = set(re.findall(r"`(\w+)`", arguments))

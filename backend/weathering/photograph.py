@@ -127,7 +127,7 @@ def _material(surface: Surface, choice: Choice, albedo: Map, allocate: Allocate)
         "albedo": albedo,
         "object_mask": choice.mask,
         "position": pictured.position(surface.size, surface.texels_per_metre, allocate),
-        **pictured.shape(albedo, choice.mask, choice.segments, allocate),
+        **pictured.shape(surface["combined"], albedo, choice.mask, choice.segments, allocate),
     }
     return Surface(maps, Space.IMAGE, texels_per_metre=surface.texels_per_metre, name=surface.name)
 

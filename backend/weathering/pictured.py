@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a photograph shows of shape, as maps of a surface: borders as edges, dark lines as cavities, a plane to stand upright."""
+"""What a photograph shows of shape, as maps of a surface: borders as edges, dark lines as cavities, a plane to stand upright.
+
+Lines are dark in their colour where dirt has settled, and in their light where none comes in: whichever is darker counts. They
+are what a closing fills (Serra 1982), so that the border of a cast shadow, dark on one side alone, is none.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from ..photographed.picture import blurred
+from ..photographed.picture import LONGEST, blurred
 from ..protocol.surface import Map
 from ..threads import parallel
 from .composite import strips
@@ -15,7 +20,10 @@ from .lit import LUMINANCE, enlarged
 from .segment import Segments
 
 SIDE = 512  # texels on the longer side of what is looked at
-FINE, WIDE = 0.6, 4.0  # of 256: a crevice is darker over the first than over the second
+FINE, WIDE = (
+    0.6,
+    4.0,
+)  # of 256: what is wider than the first is seen, and no crevice where it is wider than twice the second
 DEEP = 0.7  # logarithm of how much darker counts as closed in
 BORDER = 1.2  # of 256: width of an edge inside a border
 PAINTED = 0.6  # how much of an edge a step of colour is, beside the border of the object
@@ -31,22 +39,39 @@ def position(size: tuple[int, int], texels_per_metre: float, allocate: Allocate)
     return Map(places)
 
 
-def shape(albedo: Map, mask: Map, segments: Segments | None, allocate: Allocate) -> dict[str, Map]:
+def shape(picture: Map, albedo: Map, mask: Map, segments: Segments | None, allocate: Allocate) -> dict[str, Map]:
     """`curvature` (edges: borders of the object and of its materials) and `ambient_occlusion` (cavities), uint8 [H, W, 1].
 
-    Without `segments` steps of the albedo's colour stand for borders of materials.
+    `picture` under its light, `albedo` without. Without `segments` steps of the albedo's colour stand for borders of materials.
     """
     share = min(1.0, SIDE / max(albedo.size))
     sides = (max(1, round(albedo.size[0] * share)), max(1, round(albedo.size[1] * share)))
     small = shrunk(albedo, sides)
     inside = shrunk(Map(np.broadcast_to(mask.array, (*mask.size, 3)), mask.color_space), sides)[..., 0]
     edges = np.maximum(_inner_border(inside), np.float32(PAINTED) * inside * _borders(small, segments))
-    bright = np.log(small @ LUMINANCE + np.float32(1e-2))
-    closed = np.clip((blurred(bright, WIDE) - blurred(bright, FINE)) / np.float32(DEEP), 0, 1)
+    colour, seen = (np.log(values @ LUMINANCE + np.float32(1e-2)) for values in (small, shrunk(picture, sides)))
+    closed = np.maximum(_crevices(colour), _crevices(seen - colour))
     return {
         "curvature": _stored(np.float32(128) + np.float32(127) * np.clip(edges, 0, 1), albedo.size, allocate),
         "ambient_occlusion": _stored(np.float32(255) * (1 - closed), albedo.size, allocate),
     }
+
+
+def _crevices(bright: np.ndarray) -> np.ndarray:
+    """Lines [h, w] that are darker than what lies on both sides of them, 0..1; `bright` is a logarithm."""
+    fine = blurred(bright, FINE)
+    reach = max(1, round(WIDE * max(fine.shape) / LONGEST))
+    filled = -_highest(-_highest(fine, reach), reach)
+    return np.clip((filled - fine) / np.float32(DEEP), 0, 1)
+
+
+def _highest(values: np.ndarray, reach: int) -> np.ndarray:
+    """The highest of all values within `reach` rows and columns."""
+    for axis in (0, 1):
+        values = np.moveaxis(values, axis, 0)
+        padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+        values = np.moveaxis(sliding_window_view(padded, 2 * reach + 1, axis=0).max(-1), 0, axis)
+    return values
 
 
 def _inner_border(inside: np.ndarray) -> np.ndarray:

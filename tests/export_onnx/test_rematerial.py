@@ -108,7 +108,7 @@ def command(monkeypatch, *arguments):
 
 
 def test_sabis_own_moss_changes_the_segment(rendered, monkeypatch, capsys):
-    """A segmenter for which red is brick and green foliage, and the painter that ships."""
+    """A segmenter for which red is brick and green foliage, and the painter that ships: its moss is green enough to be told."""
     segmenters.write(rendered)
     command(monkeypatch, "--out", rendered, "--onnx", rendered)
     found = json.loads(capsys.readouterr().out)
@@ -117,11 +117,10 @@ def test_sabis_own_moss_changes_the_segment(rendered, monkeypatch, capsys):
     moss = found["moss"]
     assert (moss["changed"], moss["before"]["accuracy"]) == (1, 1.0)
     assert 0.05 < moss["covered"] < 48 * 64 / 96**2
-    assert moss["told_new"] == {
-        "before": 0.0,
-        "after": 0.0,
-    }  # it is more red than green, for this segmenter still brick
-    assert moss["after"]["accuracy"] == pytest.approx(1 - moss["covered"], abs=1e-4)
+    assert moss["told_new"]["before"] == 0
+    assert moss["told_new"]["after"] > 0.1, "of what is covered some is more green than red"
+    told_as_before = moss["covered"] * (1 - moss["told_new"]["after"])
+    assert moss["after"]["accuracy"] == pytest.approx(1 - told_as_before, abs=1e-2)
     assert moss["after"]["iou"]["water"] == 1
 
 

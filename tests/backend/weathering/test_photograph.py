@@ -18,7 +18,7 @@ from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.still import Down, Still
 from sabi.backend.protocol.surface import ColorSpace, Map
 from sabi.backend.server.spool import Spool
-from sabi.backend.weathering import lit
+from sabi.backend.weathering import lit, pictured
 from sabi.backend.weathering.colour import decode, store, to_srgb
 from sabi.backend.weathering.photograph import STAGES, weather_photograph
 from sabi.backend.weathering.pipeline import Weathered, weather
@@ -277,6 +277,25 @@ def test_the_ground_is_where_down_is(networks):
         recipe = replace(recipe, frame=replace(recipe.frame, gravity=down.gravity))
         cover = aged(networks, recipe=recipe, still=Still(stages=True)).surface["mask:coverage"].array
         assert cover[weathered].mean() > cover[bare].mean() + 0.05, down
+
+
+@pytest.mark.parametrize("what", ["colour", "light", "shadow", "paint"])
+def test_cavities_are_dark_lines_of_colour_or_of_light_and_no_borders(what):
+    """A line a fortieth as wide as the picture; a shadow or another paint over its right half."""
+    line, half = np.ones((HEIGHT, WIDTH, 1), np.float32), np.ones((HEIGHT, WIDTH, 1), np.float32)
+    line[:, WIDTH // 2 : WIDTH // 2 + WIDTH // 40], half[:, WIDTH // 2 :] = 0.3, 0.3
+    albedo = 0.5 * {"colour": line, "paint": half}.get(what, np.ones_like(line)).repeat(3, 2)
+    shading = {"light": line, "shadow": half}.get(what, np.ones_like(line))
+    picture, bare = (Map(v.astype(np.float32), ColorSpace.LINEAR) for v in (albedo * shading, albedo))
+    everywhere = Map(np.full((HEIGHT, WIDTH, 1), 255, np.uint8))
+    closed = 1 - pictured.shape(picture, bare, everywhere, None, np.empty)["ambient_occlusion"].floats()[..., 0]
+    middle = closed[:, WIDTH // 2 : WIDTH // 2 + WIDTH // 40]
+    assert closed[:, : WIDTH // 3].max() < 0.05
+    assert closed[:, -WIDTH // 3 :].max() < 0.05
+    if what in ("colour", "light"):
+        assert middle.mean() > 0.5
+    else:
+        assert closed.max() < 0.05
 
 
 def test_layers_that_lie_in_those_below(networks):

@@ -38,7 +38,7 @@ from .protocol.whole import WholeFiles
 from .server.spool import Spool
 from .weathering.material_masks import material_masks
 from .weathering.passes import inspect
-from .weathering.pipeline import Weathered, weather
+from .weathering.pipeline import Weathered, paint_photograph, weather
 
 SIDECAR = ".sabi.json"
 SIDECAR_VERSION = 1
@@ -190,14 +190,28 @@ class Engine:
         done = self._weather(surface, recipe, progress)
         return Painting(done.layers, done.warnings, dict(done.recipe.networks), material_masks(done.surface))
 
+    def paint_photograph(
+        self, surface: Surface, recipe: Recipe, progress: Progress
+    ) -> tuple[Painting, Callable[[Recipe], Surface]]:
+        """The layers of a photograph, and what gives it at the ages of a recipe: by this process alone."""
+        if self._client is not None:
+            raise BadRecipe("A photograph's ages are made by this process, not by a server.", "Leave --server out.")
+        done, at = paint_photograph(
+            surface, recipe, networks=self._loaded(), progress=progress, allocate=self._spool.allocate
+        )
+        return Painting(done.layers, done.warnings, dict(done.recipe.networks)), at
+
     def _ask(self, surface: Surface, recipe: Recipe, progress: Progress, part: str) -> JobResult:
         assert self._client is not None
         return self._client.weather(surface, recipe, progress=lambda now: progress(now.stage, now.fraction), part=part)
 
     def _weather(self, surface: Surface, recipe: Recipe, progress: Progress) -> Weathered:
+        return weather(surface, recipe, networks=self._loaded(), progress=progress, allocate=self._spool.allocate)
+
+    def _loaded(self) -> Networks:
         if self._networks is None:
             self._networks = Networks.load(device=self._settings.device, threads=self._settings.threads)
-        return weather(surface, recipe, networks=self._networks, progress=progress, allocate=self._spool.allocate)
+        return self._networks
 
 
 def kind_of(path: Path) -> Kind:

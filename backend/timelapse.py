@@ -24,9 +24,10 @@ import OpenImageIO
 from .files import read_assets, read_frame
 from .files.assets import Asset
 from .files.frame import RenderedFrame
-from .files.image import read_image, write_image
+from .files.image import read_image, writable_suffix, write_image
+from .files.photograph import Photograph, read_still, still_of
 from .files.write import Target, in_encoding_of, targets_of, write_target
-from .items import SIDECAR, Engine, Kind, Painting, Progress, Settings, digest, kind_of, remembered
+from .items import SIDECAR, Engine, Kind, Progress, Settings, digest, kind_asked, remembered
 from .protocol.age_curve import AgeCurve
 from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.recipe import Recipe, recipe_from_dict
@@ -100,7 +101,7 @@ def make_timelapse(
     Each frame's files appear whole and together. Files that another time-lapse, or anything else, has left in the folder are
     never touched unless `settings.overwrite`.
     """
-    kind = kind_of(path)
+    kind = kind_asked(path, settings)
     if kind is Kind.MODEL:
         raise BadFile(
             f"{path.name} is a model, whose age is animated in Blender.",
@@ -108,6 +109,8 @@ def make_timelapse(
         )
     if settings.export is not None:
         raise BadFile("A time-lapse has the maps of its input, not an engine's.", "Leave --maps out.")
+    if settings.photograph is not None and settings.photograph.down is not None:
+        recipe = replace(recipe, frame=replace(recipe.frame, gravity=settings.photograph.down.gravity))
     folder, ages = folder_of(path, settings), lapse.ages
     if folder.is_file():
         raise FileExists(f"{folder} is a file; frames need a folder.", "Choose another --out.")
@@ -135,12 +138,17 @@ def make_timelapse(
     began = time.monotonic()
     sources, noticed = _sources(path, kind, settings)
     oldest, share = recipe.at_age(max(ages)), SHARE / (SHARE + len(missing))
-    ageings, warnings, networks = [], list(noticed), dict(recipe.networks)
+    ageings: list[Callable[[Recipe], Surface]] = []
+    warnings, networks = list(noticed), dict(recipe.networks)
     for number, source in enumerate(sources):
         told = partial(_painting, progress, share / len(sources), number)
-        painting: Painting = engine.paint(source.surface, oldest, told)
-        surface = source.surface.with_maps(painting.masks)
-        ageings.append(Ageing(surface, oldest, painting.layers, wanted=source.wanted))
+        if kind is Kind.PHOTOGRAPH:
+            painting, ageing = engine.paint_photograph(source.surface, oldest, told)
+        else:
+            painting = engine.paint(source.surface, oldest, told)
+            surface = source.surface.with_maps(painting.masks)
+            ageing = Ageing(surface, oldest, painting.layers, wanted=source.wanted)
+        ageings.append(ageing)
         warnings += painting.warnings
         networks = painting.networks
     recipe = replace(recipe, networks=networks)
@@ -267,6 +275,11 @@ def _sources(path: Path, kind: Kind, settings: Settings) -> tuple[list[Source], 
             unit=settings.unit,
         )
         return [_of_frame(frame, settings)], inspect(frame.surface, frame.passes)
+    if kind is Kind.PHOTOGRAPH:
+        asked = settings.photograph
+        assert asked is not None
+        given = read_still(path, asked.still, width=settings.width, mask=asked.mask)
+        return [_of_photograph(path, given, settings)], given.warnings
     assets = read_assets(
         path, width_metres=settings.width, wrap=settings.wrap, height_scale=settings.height, directx=settings.directx
     )
@@ -287,6 +300,17 @@ def _of_frame(frame: RenderedFrame, settings: Settings) -> Source:
 
     name = f"{frame.path.stem}.{{frame}}{settings.suffix or '.exr'}"
     return Source(frame.surface, ("albedo",), lambda _: [name], write)
+
+
+def _of_photograph(path: Path, given: Photograph, settings: Settings) -> Source:
+    """The picture, as `sabi weather --photograph` would write it."""
+
+    def write(temporary: Path, name: str, weathered: Surface) -> None:
+        pixels, spec = still_of(given, weathered, temporary)
+        write_image(temporary, pixels, spec, quick=True)
+
+    name = f"{path.stem}.{{frame}}{settings.suffix or writable_suffix(path.suffix)}"
+    return Source(given.surface, (), lambda _: [name], write)
 
 
 def _of_asset(asset: Asset, settings: Settings, single: bool) -> Source:

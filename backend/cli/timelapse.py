@@ -16,6 +16,7 @@ from ..protocol.errors import BadRecipe
 from ..timelapse import Lapse, make_timelapse
 from . import options as o
 from .asked import Asked, asking
+from .photographed import photographed
 from .report import print_json, progress_bar, say, show_warning
 
 _AGES = "The ages"
@@ -28,7 +29,7 @@ def command(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="An image, a folder of PBR maps, a UDIM set (name.<UDIM>.png) or a rendered frame (multilayer EXR).",
+            help="An image, a photograph, a folder of PBR maps, a UDIM set (name.<UDIM>.png) or a rendered frame (layered EXR).",
             show_default=False,
         ),
     ],
@@ -70,6 +71,12 @@ def command(
     object_name: o.ObjectOption = "",
     object_index: o.IndexOption = None,
     view_layer: o.LayerOption = "",
+    photograph: o.PhotographOption = False,
+    mask: o.MaskOption = None,
+    material: o.MaterialOption = None,
+    at: o.AtOption = None,
+    down: o.DownOption = None,
+    harmonize: o.HarmonizeOption = False,
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
@@ -83,13 +90,21 @@ def command(
       sabi timelapse maps/ --recipe moss_crevices --curve 0:0,24:0.3,48:1 --ease ease
 
       sabi timelapse frame.exr --object Door --video door.mp4
+
+      sabi timelapse photo.jpg --photograph --mask door.png --width 3 --effect rust
     """
     if asked.age is not None:
         raise BadRecipe(
             "A time-lapse has an age for each frame.", "Give --from and --to, or --curve, in place of --age."
         )
     lapse = _lapse(from_, to, frames, first, ease, curve)
-    settings = replace(asked.settings(), object_name=object_name, object_index=object_index, view_layer=view_layer)
+    settings = replace(
+        asked.settings(),
+        object_name=object_name,
+        object_index=object_index,
+        view_layer=view_layer,
+        photograph=photographed(photograph, material, down, harmonize, mask, at),
+    )
     python = check_video(video, settings.blender_python, settings.overwrite) if video else ""
     recipe = asked.built()
     with progress_bar(source.name, quiet or as_json) as progress:

@@ -67,7 +67,14 @@ def read_mask(path: Path) -> Map:
 
 
 def write_still(given: Photograph, aged: Surface, target: Path, files: WholeFiles) -> Path:
-    """Adds the aged photograph to `files`; grey becomes colour only where something weathers."""
+    """Adds the aged photograph to `files`."""
+    pixels, spec = still_of(given, aged, target)
+    files.add(target, partial(write_image, pixels=pixels, like=spec))
+    return target
+
+
+def still_of(given: Photograph, aged: Surface, target: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec | None]:
+    """The aged photograph as `target` holds it, and attributes to keep; grey becomes colour only where something weathers."""
     before, after = given.surface["combined"], aged["combined"]
     pixels, colours = given.pixels, given.colours.back(after.array, target)
     if pixels.shape[2] == 3:
@@ -77,8 +84,7 @@ def write_still(given: Photograph, aged: Surface, target: Path, files: WholeFile
     same = target.suffix.lower() == given.suffix
     if not same:
         pixels = in_encoding_of(target, Map(pixels, before.color_space))
-    files.add(target, partial(write_image, pixels=pixels, like=like(given.spec, pixels, same)))
-    return target
+    return pixels, like(given.spec, pixels, same)
 
 
 def write_stages(aged: Surface, stem: str, folder: Path, files: WholeFiles) -> list[Path]:

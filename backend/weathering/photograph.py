@@ -11,7 +11,7 @@ picture's, bit for bit: selected, not computed. A photograph is a still: under a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,7 @@ _KEPT = ("alpha", "mask")
 
 Paint = Callable[[Surface, Recipe], "Weathered"]
 Cover = Callable[[Surface, Recipe, Sequence[PaintedLayer]], np.ndarray]
+Age = Callable[[Surface, Recipe, Sequence[PaintedLayer]], Callable[[Recipe], Surface]]
 Progress = Callable[[str, float], None]
 
 
@@ -60,6 +61,34 @@ def is_photograph(surface: Surface) -> bool:
     if surface["combined"].color_space is ColorSpace.DATA:
         raise BadSurface("The photograph holds data, not colours.", "Give it the colour space of colours.")
     return True
+
+
+@dataclass(frozen=True)
+class Unlit:
+    """A photograph with its light taken off: `base` is what of it can be painted, `albedo` its colours."""
+
+    picture: Map
+    choice: Choice
+    light: Light
+    albedo: Map
+    base: Surface
+
+    @property
+    def told(self) -> list[str]:
+        """What chose the object, and what told light from colour."""
+        return [self.choice.said, f"What is light and what is colour was told by {self.light.told_by}."]
+
+    def lit(self, weathered: Surface, covered: np.ndarray, allocate: Allocate) -> Map:
+        """The picture with the light put back on what is weathered, which is `covered` [H, W, 1] by layers."""
+        return _recomposed(self.picture, self.albedo, weathered, covered, self.choice.mask, self.light, allocate)
+
+
+def unlit(surface: Surface, networks: Networks, allocate: Allocate) -> Unlit:
+    """Raises BadSurface, NetworkError."""
+    picture, choice = surface["combined"], choose(surface, Still.of(surface), networks)
+    light = light_on(picture, networks, surface["alpha"].array if "alpha" in surface else None)
+    albedo = _albedo(picture, light, allocate)
+    return Unlit(picture, choice, light, albedo, _material(surface, choice, albedo, allocate))
 
 
 def weather_photograph(
@@ -77,28 +106,24 @@ def weather_photograph(
     `cover` gives how much of each texel the layers cover together, [H, W, 1] float32. Warnings say what chose the object and what
     told light from colour. Raises BadSurface, NetworkError.
     """
-    still, picture = Still.of(surface), surface["combined"]
+    still = Still.of(surface)
     harmonizer = session_of(networks) if still.harmonize else None
     report("survey", 0.0)
-    choice = choose(surface, still, networks)
-    light = light_on(picture, networks, surface["alpha"].array if "alpha" in surface else None)
-    albedo = _albedo(picture, light, allocate)
-    base = _material(surface, choice, albedo, allocate)
-    painted = paint(base, recipe)
-    base, weathered = _without_places(base), _without_places(painted.surface)
-    painted = replace(painted, surface=surface)
+    bare = unlit(surface, networks, allocate)
+    painted = paint(bare.base, recipe)
+    base, weathered = _without_places(bare.base), _without_places(painted.surface)
+    bare, painted = replace(bare, base=base), replace(painted, surface=surface)
     covered = cover(base, recipe, painted.layers)
-    aged = _recomposed(picture, albedo, weathered, covered, choice.mask, light, allocate)
-    said = [choice.said, f"What is light and what is colour was told by {light.told_by}.", *painted.warnings]
-    result = aged
+    aged = bare.lit(weathered, covered, allocate)
+    said, result = [*bare.told, *painted.warnings], aged
     if harmonizer is not None:
         report("harmonize", 0.99)
         result, doubt = settled(aged, covered, harmonizer, allocate)
         said += doubt
     maps = {"combined": result}
     if still.stages:
-        maps |= _looked_at(picture, albedo, light, allocate) | {
-            "object_mask": choice.mask,
+        maps |= _looked_at(bare.picture, bare.albedo, bare.light, allocate) | {
+            "object_mask": bare.choice.mask,
             "albedo": weathered["albedo"],
             "curvature": base["curvature"],
             "ambient_occlusion": base["ambient_occlusion"],
@@ -106,6 +131,38 @@ def weather_photograph(
             "recomposed": aged,
         }
     return replace(painted, surface=surface.with_maps(maps), warnings=tuple(dict.fromkeys(said)))
+
+
+def paint_photograph(
+    surface: Surface,
+    recipe: Recipe,
+    *,
+    networks: Networks,
+    paint: Paint,
+    cover: Cover,
+    age: Age,
+    allocate: Allocate = np.empty,
+) -> tuple[Weathered, Callable[[Recipe], Surface]]:
+    """The layers of a photograph, painted once, and what gives it at the ages of a recipe, in the same light.
+
+    `age` makes ready for many ages what has a material of its own. Each age is harmonized where that is asked: what a harmonizer
+    answers changes as smoothly as what it sees. Raises BadSurface, NetworkError.
+    """
+    harmonizer = session_of(networks) if Still.of(surface).harmonize else None
+    bare = unlit(surface, networks, allocate)
+    painted = paint(bare.base, recipe)
+    bare = replace(bare, base=_without_places(bare.base))
+    ageing = age(bare.base, recipe, painted.layers)
+
+    def at(recipe: Recipe) -> Surface:
+        covered = cover(bare.base, recipe.shown, painted.layers)
+        aged = bare.lit(ageing(recipe), covered, allocate)
+        if harmonizer is not None:
+            aged, _ = settled(aged, covered, harmonizer, allocate)
+        return surface.with_maps({"combined": aged})
+
+    told = tuple(dict.fromkeys((*bare.told, *painted.warnings)))
+    return replace(painted, surface=surface, warnings=told), at
 
 
 def _albedo(picture: Map, light: Light, allocate: Allocate) -> Map:

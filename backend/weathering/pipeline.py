@@ -105,6 +105,33 @@ def weather(
     return replace(weathered, recipe=replace(recipe, networks=weathered.recipe.networks))
 
 
+def paint_photograph(
+    surface: Surface,
+    recipe: Recipe,
+    *,
+    networks: Networks | None = None,
+    progress: Progress | None = None,
+    allocate: Allocate = np.empty,
+) -> tuple[Weathered, Callable[[Recipe], Surface]]:
+    """A photograph painted once; what comes with it gives the photograph, `combined`, at the ages of a recipe, as `Ageing` does.
+
+    At the recipe's own it is what `weather` gives. Raises as `weather` does.
+    """
+    surface.check_values()
+    networks, shown = (networks or Networks.load()).for_recipe(recipe), recipe.shown
+    run = Run(TILE, _quiet, lambda: False, _quiet, allocate)
+    weathered, at = photograph.paint_photograph(
+        with_material_masks(surface, shown, networks),
+        shown,
+        networks=networks,
+        paint=partial(_weather_material, networks=networks, report=progress or _quiet, run=run),
+        cover=partial(_cover, allocate=allocate),
+        age=partial(Ageing, wanted=("albedo", "roughness"), allocate=allocate),
+        allocate=allocate,
+    )
+    return replace(weathered, recipe=replace(recipe, networks=weathered.recipe.networks)), at
+
+
 def exposures(
     surface: Surface, recipe: Recipe, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
 ) -> tuple[tuple[np.ndarray, ...], tuple[str, ...]]:

@@ -13,10 +13,11 @@ from test_cli import sabi, steel
 
 from sabi.backend import timelapse
 from sabi.backend.files.image import read_image, write_image
-from sabi.backend.items import Engine, Settings, weather_item
+from sabi.backend.items import Engine, Photographed, Settings, weather_item
 from sabi.backend.protocol.age_curve import AgeCurve, Ease
-from sabi.backend.protocol.errors import BadFile, DiskFull, FileExists
+from sabi.backend.protocol.errors import BadFile, BadRecipe, DiskFull, FileExists
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
+from sabi.backend.protocol.still import Down, Still
 from sabi.backend.timelapse import NAME, Lapse, make_timelapse, read_sidecar
 
 RUST = Recipe((Layer(Effect.RUST, seed=3, feature_size=0.3),))
@@ -112,6 +113,50 @@ def test_a_frame_of_a_render_is_aged_in_its_own_light(lapse, tmp_path):
     assert 0 < step < whole
     made, _ = lapse(tmp_path / "frame.exr", count=1, out=tmp_path / "png", suffix=".png")
     assert read_image(made.files(1)[0])[0].dtype == np.uint16
+
+
+def photograph(path, **more):
+    """A picture of grey under light from the right, of which the upper half is masked, and what is asked of it."""
+    across = np.linspace(60, 210, 96)[None, :, None] * np.random.default_rng(0).uniform(0.9, 1, (72, 96, 3))
+    write_image(path, across.astype(np.uint8))
+    mask = np.zeros((72, 96, 1), np.uint8)
+    mask[:36] = 255
+    write_image(path.with_name("mask.png"), mask)
+    return Photographed(Still(**more), path.with_name("mask.png"), Down.TOP)
+
+
+def test_a_photograph_is_aged_in_its_own_light(lapse, tmp_path):
+    """At age 0 it is the input, outside the mask always, and the last frame is what weathering gives, bit for bit."""
+    asked = photograph(tmp_path / "wall.png")
+    made, _ = lapse(tmp_path / "wall.png", count=5, curve="1:0,5:0.9", photograph=asked)
+    bare, frames = read_image(tmp_path / "wall.png")[0], pictures(made)
+    assert [file.name for file in made.files(5)] == ["wall.0005.png"]
+    assert np.array_equal(frames[0], bare)
+    assert all(np.array_equal(frame[36:], bare[36:]) for frame in frames)
+    assert (frames[-1] != bare)[:36].any()
+    settings = Settings(out=tmp_path / "aged.png", threads=1, photograph=asked)
+    weather_item(tmp_path / "wall.png", RUST.at_age(0.9), settings, Engine(settings), lambda *_: None)
+    assert np.array_equal(read_image(tmp_path / "aged.png")[0], frames[-1])
+    made.files(3)[0].unlink()
+    again, _ = lapse(tmp_path / "wall.png", count=5, curve="1:0,5:0.9", photograph=asked)
+    assert again.kept == 4
+    assert np.array_equal(read_image(made.files(3)[0])[0], frames[2])
+    with pytest.raises(BadRecipe, match="by this process"):
+        lapse(tmp_path / "wall.png", photograph=asked, server="http://127.0.0.1:1", out=tmp_path / "other")
+
+
+def test_a_harmonized_photograph_does_not_flicker(tmp_path):
+    """By the networks that ship: from frame to frame what is put in its light changes no more than what is not."""
+    steps = {}
+    for harmonize in (False, True):
+        asked = photograph(tmp_path / "wall.png", harmonize=harmonize)
+        settings = Settings(out=tmp_path / f"seq{harmonize}", threads=1, photograph=asked)
+        curve = Lapse(AgeCurve.parse("1:0,13:1", Ease.LINEAR), range(1, 14))
+        recipe = Recipe((Layer(Effect.DIRT, feature_size=0.3),))
+        made = make_timelapse(tmp_path / "wall.png", recipe, curve, settings, Engine(settings), lambda *_: None)
+        steps[harmonize] = np.array([np.abs(a - b)[:36].mean() for a, b in pairwise(pictures(made))])
+    assert not np.array_equal(steps[True], steps[False])
+    assert steps[True].max() < 2 * steps[False].max() + 1
 
 
 def test_it_goes_on_where_it_stopped_with_the_same_bytes(lapse, tmp_path):

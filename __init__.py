@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "weather": ".backend.weathering.pipeline",
     "reage": ".backend.weathering.pipeline",
+    "paint_photograph": ".backend.weathering.pipeline",
     "delight": ".backend.weathering.delight",
     "harmonized": ".backend.weathering.harmonize",
     "Weathered": ".backend.weathering.pipeline",

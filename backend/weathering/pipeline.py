@@ -183,6 +183,10 @@ class Ageing:
         recipe = recipe.shown
         if len(layers) != len(recipe.layers) or any(layer.size != surface.size for layer in layers):
             raise BadSurface("The painted layers do not belong to this surface and recipe.")
+        if surface.space is Space.PHOTOGRAPH:
+            raise BadSurface(
+                "A photograph's light is known only where it was painted.", "Use what paint_photograph gives."
+            )
         self._layers, self._allocate = layers, allocate
         self._light = shading.diffuse_light(surface) if shading.is_frame(surface) else None
         self._frame = surface

@@ -55,10 +55,12 @@ def test_what_runs_in_blender(door, tmp_path, monkeypatch):
 
 
 def test_what_runs_outside():
-    page = {"surface": sabi.Surface({"albedo": sabi.Map(np.full((64, 64, 3), 120, np.uint8), sabi.ColorSpace.SRGB)})}
+    pixels = np.full((64, 64, 3), 120, np.uint8)
+    page = {"surface": sabi.Surface({"albedo": sabi.Map(pixels, sabi.ColorSpace.SRGB)}), "pixels": pixels}
     for text in OUTSIDE:
         exec(compile(text, "README.md", "exec"), page)
     assert (page["result"].surface["albedo"].array != 120).any()
+    assert len(page["painted"].layers) == 1
 
 
 def test_every_block_is_run():

@@ -21,7 +21,7 @@ from sabi.backend.server.spool import Spool
 from sabi.backend.weathering import lit, pictured
 from sabi.backend.weathering.colour import decode, store, to_srgb
 from sabi.backend.weathering.photograph import STAGES, weather_photograph
-from sabi.backend.weathering.pipeline import Weathered, weather
+from sabi.backend.weathering.pipeline import Weathered, paint_photograph, reage, weather
 
 HEIGHT, WIDTH = 120, 160
 RUST = Recipe((Layer(Effect.RUST, age=0.8),))
@@ -296,6 +296,17 @@ def test_cavities_are_dark_lines_of_colour_or_of_light_and_no_borders(what):
         assert middle.mean() > 0.5
     else:
         assert closed.max() < 0.05
+
+
+def test_painted_once_it_is_given_at_any_age(networks):
+    given = photograph(scene(), Still(), more={"object_mask": square()})
+    painted, at = paint_photograph(given, RUST, networks=networks)
+    for age in (0.0, 0.4, 0.8):
+        alone = weather(given, RUST.at_age(age), networks=networks).surface["combined"].array
+        assert np.array_equal(at(RUST.at_age(age))["combined"].array, alone)
+    assert np.array_equal(at(RUST.at_age(0.0))["combined"].array, scene().array)
+    with pytest.raises(BadSurface, match="photograph"):
+        reage(given, RUST, painted.layers)
 
 
 def test_layers_that_lie_in_those_below(networks):

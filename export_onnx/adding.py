@@ -211,7 +211,7 @@ class Learner:
 
     def losses(self, style: int, size: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
         batch = self.plates.draw(style, self.options.crops, size, rng)
-        parts = training.step_losses(self.model, self.network, batch, self.options, generator, 1.0)
+        parts, _ = training.step_losses(self.model, self.network, batch, self.options, generator, 1.0)
         return {name: getattr(self.options, name) * value for name, value in parts.items()}
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 from ..backend.networks.card import CARD_KEY, Card
 from ..backend.protocol.errors import NetworkError
 from . import backbone, composite, losses
+from .critic import Adversary
 from .data import effects, textures
 from .data.batches import Batch, Plates, lattice_noise
 from .networks.painter import FOLDED, STYLE, VEINS, Painter
@@ -63,6 +64,7 @@ class Options:
     kept: float = 5.0
     thick: float = 0.05
     colour: float = 0.5
+    adversarial: float = 0.0  # above 0 critics are trained beside the painter: it wants a GPU's step counts
 
 
 class Trainee(nn.Module):
@@ -212,9 +214,15 @@ def in_colours_of(layer: Tensor, photograph: Tensor, inside: Tensor) -> Tensor:
 
 
 def step_losses(
-    model: Trainee, network: nn.Module, batch: Batch, options: Options, generator: torch.Generator, done: float
-) -> dict[str, Tensor]:
-    """The losses of one style's crops, by the names they are logged under, not yet weighted."""
+    model: Trainee,
+    network: nn.Module,
+    batch: Batch,
+    options: Options,
+    generator: torch.Generator,
+    done: float,
+    adversary: Adversary | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The losses of one style's crops, by the names they are logged under, not yet weighted; and those of the adversary."""
     count, size = len(batch.base), batch.base.shape[-1]
     inputs, exposure, degree = inputs_of(model, batch, options, generator, 1 if options.start else done)
     painted = paint(model.painter, inputs)
@@ -226,7 +234,11 @@ def step_losses(
     full = composite.layer_at(painted, torch.ones_like(degree))
     full = torch.cat([composite.to_srgb(full[:, :3]), full[:, 3:]], 1)
     later = composite.degree_at(exposure, 0.1 + 0.9 * torch.rand(count, 1, 1, 1))
-    return {
+    told, theirs = {}, {}
+    if adversary is not None:
+        told = {"adversarial": adversary.judge(fake, degree, batch.style)}
+        theirs = adversary.losses(fake, batch.photograph, degree, batch.style)
+    return told | {
         "feature": losses.feature_loss(fake_features, real_features, degree),
         "patch": losses.patch_loss(fake, batch.photograph, degree, 5, (1, 2, 4)),
         "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
@@ -239,7 +251,7 @@ def step_losses(
         "popping": losses.popping_loss(painted, batch.base, 0.065),
         "thick": (painted[:, 2:5] - painted[:, 5:8]).abs().mean(),  # what nothing teaches looks thick as it does thin
         "turning": turning_loss(model.painter, inputs, size),
-    }
+    }, theirs
 
 
 def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
@@ -312,12 +324,15 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
     average = copy.deepcopy(model)
     before = copy.deepcopy(model) if options.handed else None
     optimizer = torch.optim.Adam(model.parameters(), lr=options.rate, betas=(0.9, 0.99))
+    adversary = Adversary.against(len(plates.styles), options.rate) if options.adversarial else None
     spent, step = 0.0, 0
     if path.exists():
         state = torch.load(path, weights_only=False, map_location=options.device)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
+        if adversary is not None and "adversary" in state:
+            adversary.load(state["adversary"])
         spent, step, started = state["minutes"], state["step"], {k: v for k, v in state["made"].items() if k == "start"}
     rng = np.random.default_rng((options.seed, step, rank))
     generator = torch.Generator(options.device).manual_seed(int(rng.integers(2**31)))
@@ -334,6 +349,7 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
+        against: list[Tensor] = []
         for _ in range(options.styles):
             order = order or list(rng.permutation(shares))
             style = int(order.pop())
@@ -343,7 +359,10 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
                 parts = handed_losses(model, before, batch, options, generator, new)
             else:
                 batch = plates.draw(style, options.crops, options.size, rng)
-                parts = step_losses(model, network, batch, options, generator, done)
+                parts, theirs = step_losses(model, network, batch, options, generator, done, adversary)
+                against += [value / options.styles for value in theirs.values()]
+                for name, value in theirs.items():
+                    sums.setdefault(name, []).append(value.item())
             (sum(getattr(options, name) * value for name, value in parts.items()) / options.styles).backward()
             for name, value in parts.items():
                 sums.setdefault(name, []).append(value.item())
@@ -351,6 +370,11 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
         nn.utils.clip_grad_norm_(model.parameters(), options.clip, error_if_nonfinite=True)  # no style drowns another's
         done = agree(model, minutes / options.minutes, options.workers)
         optimizer.step()
+        if adversary is not None and against:
+            adversary.optimizer.zero_grad(set_to_none=True)  # the painter's loss left gradients there
+            torch.stack(against).sum().backward()
+            agree(adversary.critics, done, options.workers)
+            adversary.optimizer.step()
         step += 1
         with torch.no_grad():
             keep = min(options.ema, 1 - 1 / (step + 1))
@@ -366,13 +390,14 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
                     log.write(json.dumps(line) + "\n")
                 print(json.dumps(line), flush=True)
         if rank == 0 and (done >= 1 or time.monotonic() - saved > 60 * checkpoint_minutes):
-            save(path, model, average, optimizer, minutes, step, options, folder, plates, started)
+            more = {} if adversary is None else {"adversary": adversary.state()}
+            save(path, model, average, optimizer, minutes, step, options, folder, plates, started, more)
             saved = time.monotonic()
     if options.workers > 1:
         distributed.destroy_process_group()
 
 
-def agree(model: Trainee, done: float, workers: int) -> float:
+def agree(model: nn.Module, done: float, workers: int) -> float:
     """Averages the gradients of all workers, in place, and how much of the budget is done."""
     if workers == 1:
         return done
@@ -413,6 +438,7 @@ def save(
     folder: Path,
     plates: Plates,
     started: dict[str, Any],
+    more: dict[str, Any],
 ) -> None:
     """Everything needed to go on, and to say in the card what made the weights."""
     names = [p.folder for _, p in plates.styles] + list(effects.CLEAN)
@@ -432,7 +458,7 @@ def save(
     }
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     temporary = path.with_suffix(".tmp")
-    torch.save(state | {"minutes": minutes, "step": step, "made": made}, temporary)
+    torch.save(state | more | {"minutes": minutes, "step": step, "made": made}, temporary)
     os.replace(temporary, path)
 
 

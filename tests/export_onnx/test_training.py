@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from sabi.backend.protocol.errors import NetworkError
 from sabi.export_onnx import backbone, evaluation, export, losses, training
+from sabi.export_onnx.critic import Adversary
 from sabi.export_onnx.data import effects, textures
 from sabi.export_onnx.data.batches import Plates
 from sabi.export_onnx.networks import painter as painters
@@ -163,6 +164,19 @@ def test_training_logs_saves_and_goes_on(run, folder):
     assert after["made"]["data_sha256"] == before["made"]["data_sha256"]
 
 
+def test_an_adversary_trains_beside_the_painter_and_goes_on(folder, one_style, tmp_path):
+    options = training.Options(minutes=0.03, workers=1, size=128, crops=1, adversarial=0.05)
+    path = training.train(options, folder, tmp_path, log_every=1)
+    line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
+    assert all(np.isfinite(line[name]) for name in ("adversarial", "critic", "penalty"))
+    assert line["critic"] == pytest.approx(2 * np.log(2), rel=0.5), "it begins without an opinion"
+    kept = torch.load(path, weights_only=False)
+    new = Adversary.against(2, options.rate)
+    before = {name: weight.clone() for name, weight in new.critics.state_dict().items()}
+    new.load(kept["adversary"])
+    assert all(not torch.equal(weight, before[name]) for name, weight in new.critics.state_dict().items())
+
+
 def test_checkpoint_becomes_a_brush(run, folder, tmp_path):
     export.export_checkpoint(run / "checkpoint.pt", tmp_path / "painter.onnx")
     brush = Brush(tmp_path / "painter.onnx")
@@ -205,9 +219,11 @@ def test_all_of_a_step_lies_on_one_device(folder, one_style, monkeypatch):
     with torch.device("meta"):
         plates, model = Plates.of_textures(folder), training.Trainee(len(effects.styles()))
         batch = plates.draw(0, 1, 128, np.random.default_rng(0))
-        parts = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1)
-    assert {value.device.type for value in parts.values()} == {"meta"}
-    assert {"feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
+        adversary = Adversary.against(2, 1e-3)
+        parts, theirs = training.step_losses(model, backbone.RawPatches(), batch, OPTIONS, None, 1, adversary)
+    assert {value.device.type for value in (parts | theirs).values()} == {"meta"}
+    assert set(theirs) == {"critic", "penalty"}
+    assert {"adversarial", "feature", "patch", "shape", "calibration", "spectrum", "popping", "turning"} <= set(parts)
 
 
 def test_a_style_is_asked_for_what_it_covers_where_it_is_whole(folder, one_style, monkeypatch):

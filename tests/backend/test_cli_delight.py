@@ -104,11 +104,16 @@ def test_what_is_wrong_is_said_and_nothing_written(tmp_path, networks):
     assert {file.name for file in tmp_path.iterdir()} == there
 
 
-def test_as_it_ships_it_is_done_simply_and_said(tmp_path, networks):
-    path = written(tmp_path / "wall.png", shadings.falling())
-    assert "by brightness alone" not in sabi("delight", path, **networks).stderr
-    assert "by brightness alone" in sabi("delight", path, "--overwrite").stderr
+def test_as_it_ships_a_network_tells_light_and_without_one_it_is_done_simply_and_said(tmp_path, networks_folder):
+    """Without: the light goes that is smooth. With: a hard shadow goes as well, by a half at least."""
+    path, alone = written(tmp_path / "wall.png", shadings.falling()), {"SABI_NETWORKS": str(networks_folder)}
+    assert "by brightness alone" in sabi("delight", path, **alone).stderr
     assert left_and_right(tmp_path / "wall_delit.png") == pytest.approx(1, abs=0.1)
+    shadow = np.ones_like(shadings.falling())
+    shadow[:, : shadow.shape[1] // 2] = 0.4
+    path = written(tmp_path / "shadow.png", shadow)
+    assert "by brightness alone" not in sabi("delight", path).stderr
+    assert abs(1 - left_and_right(tmp_path / "shadow_delit.png")) < 0.5 * abs(1 - left_and_right(path))
 
 
 def test_from_python(tmp_path, networks, monkeypatch):

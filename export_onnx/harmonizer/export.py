@@ -17,7 +17,7 @@ from . import network as harmonizers
 from .training import trained
 
 MAX_BYTES = 8 << 20
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 def export_checkpoint(checkpoint: Path, path: Path) -> None:

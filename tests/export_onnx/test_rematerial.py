@@ -119,8 +119,9 @@ def test_sabis_own_moss_changes_the_segment(rendered, monkeypatch, capsys):
     assert 0.05 < moss["covered"] < 48 * 64 / 96**2
     assert moss["told_new"]["before"] == 0
     assert moss["told_new"]["after"] > 0.1, "of what is covered some is more green than red"
-    told_as_before = moss["covered"] * (1 - moss["told_new"]["after"])
-    assert moss["after"]["accuracy"] == pytest.approx(1 - told_as_before, abs=1e-2)
+    assert 1 - moss["covered"] < moss["after"]["accuracy"] < 1, (
+        "what is told as new is right, what is still brick is not"
+    )
     assert moss["after"]["iou"]["water"] == 1
 
 

@@ -92,9 +92,11 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     kinds = [photographs, read_environments(folder)]
     data = {"images": list({one.said["image"]: one.said for kind in kinds for one in kind}.values())}
     if options.scenes:
+        kinds.append(read_scenes(Path(options.scenes)))
+        if not kinds[-1]:
+            raise FileNotFoundError(f"{options.scenes} has no scenes to train with: `data shading` renders some")
         names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
         data["images"] += textures.provenance(folder, names)
-        kinds.append(read_scenes(Path(options.scenes)))
     kinds = [kind for kind in kinds if kind]
     odds = np.array([2.0, *[1.0] * (len(kinds) - 1)]) / (len(kinds) + 1)  # photographs are what it is for
     learner = LEARNERS[options.learner]

@@ -91,6 +91,12 @@ def write_pair(path):
         np.savez_compressed(file, **vars(pair))
 
 
+def test_scenes_that_are_asked_for_and_not_there_are_missed(folder, tmp_path):
+    options = training.Options(steps=1, size=64, batch=2, threads=1, scenes=str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="data shading"):
+        training.train(options, folder, tmp_path)
+
+
 def test_a_scene_under_two_lights_is_a_pair(tmp_path):
     """Inside of the part the other light, outside the own; both lights are the truth once."""
     (tmp_path / "train").mkdir()

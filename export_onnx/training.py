@@ -45,6 +45,7 @@ class Options:
     device: str = "cpu"  # or cuda, where plates, network and losses all lie
     size: int = 256  # texels a side of a crop
     often: str = ""  # effects whose styles are drawn twice as often, with commas between; named again, three times
+    only: str = ""  # beginnings of the weights' names that learn, with commas between; empty: all
     handed: str = ""  # effects that first take new photographs' colours and shapes, while all others stay as they were
     handing: float = 0.25  # share of the budget in which they do
     styles: int = 1  # styles a step
@@ -227,19 +228,18 @@ def step_losses(
     inputs, exposure, degree = inputs_of(model, batch, options, generator, 1 if options.start else done)
     painted = paint(model.painter, inputs)
     fake, cover = composite.weathered(painted, batch.base, degree)
-    with torch.no_grad(), backbone.half():
-        real_features = network(batch.photograph[:, :3].contiguous(memory_format=torch.channels_last))
-    with backbone.half():
-        fake_features = network(fake[:, :3].contiguous(memory_format=torch.channels_last))
     full = composite.layer_at(painted, torch.ones_like(degree))
     full = torch.cat([composite.to_srgb(full[:, :3]), full[:, 3:]], 1)
     later = composite.degree_at(exposure, 0.1 + 0.9 * torch.rand(count, 1, 1, 1))
     told, theirs = {}, {}
+    if options.feature:
+        told["feature"] = feature_loss_of(network, fake, batch, degree)
+    if options.turning:
+        told["turning"] = turning_loss(model.painter, inputs, size)
     if adversary is not None:
-        told = {"adversarial": adversary.judge(fake, degree, batch.style)}
+        told["adversarial"] = adversary.judge(fake, degree, batch.style)
         theirs = adversary.losses(fake, batch.photograph, degree, batch.style)
     return told | {
-        "feature": losses.feature_loss(fake_features, real_features, degree),
         "patch": losses.patch_loss(fake, batch.photograph, degree, 5, (1, 2, 4)),
         "shape": losses.patch_loss(cover, batch.area, degree, 9, (1, 2, 4, 8)),
         "layer": losses.layer_loss(full, batch.photograph, batch.area),
@@ -250,8 +250,16 @@ def step_losses(
         "spectrum": losses.spectrum_loss(fake[:, :3], batch.photograph[:, :3]),
         "popping": losses.popping_loss(painted, batch.base, 0.065),
         "thick": (painted[:, 2:5] - painted[:, 5:8]).abs().mean(),  # what nothing teaches looks thick as it does thin
-        "turning": turning_loss(model.painter, inputs, size),
     }, theirs
+
+
+def feature_loss_of(network: nn.Module, fake: Tensor, batch: Batch, degree: Tensor) -> Tensor:
+    """What the backbone sees in composites [N,6,H,W], against what it sees in the batch's photographs."""
+    with torch.no_grad(), backbone.half():
+        real_features = network(batch.photograph[:, :3].contiguous(memory_format=torch.channels_last))
+    with backbone.half():
+        fake_features = network(fake[:, :3].contiguous(memory_format=torch.channels_last))
+    return losses.feature_loss(fake_features, real_features, degree)
 
 
 def paint(painter: Painter, inputs: dict[str, Tensor]) -> Tensor:
@@ -319,6 +327,11 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
     if not (options.start and has_learnt(Path(options.start), "strokes")):
         scratched = torch.tensor([photograph.strokes for _, photograph in plates.styles])
         model.painter.open_strokes(model.codes.weight.detach(), scratched)
+    if not (options.start and has_learnt(Path(options.start), "sheer")):
+        keep = torch.tensor([photograph.look.keep for _, photograph in plates.styles])
+        model.painter.make_sheer(model.codes.weight.detach(), keep)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name.startswith(tuple(options.only.split(","))))
     started = {"start": started_from(Path(options.start))} if options.start else {}
     lay_channels_last(model, network)
     average = copy.deepcopy(model)

@@ -11,6 +11,9 @@ any seam, and a style only chooses how much of them it takes. Cracks come from v
 meet (a cell is where one of four noises is the largest) or from where a noise is zero. The threshold of styles for which a gate
 is open is made of these; the levels add detail. Scratches come from strokes, in the same way, but beside what the levels make of
 the threshold, not in its place.
+
+Sheer styles (the grey of wood, stains) show the base's own fine light and dark: their colours are multiplied by them. The finest
+levels, which no style modulates, cannot let the base through in some styles alone.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ PAINTED = (
 SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.026
 USUAL_SLOPES = torch.tensor([0.008] * 4 + [0.023] * 4)[:, None, None]  # of the noises that strokes follow, a texel
 _TINY = 1e-6
+COLOURS = 6  # of `PAINTED`: thin and thick
+DARKEST, MOST_LIGHT = 0.02, 1.8  # added to a base's light; what it differs by from its surroundings at most
 HEAD = 16  # channels each level adds to the picture: a multiple of 16 is faster than the eleven that are used
 
 
@@ -121,6 +126,9 @@ class Painter(nn.Module):
             STYLE, 2 + VEINS
         )  # an offset, what a texel of distance adds, how much later each vein starts
         self.strokes = nn.Linear(STYLE, 3)  # above 0 for styles of scratches; an offset, what a texel of distance adds
+        self.sheer = nn.Linear(
+            STYLE, 1
+        )  # how much of the base's fine light and dark shows in the layer's colours, 0..1
         self.start()
 
     def start(self) -> None:
@@ -151,6 +159,8 @@ class Painter(nn.Module):
         self.lines.bias = nn.Parameter(torch.tensor([-3.0, 1.5, *[0.0] * VEINS]))
         nn.init.zeros_(self.strokes.weight)
         self.strokes.bias = nn.Parameter(torch.tensor([-1.0, -1.2, 3.0]))
+        nn.init.zeros_(self.sheer.weight)
+        nn.init.zeros_(self.sheer.bias)
         bias = torch.zeros(HEAD)
         bias[
             [PAINTED.index("metallic"), PAINTED.index("softness")]
@@ -201,7 +211,9 @@ class Painter(nn.Module):
         )
         threshold = torch.log(threshold + _TINY) - torch.log(1 + _TINY - threshold)
         threshold = self.scratched(self.lined(threshold, distances, style), scratches, style)
-        return final_values(torch.sigmoid(threshold), softness, maps)
+        colours, others = maps.split([COLOURS, len(PAINTED) - 2 - COLOURS], 1)
+        shown = self.sheer(style).clamp(0, 1)[:, :, None, None] * fine_light(base, pyramid[-2][0])
+        return final_values(torch.sigmoid(threshold), softness, (colours * shown.exp()).clamp(max=1), others)
 
     def open_gate(self, codes: Tensor, late: Tensor) -> None:
         """Opens the gate wide for those of the styles' codes [S,16] that are lines, and shuts it for the others.
@@ -225,6 +237,12 @@ class Painter(nn.Module):
         if scratched.any() and not scratched.all():
             self.strokes.weight.data[0], self.strokes.bias.data[0] = parting(codes, scratched)
 
+    def make_sheer(self, codes: Tensor, sheer: Tensor) -> None:
+        """Makes the styles of these codes [S,16] as `sheer` [S], 0..1, as a plane over the codes can."""
+        known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
+        answer = torch.linalg.lstsq(known, sheer[:, None], driver="gelsd").solution[:, 0]
+        self.sheer.weight.data[0], self.sheer.bias.data[0] = answer[:-1], answer[-1]
+
     def lined(self, threshold: Tensor, distances: Tensor, style: Tensor) -> Tensor:
         """The threshold [N,1,H,W], raw, as far as the style is one of lines made of `veins`."""
         gate = self.gate(style).clamp(0, 1)[:, :, None, None]
@@ -243,6 +261,17 @@ def held_back(threshold: Tensor) -> Tensor:
     """The raw threshold of shapes beside scratches: later than alone, and nowhere earlier than the least of `BEHIND`."""
     gain, offset, least = BEHIND
     return least + F.softplus(2 * (gain * threshold + offset - least)) / 2
+
+
+def fine_light(base: Tensor, coarse: Tensor) -> Tensor:
+    """[N,1,H,W]: by how much, as a logarithm, a texel of the base [N,6,H,W] is lighter than what is around it.
+
+    `coarse` [N,6,H/16,W/16] is the base's means: what is around reaches 40 texels, less than what gutters hold from across a
+    seam. Where light and dark bases meet it is bounded.
+    """
+    light, around = (x[:, :3].float().mean(1, keepdim=True) + DARKEST for x in (base, coarse))
+    around = F.interpolate(smoothed(around), scale_factor=16, mode="bilinear", align_corners=False)
+    return (light / around).clamp(1 / MOST_LIGHT, MOST_LIGHT).log()
 
 
 def parting(codes: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -316,11 +345,11 @@ def from_lines(fields: Tensor) -> Tensor:
     return torch.cat([*cells, fields[:, 8:].abs()], 1)
 
 
-def final_values(threshold: Tensor, softness: Tensor, maps: Tensor) -> Tensor:
+def final_values(threshold: Tensor, softness: Tensor, *maps: Tensor) -> Tensor:
     """The painted maps, in the order of `PAINTED`, of what is in 0..1: the first two in growth's ranges."""
     low, high = growth.THRESHOLD_MIN, growth.THRESHOLD_MAX
     softness = SOFTNESS_MIN + (growth.SOFTNESS_MAX - SOFTNESS_MIN) * softness
-    return torch.cat([low + (high - low) * threshold, softness, maps], 1)
+    return torch.cat([low + (high - low) * threshold, softness, *maps], 1)
 
 
 def inputs_of(count: int, height: int, width: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:

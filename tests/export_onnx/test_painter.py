@@ -9,10 +9,12 @@ import onnx
 import pytest
 import torch
 from scipy import ndimage
+from torch.nn import functional
 
 from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.protocol import growth
 from sabi.backend.protocol.recipe import Effect
+from sabi.backend.weathering.pipeline import GUTTER
 from sabi.export_onnx import ceiling, evaluation, export
 from sabi.export_onnx.data.batches import lattice_noise
 from sabi.export_onnx.networks import painter as painters
@@ -147,6 +149,33 @@ def test_scratches_are_added_to_styles_that_have_them_and_to_no_other(network):
     untold = {name: weight.clone() for name, weight in network.state_dict().items()}
     network.open_strokes(codes, torch.zeros(24, dtype=torch.bool))
     assert all(torch.equal(weight, untold[name]) for name, weight in network.state_dict().items())
+
+
+@torch.no_grad()
+def test_sheer_styles_show_the_fine_light_of_the_base(network):
+    codes = torch.randn(24, painters.STYLE, generator=torch.Generator().manual_seed(1))[:12]
+    network.make_sheer(codes, (torch.arange(12) < 4) * 0.8)
+    inputs = painters.inputs_of(1, 64, 64, torch.Generator().manual_seed(0))
+    light = painters.fine_light(inputs["base"], functional.avg_pool2d(inputs["base"], 16))
+    for code, sheer in ((codes[:1], 0.8), (codes[5:6], 0.0)):
+        shown = network(**inputs | {"style": code})
+        network.sheer.bias.data -= 9
+        plain = network(**inputs | {"style": code})
+        network.sheer.bias.data += 9
+        torch.testing.assert_close(shown[:, 2:8], (plain[:, 2:8] * (sheer * light).exp()).clamp(max=1))
+        assert torch.equal(shown[:, [0, 1, 8, 9, 10]], plain[:, [0, 1, 8, 9, 10]])
+
+
+def test_fine_light_is_of_texels_that_a_gutter_holds():
+    base = torch.rand(1, 6, 192, 192, generator=torch.Generator().manual_seed(0))
+    farther = base.clone()
+    farther[..., :96] = 0.5
+    light, other = (painters.fine_light(x, functional.avg_pool2d(x, 16)) for x in (base, farther))
+    assert torch.equal(light[..., 96 + GUTTER :], other[..., 96 + GUTTER :])
+    assert not torch.equal(light[..., 96:], other[..., 96:])
+    dim = 0.2 * base + 0.4  # an even surface has none, whatever its colour
+    assert float(painters.fine_light(0 * base + 0.3, functional.avg_pool2d(0 * base + 0.3, 16)).abs().max()) < 1e-5
+    assert float(painters.fine_light(dim, functional.avg_pool2d(dim, 16)).mean().abs()) < 0.02
 
 
 @torch.no_grad()

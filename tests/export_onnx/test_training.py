@@ -164,6 +164,34 @@ def test_training_logs_saves_and_goes_on(run, folder):
     assert after["made"]["data_sha256"] == before["made"]["data_sha256"]
 
 
+def test_only_what_is_named_learns_and_what_weighs_nothing_is_not_found_out(run, folder, one_style, tmp_path):
+    training.train(
+        replace(
+            OPTIONS,
+            only="painter.heads.5,painter.sheer",
+            feature=0,
+            turning=0,
+            rate=0.1,
+            start=str(exported(run, tmp_path)),
+        ),
+        folder,
+        tmp_path / "out",
+        log_every=1,
+    )
+    before, after = (torch.load(out / "checkpoint.pt", weights_only=False) for out in (run, tmp_path / "out"))
+    moved = {n for n, w in after["model"].items() if not torch.allclose(w, before["average"][n], atol=1e-5)}
+    assert moved
+    assert all(name.startswith(("painter.heads.5", "painter.sheer")) for name in moved)
+    line = json.loads((tmp_path / "out" / "log.jsonl").read_text().splitlines()[0])
+    assert not {"feature", "turning"} & set(line)
+
+
+def exported(run: Path, tmp_path: Path) -> Path:
+    painter, styles, made = training.trained(run / "checkpoint.pt")
+    export.export_painter(painter, export.painter_card(styles, {}, made), tmp_path / "start.onnx")
+    return tmp_path / "start.onnx"
+
+
 def test_an_adversary_trains_beside_the_painter_and_goes_on(folder, one_style, tmp_path):
     options = training.Options(minutes=0.03, workers=1, size=128, crops=1, adversarial=0.05)
     path = training.train(options, folder, tmp_path, log_every=1)

@@ -36,7 +36,7 @@ def weather_frame(
     The frame is an image of its own, scene-linear and shown through the scene's view transform. Raises FileExists before
     anything is rendered.
     """
-    bare = masks.without(recipe, masks.OF_OBJECTS)
+    bare = masks.without(recipe)
     target = _target(filepath) if filepath else None
     scene_name = context.scene.name
     folder = Path(tempfile.mkdtemp(prefix="sabi-"))

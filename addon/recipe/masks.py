@@ -25,7 +25,7 @@ from .mask_kinds import parts
 
 IMAGES = 4  # that masks may take: with twelve of four layers and an artist's own four, EEVEE has samplers for all
 PACKED = 3  # masks in one image of Sabi's own
-OF_OBJECTS = ("IMAGE", "GROUP", "ATTRIBUTE", "MATERIAL")  # kinds of masks that a rendered frame has not
+OF_OBJECTS = ("IMAGE", "GROUP", "ATTRIBUTE")  # kinds of masks that a rendered frame has not
 
 
 def check(recipe: Recipe) -> dict[str, bpy.types.Image]:
@@ -125,7 +125,7 @@ def image(mask: str) -> bpy.types.Image | None:
     return bpy.data.images.get(name) if kind == "IMAGE" else None
 
 
-def without(recipe: Recipe, kinds: Collection[str] = ("IMAGE", "GROUP", "ATTRIBUTE")) -> Recipe:
+def without(recipe: Recipe, kinds: Collection[str] = OF_OBJECTS) -> Recipe:
     """Without masks of these kinds; layers as masks lie wherever their layers do."""
     return replace(
         recipe,

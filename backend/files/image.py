@@ -134,6 +134,11 @@ def read_upright(path: Path) -> tuple[np.ndarray, OpenImageIO.ImageSpec]:
     return np.ascontiguousarray(pixels), spec
 
 
+def is_turned(spec: OpenImageIO.ImageSpec) -> bool:
+    """Whether a camera says that it was not held as the picture is stored."""
+    return spec.getattribute("Orientation") not in (None, 1)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width, from the file's head alone. Raises as `open_image`."""
     source = open_image(path)

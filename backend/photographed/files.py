@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import OpenImageIO
 
-from ..files.image import IMAGE_SUFFIXES, open_image, read_bands
+from ..files.image import IMAGE_SUFFIXES, is_turned, open_image, read_bands, read_upright
 from ..protocol.errors import BadFile, BadSurface
 from ..protocol.texture_names import channels_in, read_name, same_set
 from ..weathering.colour import to_srgb
@@ -45,8 +45,7 @@ def read_photograph(path: Path) -> tuple[np.ndarray, Grid, bool]:
 def read_marks(path: Path, grid: Grid) -> Marks:
     """Painted marks. Raises BadSurface unless the picture is as large as the grid's, and has marks."""
 
-    def marks(source: OpenImageIO.ImageInput, bands: Iterator[np.ndarray]) -> Marks:
-        spec = source.spec()
+    def marks(spec: OpenImageIO.ImageSpec, bands: Iterator[np.ndarray]) -> Marks:
         if (spec.height, spec.width) != (grid.height, grid.width):
             raise BadSurface(
                 f"{path} has {spec.width} x {spec.height} texels, the photograph {grid.width} x {grid.height}.",
@@ -80,22 +79,25 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
 
 
-def _with_bands(path: Path, use: Callable[[OpenImageIO.ImageInput, Iterator[np.ndarray]], _Result]) -> _Result:
+def _with_bands(path: Path, use: Callable[[OpenImageIO.ImageSpec, Iterator[np.ndarray]], _Result]) -> _Result:
+    """What `use` makes of what is said of a picture and of its rows; of one that a camera turned, upright, in one piece."""
     source = open_image(path)
     try:
-        kind = _KINDS.get(str(source.spec().format), "float")
-        return use(source, (band for _, band in read_bands(source, path, kind)))
+        spec = source.spec()
+        if is_turned(spec):
+            pixels, spec = read_upright(path)
+            return use(spec, iter([pixels]))
+        kind = _KINDS.get(str(spec.format), "float")
+        return use(spec, (band for _, band in read_bands(source, path, kind)))
     finally:
         source.close()
 
 
-def _read_cells(source: OpenImageIO.ImageInput, bands: Iterator[np.ndarray]) -> np.ndarray:
-    spec = source.spec()
+def _read_cells(spec: OpenImageIO.ImageSpec, bands: Iterator[np.ndarray]) -> np.ndarray:
     return Grid(spec.height, spec.width).pooled(bands)
 
 
-def _read_photograph(source: OpenImageIO.ImageInput, bands: Iterator[np.ndarray]) -> tuple[np.ndarray, Grid, bool]:
-    spec = source.spec()
+def _read_photograph(spec: OpenImageIO.ImageSpec, bands: Iterator[np.ndarray]) -> tuple[np.ndarray, Grid, bool]:
     if spec.nchannels > 4:
         raise BadSurface(
             f"The picture has {spec.nchannels} channels, not those of a photograph.", "Save it as RGB or as greyscale."

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..protocol.mask_names import MASKS
 from ..protocol.surface import ColorSpace, Map, Space, Surface
 from .passes import bands
 
@@ -46,7 +47,7 @@ def base_material(surface: Surface) -> Surface:
         "mask",
         "roughness",
     )
-    maps = {name: surface[name] for name in kept if name in surface}
+    maps = {name: map_ for name, map_ in surface.maps.items() if name in kept or name.startswith(MASKS)}
     maps |= {"albedo": Map(albedo, ColorSpace.LINEAR), "metallic": Map(metallic)}
     if "curvature" not in maps:
         maps["curvature"] = Map(_curvature(surface))

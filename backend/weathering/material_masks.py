@@ -14,7 +14,9 @@ from ..protocol.materials import Material, of_mask
 from ..protocol.recipe import Recipe
 from ..protocol.surface import ColorSpace, Map, Surface
 from .colour import to_srgb
+from .frame_material import base_material
 from .segment import Segments, segment
+from .shading import is_frame
 
 SEEN = ("albedo", "combined")  # what is looked at: the first that the surface has
 
@@ -24,12 +26,14 @@ BORDER = 64  # cells from the other side that are looked at too where a surface 
 def with_material_masks(surface: Surface, recipe: Recipe, networks: Networks) -> Surface:
     """`surface` with the masks of materials that the recipe's layers have and it has not.
 
-    Raises MissingMap where there is nothing to look at, NetworkError where there is no segmenter.
+    Of a frame the metallic map is seen in its passes. Raises MissingMap where there is nothing to look at, NetworkError where no
+    segmenter is.
     """
     missing = [name for name in dict.fromkeys(wanted(recipe)) if name not in surface]
     if not missing:
         return surface
-    metallic = surface.maps.get("metallic")
+    material = base_material(surface) if is_frame(surface) else surface
+    metallic = material.maps.get("metallic")
     maps, seen, grid = {}, None, Grid(*surface.size)
     for name in missing:
         materials = of_mask(name)

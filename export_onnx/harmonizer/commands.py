@@ -12,6 +12,7 @@ from ..data import textures
 from . import composites, evaluation, export, training
 
 RUNS = Path("out/harmonizer")
+SCENES = Path("out/shading/scenes")
 
 
 def add_options(parsers: dict[str, argparse.ArgumentParser], networks: Path) -> None:
@@ -30,8 +31,7 @@ def add_options(parsers: dict[str, argparse.ArgumentParser], networks: Path) -> 
     parsers["evaluate"].add_argument(
         "--scenes",
         type=Path,
-        default=Path("out/shading/scenes"),
-        help="the shading network's, for parts in another light",
+        help=f"the shading network's, for parts in another light ({SCENES} where they are there)",
     )
     parsers["evaluate"].add_argument(
         "--bmvc2020", type=Path, help="checkpoint of that baseline (OUT/bmvc2020.pt where it is there)"
@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> None:
     else:
         baseline = args.bmvc2020 or training.checkpoint(args.out, "bmvc2020")
         found = baseline if args.bmvc2020 or baseline.is_file() else None
-        usual = Path("out/shading/scenes")
-        scenes = args.scenes or (usual if usual.is_dir() else None)
+        scenes = args.scenes or (SCENES if SCENES.is_dir() else None)
         figures = evaluation.evaluate(args.onnx, folder, args.out, args.count, scenes=scenes, bmvc2020=found)
         print(json.dumps(figures))

@@ -55,6 +55,15 @@ def test_masks_and_overlay(tmp_path, monkeypatch, capsys):
     assert len(np.unique(overlay.reshape(-1, 3), axis=0)) > 4  # two halves, their two patches, letters
 
 
+def test_masks_of_a_turned_photograph_lie_upright(tmp_path, monkeypatch):
+    save(tmp_path / "wall.tif", halves(), Orientation=6)  # the stored left is the top
+    assert sabi(monkeypatch, tmp_path / "wall.tif", "--material", "brick") == 0
+    brick = read_image(tmp_path / "wall_brick.png")[0]
+    assert brick.shape == (96, 60, 1)
+    assert brick[:44].min() > 250
+    assert brick[52:].max() < 5
+
+
 def test_an_effects_mask_is_that_of_its_materials(tmp_path, monkeypatch, capsys):
     save(tmp_path / "wall.png", halves())
     assert sabi(monkeypatch, tmp_path / "wall.png", "--effect", "moss") == 0

@@ -11,6 +11,7 @@ from frames import Scene, light_from
 
 from sabi.backend.networks.registry import Networks
 from sabi.backend.protocol.errors import MissingMap, NetworkError
+from sabi.backend.protocol.mask_stack import Mask
 from sabi.backend.protocol.photograph import asked_to_harmonize
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.surface import ColorSpace, Map, Space, Surface
@@ -237,6 +238,27 @@ def test_rust_appears_on_the_object_and_nowhere_else():
     assert changed[where].mean() > 0.2
     assert any("no diffuse colour" in w for w in done.warnings)
     assert len(done.layers) == 1
+
+
+@pytest.mark.parametrize("metallic", [0.0, 1.0])
+def test_a_frame_keeps_to_metal_as_its_passes_tell_it(metallic):
+    surface = Scene(metallic=metallic).surface()
+    layer = Layer(Effect.RUST, age=1.0, feature_size=0.2).with_masks([Mask("material:metal")])
+    done = pipeline.weather(surface, Recipe((layer,)))
+    changed = (done.surface["combined"].array != surface["combined"].array).any(axis=2)
+    assert changed.any() == (metallic > 0)
+    assert done.surface["material:metal"].array[ball(surface)].mean() == pytest.approx(metallic, abs=0.05)
+
+
+def test_a_frame_keeps_to_its_own_masks():
+    surface = Scene().surface()
+    mask = np.zeros((*surface.size, 1), np.uint8)
+    mask[:, : surface.size[1] // 2] = 255
+    layer = Layer(Effect.RUST, age=1.0, feature_size=0.2).with_masks([Mask("mask:left")])
+    done = pipeline.weather(surface.with_maps({"mask:left": Map(mask)}), Recipe((layer,)))
+    changed = (done.surface["combined"].array != surface["combined"].array).any(axis=2)
+    assert changed.any()
+    assert not changed[:, surface.size[1] // 2 + 1 :].any()
 
 
 def test_a_frame_is_harmonized_where_it_weathered_when_that_is_asked_and_not_else():

@@ -328,8 +328,8 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
         scratched = torch.tensor([photograph.strokes for _, photograph in plates.styles])
         model.painter.open_strokes(model.codes.weight.detach(), scratched)
     if not (options.start and has_learnt(Path(options.start), "sheer")):
-        keep = torch.tensor([photograph.look.keep for _, photograph in plates.styles])
-        model.painter.make_sheer(model.codes.weight.detach(), keep)
+        sheer = torch.tensor([photograph.look.keep for _, photograph in plates.styles])
+        model.painter.make_sheer(model.codes.weight.detach(), sheer)
     for name, weight in model.named_parameters():
         weight.requires_grad_(name.startswith(tuple(options.only.split(","))))
     started = {"start": started_from(Path(options.start))} if options.start else {}

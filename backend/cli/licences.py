@@ -36,6 +36,8 @@ def command(as_json: o.JsonOption = False) -> None:
                 f"Losses through {backbone['name']} of {backbone['source_repository']}: {backbone['licence']}; "
                 f"{backbone['use']}."
             )
+        if network["models"]:
+            say(f"Scenes were rendered of the shapes of {', '.join(network['models'])}, in materials of their own.")
         if network["notes"]:
             say("Assumed, or made by procedure:")
         for note in network["notes"]:
@@ -43,9 +45,10 @@ def command(as_json: o.JsonOption = False) -> None:
 
 
 def licences() -> dict[str, Any]:
-    """Of Sabi and of each network: {"sabi": licence, "networks": {name: {version, sha256, licence, images, backbones, notes}}}.
+    """Of Sabi and of each network, by name: {"sabi": licence, "networks": {name: {version, sha256, licence, images, ...}}}.
 
-    What a network's training went on from counts too. Raises NetworkError where a network cannot be read.
+    ... are backbones, models (whose shapes were rendered) and notes. What a network's training went on from counts too. Raises
+    NetworkError where a network cannot be read.
     """
     found = Networks.load()
     found.newest("painter")
@@ -59,6 +62,7 @@ def licences() -> dict[str, Any]:
             "licence": network.card.licence,
             "images": [images[name] for name in sorted(images)],
             "backbones": list({b["name"]: b for b in (training.get("backbone") for training in made) if b}.values()),
+            "models": sorted({model for training in made for model in training.get("models", ())}),
             "notes": notes_of(network.card.training),
         }
     return {"sabi": "GPL-3.0-or-later", "networks": networks}

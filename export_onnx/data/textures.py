@@ -248,6 +248,25 @@ def provenance(folder: Path, names: Iterable[str]) -> list[dict[str, str]]:
     ]
 
 
+def provenance_of_lights(folder: Path, names: Iterable[str]) -> list[dict[str, str]]:
+    """As `provenance`, of the environment maps that light scenes; none where the folder has no manifest of them."""
+    manifest = folder / "hdri" / "manifest.csv"
+    if not manifest.is_file():
+        return []
+    with manifest.open(newline="", encoding="utf-8") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    kept = ("source_repository", "source_path", "licence")
+    files = {name: folder / "hdri" / f"{name}.hdr" for name in sorted(set(names))}
+    return [
+        {
+            "image": f"hdri/{name}",
+            **{k: rows[name][k] for k in kept},
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for name, path in files.items()
+    ]
+
+
 def digest(folder: Path, names: Iterable[str]) -> str:
     """SHA-256 over the named texture folders' files, so that a card can say what made its weights."""
     total = hashlib.sha256()

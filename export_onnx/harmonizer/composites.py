@@ -28,6 +28,7 @@ from skimage.segmentation import felzenszwalb
 from ...backend.files.image import read_image
 from ...backend.weathering.colour import to_linear, to_srgb
 from ...backend.weathering.delight import exposure
+from ..data import textures
 from ..data.materials import Split, split_of
 from ..shading import renders
 
@@ -85,16 +86,10 @@ def read_environments(folder: Path) -> list[Photograph]:
 
     None where the folder has no manifest of them.
     """
-    if not (folder / "hdri" / "manifest.csv").is_file():
-        return []
-    with open(folder / "hdri" / "manifest.csv", newline="", encoding="utf-8") as file:
-        rows = {row["id"]: row for row in csv.DictReader(file)}
     found = []
     there = [path.stem for path in (folder / "hdri").glob("*.hdr")]  # as the scenes split them
-    for name in split_of(there, Split.TRAIN):
-        path, row = folder / "hdri" / f"{name}.hdr", rows[name]
-        said = {"image": f"hdri/{name}", **{key: row[key] for key in ("source_path", "source_repository", "licence")}}
-        said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for said in textures.provenance_of_lights(folder, split_of(there, Split.TRAIN)):
+        path = folder / f"{said['image']}.hdr"
         around, rng = read_image(path)[0], np.random.default_rng(int(said["sha256"][:8], 16))
         for number in range(VIEWS):
             turn = 2 * np.pi * (number + rng.uniform(-0.3, 0.3)) / VIEWS

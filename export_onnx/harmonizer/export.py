@@ -17,7 +17,10 @@ from . import network as harmonizers
 from .training import trained
 
 MAX_BYTES = 8 << 20
-VERSION = "1.1"
+VERSION = "1.2"
+NOTES = (
+    "parts of photographs and of views of environment maps are disturbed by procedure; there are no pairs of cameras' own",
+)
 
 
 def export_checkpoint(checkpoint: Path, path: Path) -> None:
@@ -35,7 +38,7 @@ def card(made: dict) -> Card:
         outputs={harmonizers.OUTPUT: [f"{row}_{column}" for row in "rgb" for column in ("r", "g", "b", "1")]},
         multiple=harmonizers.MULTIPLE,
         overlap=0,
-        training=made,
+        training={**made, "notes": NOTES},
     )
 
 

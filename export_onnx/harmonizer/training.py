@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data import textures
-from ..data.materials import Split, textures_of
+from ..data.materials import Split, split_of, textures_of
 from .bmvc2020 import Bmvc2020
 from .composites import draw_pair, read_environments, read_photographs, read_scenes
 from .network import Harmonizer, apply
@@ -90,13 +90,15 @@ def train(options: Options, folder: Path, out: Path, *, log_every: int = 50, sav
     torch.manual_seed(options.seed)
     photographs = read_photographs(folder, held_out=False, longest=2 * options.size)
     kinds = [photographs, read_environments(folder)]
-    data = {"images": list({one.said["image"]: one.said for kind in kinds for one in kind}.values())}
+    data: dict[str, Any] = {"images": list({one.said["image"]: one.said for kind in kinds for one in kind}.values())}
     if options.scenes:
         kinds.append(read_scenes(Path(options.scenes)))
         if not kinds[-1]:
             raise FileNotFoundError(f"{options.scenes} has no scenes to train with: `data shading` renders some")
         names = [texture.name for texture in textures_of(folder, Split.TRAIN)]
         data["images"] += textures.provenance(folder, names)
+        models = [path.name for path in (folder / "assets").iterdir() if path.is_dir()]
+        data["models"] = split_of(models, Split.TRAIN)
     kinds = [kind for kind in kinds if kind]
     odds = np.array([2.0, *[1.0] * (len(kinds) - 1)]) / (len(kinds) + 1)  # photographs are what it is for
     learner = LEARNERS[options.learner]

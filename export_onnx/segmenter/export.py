@@ -23,6 +23,9 @@ from ..networks import segmenter as segmenters
 from .training import trained
 
 VERSION = "0.1"
+NOTES = (
+    "glass, plastic, paper, water, foliage and sky are shaders of Blender's; mixtures of photographs are laid by procedure",
+)
 MAX_BYTES = 16 << 20  # of all three together
 UNTRACED = ((1, 160, 96), (2, 64, 224))
 
@@ -68,7 +71,7 @@ def card(number: int, made: Mapping[str, Any]) -> Card:
         outputs=answers | named(segmenters.features_after(number)),
         multiple=segmenters.MULTIPLE,
         overlap=0,  # a picture is one tile
-        training=made,
+        training={**made, "notes": NOTES},
     )
 
 

@@ -225,15 +225,14 @@ def made_by(
         total.update(path.read_bytes())
     total.update("".join(said["sha256"] for said in photographs).encode())
     folders = [path.name for path in (data / "assets").iterdir() if path.is_dir()]
-    lights = [path.stem for path in (data / "hdri").glob("*.hdr")]
+    lights = split_of([path.stem for path in (data / "hdri").glob("*.hdr")], Split.TRAIN)
     return {
         "options": asdict(options),
         "data_sha256": total.hexdigest(),
-        "images": textures.provenance(data, names) + photographs,
+        "images": textures.provenance(data, names) + textures.provenance_of_lights(data, lights) + photographs,
         "scenes": len(crops.paths),
         "photographs": len(photographs),
         "models": split_of(folders, Split.TRAIN),
-        "lights": split_of(lights, Split.TRAIN),
         "steps": step,
         "minutes": round(minutes, 1),
         "device": f"cpu, {options.threads} threads, {backbone.precision()}",

@@ -17,7 +17,10 @@ from . import network as networks
 from .training import trained
 
 MAX_BYTES = 8 << 20
-VERSION = "0.1"
+VERSION = "0.2"
+NOTES = (
+    "rendered scenes wear textures on models and simple shapes; half of the pairs are flat textures lit by procedure",
+)
 
 
 def export_checkpoint(checkpoint: Path, path: Path) -> None:
@@ -35,7 +38,7 @@ def card(made: dict) -> Card:
         outputs={name: ["r", "g", "b"] for name in networks.OUTPUTS},
         multiple=networks.MULTIPLE,
         overlap=0,
-        training=made,
+        training={**made, "notes": NOTES},
     )
 
 

@@ -120,14 +120,13 @@ def made_of(options: Options, data: Path, crops: Crops) -> dict[str, Any]:
     for path in crops.paths:
         total.update(path.read_bytes())
     folders = [path.name for path in (data / "assets").iterdir() if path.is_dir()]
-    lights = [path.stem for path in (data / "hdri").glob("*.hdr")]
+    lights = split_of([path.stem for path in (data / "hdri").glob("*.hdr")], Split.TRAIN)
     return {
         "options": asdict(options),
         "data_sha256": total.hexdigest(),
-        "images": textures.provenance(data, names),
+        "images": textures.provenance(data, names) + textures.provenance_of_lights(data, lights),
         "scenes": len(crops.paths),
         "models": split_of(folders, Split.TRAIN),
-        "lights": split_of(lights, Split.TRAIN),
         "device": f"cpu, {options.threads} threads",
         "torch": torch.__version__,
     }

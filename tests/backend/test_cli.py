@@ -498,6 +498,15 @@ def test_licences_name_every_training_image():
     assert len(painter["notes"]) >= 5
     for note in painter["notes"]:
         assert f"  {note}\n" in text
+    assert painter["models"] == []
+
+
+def test_licences_name_the_models_whose_shapes_were_rendered():
+    networks = json.loads(sabi("licences", "--json").stdout)["networks"]
+    models = networks["shading"]["models"]
+    assert len(models) > 5
+    assert "wooden_crate_01" in models
+    assert ", ".join(models) in sabi("licences").stdout
 
 
 def test_notes_of_a_painter_hold_on_when_an_effect_is_added_and_not_when_it_is_trained_anew():

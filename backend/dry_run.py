@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .farm import Shard, below, look_of, under
+from .farm import Shard, below, clashes_of, look_of, under
 from .files.image import read_image, read_upright, writable_suffix, write_image
 from .items import Engine, Kind, Settings, destination, input_files, kind_asked, weather_item
 from .models import MODEL_SUFFIXES, look_at_model
@@ -61,9 +61,13 @@ def plan(
     items: Iterable[tuple[Path, Path]], rules: Rules, settings: Settings, shard: Shard, engine: Engine | None = None
 ) -> Iterator[Planned]:
     """The shard's items, one by one; with an engine, pictures of them too. Models are opened in a Blender of their own."""
+    items = list(items)
+    clashing = clashes_of(items, settings)
     for item, root in items:
         if shard.has(item, root):
             try:
+                if item in clashing:
+                    raise clashing[item]
                 yield _planned(item, root, rules, settings, engine)
             except SabiError as error:
                 kind = Kind.MODEL if item.suffix.lower() in MODEL_SUFFIXES else Kind.IMAGE

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import cluster
 from .files import IMAGE_SUFFIXES
-from .items import SIDECAR, Engine, Kind, Settings, Written, already_done, kind_of, weather_item
+from .items import SIDECAR, Engine, Kind, Settings, Written, already_done, clashes, kind_of, weather_item
 from .models import MODEL_SUFFIXES
 from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
@@ -97,9 +97,13 @@ def run(
     What would fail every item (no network, no device, a server that is not there) ends the run after its first outcome,
     unless it is to keep going.
     """
-    engine = engine or Engine(settings)
+    engine, items = engine or Engine(settings), list(items)
+    clashing = clashes_of(items, settings)
     for item, root in items:
         if shard.has(item, root):
+            if item in clashing:
+                yield Outcome(str(item), "failed", 0.0, error=clashing[item].to_dict())
+                continue
             outcome = run_one(item, root, rules, settings, engine)
             yield outcome
             if outcome.error and outcome.error["code"] in FATAL and not keep_going:
@@ -109,8 +113,8 @@ def run(
 def run_one(item: Path, root: Path, rules: Rules, settings: Settings, engine: Engine) -> Outcome:
     """One item, found under a root, skipped when an earlier run did it; never raises but for cancelling."""
     began = time.monotonic()
-    settings = under(settings, item, root)
     try:
+        settings = under(settings, item, root)
         look = look_of(item, root, rules)
         if look is None:
             return Outcome(str(item), "left", time.monotonic() - began)
@@ -129,6 +133,11 @@ def run_one(item: Path, root: Path, rules: Rules, settings: Settings, engine: En
             "hint": "Please report this with the file.",
         }
         return Outcome(str(item), "failed", time.monotonic() - began, error=said)
+
+
+def clashes_of(items: Iterable[tuple[Path, Path]], settings: Settings) -> dict[Path, BadRecipe]:
+    """Of items, each with its root: what clashes of items.py says."""
+    return clashes((item, under(settings, item, root)) for item, root in items)
 
 
 def look_of(item: Path, root: Path, rules: Rules) -> Recipe | Rules | None:
@@ -159,7 +168,11 @@ def run_on_ray(
     if settings.out is not None:
         settings = replace(settings, out=settings.out.resolve())
     pool = ray.util.ActorPool([actor.remote(rules, settings) for _ in range(workers)])
-    waiting = {str(item.resolve()): str(root.resolve()) for item, root in items if shard.has(item, root)}
+    items = [(item, root) for item, root in items]
+    clashing = clashes_of(items, settings)
+    yield from (Outcome(str(item), "failed", 0.0, error=error.to_dict()) for item, error in clashing.items())
+    chosen = [(item, root) for item, root in items if shard.has(item, root) and item not in clashing]
+    waiting = {str(item.resolve()): str(root.resolve()) for item, root in chosen}
     for pair in waiting.items():
         pool.submit(lambda worker, pair: worker.run.remote(*pair), pair)
     lost = ""
@@ -200,7 +213,7 @@ def under(settings: Settings, item: Path, root: Path) -> Settings:
         settings = replace(settings, photograph=replace(settings.photograph, mask=mask_beside(item)))
     if settings.out is None:
         return settings
-    below = item.parent.relative_to(root) if item.is_relative_to(root) else Path()
+    below = item.parent.relative_to(root) if item.is_relative_to(root) and item != root else Path()
     return replace(settings, out=settings.out / below)
 
 
@@ -211,7 +224,11 @@ def mask_beside(photograph: Path) -> Path | None:
 
 
 def _walk(folder: Path, photographs: bool) -> Iterator[Path]:
-    entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not _is_result(p)]
+    try:
+        entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not _is_result(p)]
+    except OSError:  # fails as an item, with the reason, and stops no other
+        yield folder
+        return
     images = [p for p in entries if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
     if photographs:
         yield from (image for image in images if not image.stem.endswith(MASK))
@@ -222,10 +239,9 @@ def _walk(folder: Path, photographs: bool) -> Iterator[Path]:
         yield folder
     else:
         seen = set()
+        sets = _tile_sets(images)
         for image in images:
-            name = read_name(image.stem)
-            if name.tile is not None:
-                image = image.with_name(image.stem[: -len(str(name.tile))] + "<UDIM>" + image.suffix)
+            image = sets.get(image, image)
             if image not in seen:
                 seen.add(image)
                 yield image
@@ -234,6 +250,19 @@ def _walk(folder: Path, photographs: bool) -> Iterator[Path]:
             yield from _walk(entry, photographs)
         elif entry.suffix.lower() in MODEL_SUFFIXES:
             yield entry
+
+
+def _tile_sets(images: list[Path]) -> dict[Path, Path]:
+    """The UDIM set of each image that is a tile of one: it has a tile 1001, or several (`brick_1024.png` alone says its size)."""
+    sets: dict[Path, dict[int, Path]] = {}
+    for image in images:
+        tile = read_name(image.stem).tile
+        if tile is not None:
+            called = image.with_name(image.stem[: -len(str(tile))] + "<UDIM>" + image.suffix)
+            sets.setdefault(called, {})[tile] = image
+    return {
+        image: called for called, tiles in sets.items() if 1001 in tiles or len(tiles) > 1 for image in tiles.values()
+    }
 
 
 def _is_result(path: Path) -> bool:

@@ -10,14 +10,14 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 from .files import IMAGE_SUFFIXES, read_assets, read_frame, write_asset, write_frame
-from .files.assets import title_of
+from .files.assets import tiles_of, title_of
 from .files.export import next_version, write_export
 from .files.frame import is_frame
 from .files.image import LOSSY_SUFFIXES, camera_of, image_size, writable_suffix
@@ -86,6 +86,7 @@ class Settings:
     what repeats over several of its objects is painted once. `export` writes maps as engines want them in place of files like the
     input's. `photograph` says that images are photographs, None that they are textures. `harmonize` is for rendered frames: what
     weathered is brought nearer to the colours of the rest. `directx` says how normal maps are, None to read it off their names.
+    `read` is what was read besides the items: like them it is never written over.
     """
 
     out: Path | None = None
@@ -110,6 +111,7 @@ class Settings:
     server: str = ""
     token: str = ""
     blender_python: str = ""
+    read: tuple[Path, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -265,6 +267,24 @@ def destination(path: Path, kind: Kind, settings: Settings) -> Path:
     return settings.out if single else settings.out / name
 
 
+def clashes(items: Iterable[tuple[Path, Settings]]) -> dict[Path, BadRecipe]:
+    """Those items whose result would go where that of an earlier one goes, and what to say of it."""
+    taken: dict[Path, Path] = {}
+    found: dict[Path, BadRecipe] = {}
+    for path, settings in items:
+        try:
+            target = destination(path, kind_asked(path, settings), settings).resolve()
+        except (SabiError, OSError):  # which is said of the item itself
+            continue
+        other = taken.setdefault(target, path)
+        if other.resolve() != path.resolve():
+            found[path] = BadRecipe(
+                f"{path} and {other} would both become {target.name} in {target.parent}.",
+                "Rename one of them, or weather them apart with another --out.",
+            )
+    return found
+
+
 def sidecar_of(target: Path, version: int = 0) -> Path:
     """`steel_weathered.png.sabi.json` beside a file, `sabi.json` inside a folder, `v2.sabi.json` of a version of an export."""
     if version:
@@ -284,7 +304,9 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
     sidecar = sidecar_of(target, version)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
-    with WholeFiles(settings.overwrite, inputs=input_files(path)) as files:
+    mask = settings.photograph.mask if settings.photograph else None
+    also = [mask] if mask is not None else []
+    with WholeFiles(settings.overwrite, inputs=(*input_files(path), *also, *settings.read)) as files:
         if kind is Kind.MODEL:
             made = _weather_model(path, target, look, settings, progress)
             if made.left:
@@ -398,7 +420,7 @@ def input_files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from (p for p in sorted(path.iterdir()) if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES)
     elif "<UDIM>" in path.name:
-        yield from sorted(path.parent.glob(path.name.replace("<UDIM>", "[0-9][0-9][0-9][0-9]")))
+        yield from tiles_of(path)
     else:
         yield path
 
@@ -432,10 +454,14 @@ def _weather_images(
             f"{path.name} was taken with a camera ({camera}) and weathered as a texture: add --photograph where it shows "
             "things in their light."
         )
-    if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and not settings.suffix and export is None:
-        warnings.append(
-            f"Written as PNG: {path.suffix[1:].upper()} would change every texel, also those that are not weathered."
-        )
+    if export is None:
+        lossy = {p.suffix.lower() for p in paths} & LOSSY_SUFFIXES
+        if lossy:
+            warnings.append(f"{min(lossy)[1:].upper()} changes every texel, also those that are not weathered.")
+        elif path.suffix.lower() in LOSSY_SUFFIXES and paths[0].suffix == ".png" and not settings.suffix:
+            warnings.append(
+                f"Written as PNG: {path.suffix[1:].upper()} would change every texel, also those that are not weathered."
+            )
     return Written(tuple(paths), networks, tuple(warnings))
 
 
@@ -484,6 +510,11 @@ def _weather_photograph(
 
 
 def _weather_model(path: Path, target: Path, look: Recipe | Rules, settings: Settings, progress: Progress) -> Written:
+    if path.resolve().is_relative_to(target.resolve()):
+        raise FileExists(
+            f"{path} lies in {target}, where its result would go.",
+            "Choose another --out: Sabi never writes over what it reads.",
+        )
     options = ["--texels", str(settings.texels)] if settings.texels else []
     options += ["--object", settings.object_name] if settings.object_name else []
     options += ["--shared-tiles"] if settings.shared_tiles else []

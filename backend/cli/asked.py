@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from ..files.write import check_suffix
-from ..items import Settings
+from ..items import Settings, input_files
 from ..photographed.exemplar import exemplar_of
 from ..protocol.belongs_on import kept_to_materials
 from ..protocol.errors import BadRecipe
@@ -88,6 +88,7 @@ class Asked:
         return Settings(
             out=self.out,
             overwrite=self.overwrite,
+            read=tuple(input_files(self.exemplar)) if self.exemplar is not None else (),
             suffix=check_suffix(self.format_) if self.format_ else "",
             width=self.width,
             height=self.height,

@@ -83,7 +83,11 @@ def command(
     for root in roots:
         if not root.exists() and "<UDIM>" not in root.name:
             raise BadFile(f"{root} is missing.", "Check the path.")
-    settings = replace(asked.settings(), photograph=photographed(photograph, material, down, harmonize))
+    settings = replace(
+        asked.settings(),
+        photograph=photographed(photograph, material, down, harmonize and photograph),
+        harmonize=harmonize and not photograph,
+    )
     items = list(farm.find_items(roots, photograph))
     if not items:
         show_warning(f"Nothing to weather in {', '.join(str(r) for r in roots)}.")
@@ -97,7 +101,7 @@ def command(
             failed += planned.error is not None
             cells.append(planned.cell())
         if preview is not None:
-            with WholeFiles(asked.overwrite) as files:
+            with WholeFiles(asked.overwrite, inputs=[item for item, _ in items]) as files:
                 files.add(preview, lambda temporary: contact_sheet(cells, temporary))
     else:
         ray_run = farm.run_on_ray(items, rules, settings, part, ray) if ray else None

@@ -92,7 +92,7 @@ def command(
     target = _target(photograph, path, out)
     if target.exists() and not overwrite:
         raise FileExists(f"{target} exists already.", "Choose another --out, or give --overwrite.")
-    with WholeFiles(overwrite) as files:
+    with WholeFiles(overwrite, inputs=[path, *([marks] if marks else [])]) as files:
         found = find_degree(path, marks or listed or None, method, invert)
         texels = found.degree.array
         files.add(target, lambda temporary: write_image(temporary, texels))

@@ -60,7 +60,7 @@ def command(
         pixels = np.concatenate([colours.seen, pixels[..., 3:]], axis=2)
     picture = Map(pixels, ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB)
     chosen = o.parse_wrap(wrap)
-    target = out or texture.with_name(f"{texture.stem}_delit{writable_suffix(texture.suffix)}")
+    target = o.target_of(out, texture.with_name(f"{texture.stem}_delit{writable_suffix(texture.suffix)}"))
     check_suffix(target.suffix)
     wraps = seems_to_wrap(picture) if chosen is None else chosen
     networks = Networks.load(device=device, threads=threads)

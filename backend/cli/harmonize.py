@@ -48,7 +48,7 @@ def command(
     networks = Networks.load(device=device, threads=threads)
     if NETWORK not in networks:
         raise NetworkError(f"There is no network '{NETWORK}' here.", _HOW)
-    target = out or image.with_name(f"{image.stem}_harmonized{writable_suffix(image.suffix)}")
+    target = o.target_of(out, image.with_name(f"{image.stem}_harmonized{writable_suffix(image.suffix)}"))
     if check_suffix(target.suffix) in LOSSY_SUFFIXES:
         raise BadFile(f"A {target.suffix} would change every texel.", "Choose png, tif or exr.")
     space = ColorSpace.LINEAR if pixels.dtype.kind == "f" else ColorSpace.SRGB  # EXR and HDR hold scene-linear light

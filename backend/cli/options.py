@@ -349,6 +349,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")]
 
 
+def target_of(out: Path | None, beside: Path) -> Path:
+    """Where the result of one image goes: the file that --out names, its usual name in the folder that it names, or beside it."""
+    if out is None:
+        return beside
+    return out if out.suffix and not out.is_dir() else out / beside.name
+
+
 def build_recipe(
     recipe: str | None,
     effect: str | None,

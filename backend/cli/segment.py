@@ -79,7 +79,7 @@ def command(
         if target.exists() and not overwrite:
             raise FileExists(f"{target} exists already.", "Choose another --out, or give --overwrite.")
     images = {name: grid.texels(mask) for name, mask in masks.items()} | {"materials": overlay(picture, found)}
-    with WholeFiles(overwrite) as files:
+    with WholeFiles(overwrite, inputs=[path]) as files:
         for name, target in targets.items():
             files.add(target, lambda temporary, pixels=images[name]: write_image(temporary, pixels))  # type: ignore[misc]
     written = [str(target) for target in targets.values()]

@@ -11,7 +11,7 @@ import typer
 
 from ..film import check_video, encode
 from ..items import Engine
-from ..protocol.age_curve import AgeCurve, Ease
+from ..protocol.age_curve import MAX_FRAMES, AgeCurve, Ease
 from ..protocol.errors import BadRecipe
 from ..timelapse import Lapse, make_timelapse
 from . import options as o
@@ -98,6 +98,10 @@ def command(
             "A time-lapse has an age for each frame.", "Give --from and --to, or --curve, in place of --age."
         )
     lapse = _lapse(from_, to, frames, first, ease, curve)
+    if harmonize and not photograph:
+        raise BadRecipe(
+            "Of time-lapses those of photographs alone are harmonized.", "Add --photograph, or leave it out."
+        )
     settings = replace(
         asked.settings(),
         object_name=object_name,
@@ -136,12 +140,15 @@ def command(
 
 def _lapse(from_: float, to: float, frames: int | None, first: int | None, ease: Ease, curve: str | None) -> Lapse:
     """Raises BadRecipe."""
-    if curve is not None:
-        drawn = AgeCurve.parse(curve, ease)
+    drawn = None if curve is None else AgeCurve.parse(curve, ease)
+    if drawn is not None:
         start = int(drawn.points[0][0]) if first is None else first
         count = int(drawn.points[-1][0]) - start + 1 if frames is None else frames
     else:
         start, count = 1 if first is None else first, FRAMES if frames is None else frames
+    if max(start, count) > MAX_FRAMES:
+        raise BadRecipe("A time-lapse of so many frames is not made.", f"Choose 1 to {MAX_FRAMES} frames.")
+    if drawn is None:
         end = start + max(count - 1, 1)
         drawn = AgeCurve(((start, from_), (end, to)), ease)
     if start < 0:

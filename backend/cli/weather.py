@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ..items import Engine, weather_item
+from ..items import Engine, clashes, weather_item
 from ..protocol.errors import Cancelled, SabiError
+from ..protocol.whole import explain
 from . import options as o
 from .asked import Asked, asking
 from .photographed import photographed
@@ -64,14 +65,17 @@ def command(
         harmonize=harmonize and not photograph,
     )
     engine = Engine(settings)
-    failed = 0
+    failed, clashing = 0, clashes((path, settings) for path in inputs)
     for path in inputs:
         try:
+            if path in clashing:
+                raise clashing[path]
             with progress_bar(path.name, quiet or as_json) as progress:
                 written = weather_item(path, built, settings, engine, progress)
         except Cancelled:
             raise
-        except SabiError as error:
+        except (SabiError, OSError) as said:
+            error = said if isinstance(said, SabiError) else explain(said, path)
             failed += 1
             if as_json:
                 print_json({"item": str(path), "status": "failed", "error": error.to_dict()})

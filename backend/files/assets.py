@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +74,7 @@ def read_assets(
     """
     path = Path(path)
     if "<UDIM>" in path.name:
-        stem, suffix = path.name.split("<UDIM>")
-        files = sorted(p for p in path.parent.glob(f"{stem}[0-9][0-9][0-9][0-9]{suffix}"))
+        files = tiles_of(path)
         if not files:
             raise BadFile(f"{path} has no tiles.", "A tile is named 1001, 1002 and so on in the place of <UDIM>.")
         named = [(file, NamedFile(("albedo",), "", read_name(file.stem).tile)) for file in files]
@@ -104,6 +104,11 @@ def read_assets(
         assets.append(Asset(surface, asset.files, tile, (*warnings, *asset.warnings)))
         warnings = ()
     return assets
+
+
+def tiles_of(path: Path) -> list[Path]:
+    """The files of a UDIM set, `<UDIM>` in the place of 1001 to 1999, by tile number."""
+    return sorted(path.parent.glob("1[0-9][0-9][0-9]".join(map(glob.escape, path.name.split("<UDIM>", 1)))))
 
 
 def title_of(path: Path) -> str:

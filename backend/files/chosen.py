@@ -50,7 +50,10 @@ def object_mask(
             raise BadFile(
                 f"{path.name} shows no object '{object_name}'.", f"Objects: {', '.join(sorted(manifest)[:20])}."
             )
-        wanted = np.uint32(int(manifest[object_name], 16))
+        try:
+            wanted = np.uint32(int(manifest[object_name], 16))
+        except (ValueError, TypeError, OverflowError):
+            raise BadFile(f"{path.name}'s Cryptomatte is damaged.", "Render the frame again.") from None
         mask = np.zeros_like(mask)
         for rank in ranks:
             identity = np.ascontiguousarray(rank.astype(np.float32)).view(np.uint32)

@@ -242,7 +242,11 @@ def spec_for(path: Path, pixels: np.ndarray, like: OpenImageIO.ImageSpec | None)
             spec.nchannels = channels
             spec.channelnames = ("Y",) if channels == 1 else ("R", "G", "B", "A")[:channels]
             spec.alpha_channel = 3 if channels == 4 else -1
-    spec.attribute("oiio:UnassociatedAlpha", 1)
+    if like is None or path.suffix.lower() not in (
+        ".tif",
+        ".tiff",
+    ):  # which says of itself whether colours are multiplied
+        spec.attribute("oiio:UnassociatedAlpha", 1)
     keep_exact(spec)
     return spec
 

@@ -43,8 +43,9 @@ class Photograph:
         return self.colours.warnings
 
 
-def read_still(path: Path, still: Still, *, width: float, mask: Path | None = None) -> Photograph:
+def read_still(path: Path | str, still: Still, *, width: float, mask: Path | str | None = None) -> Photograph:
     """Raises BadFile, BadSurface, TooLarge."""
+    path = Path(path)
     pixels, spec = read_upright(path)
     channels = pixels.shape[2]
     if channels > 4:
@@ -55,7 +56,7 @@ def read_still(path: Path, still: Still, *, width: float, mask: Path | None = No
     colours = colours_of(path.name, pixels, spec)
     more = {"alpha": Map(np.ascontiguousarray(pixels[..., -1:]))} if channels in (2, 4) else {}
     if mask is not None:
-        more["object_mask"] = read_mask(mask)
+        more["object_mask"] = read_mask(Path(mask))
     surface = photograph(Map(colours.seen, space), still, width=width, more=more, name=path.stem)
     return Photograph(surface, pixels, colours, spec, path.suffix.lower())
 

@@ -192,12 +192,24 @@ def in_encoding_of(path: Path, map_: Map) -> np.ndarray:
 def _to_linear(array: np.ndarray, space: ColorSpace) -> np.ndarray:
     if array.dtype.kind == "f":
         return array
+    if alpha := _alpha_of(array, space):
+        return np.concatenate(
+            [_to_linear(array[..., :-alpha], space), _to_linear(array[..., -alpha:], ColorSpace.DATA)], 2
+        )
     return colour.decode(array, space).astype(np.float16 if array.dtype == np.uint8 else np.float32)
 
 
 def _to_integers(array: np.ndarray, space: ColorSpace) -> np.ndarray:
+    if alpha := _alpha_of(array, space):
+        parts = _to_integers(array[..., :-alpha], space), _to_integers(array[..., -alpha:], ColorSpace.DATA)
+        return np.concatenate(parts, axis=2)
     values = array.astype(np.float32)
     return colour.store(colour.to_srgb(values) if space is ColorSpace.LINEAR else values, np.dtype(np.uint16))
+
+
+def _alpha_of(array: np.ndarray, space: ColorSpace) -> int:
+    """How many channels at the end of colours are none: alpha has no curve."""
+    return 0 if space is ColorSpace.DATA else max(array.shape[2] - 3, 0) if array.shape[2] > 2 else array.shape[2] - 1
 
 
 def check_suffix(suffix: str) -> str:

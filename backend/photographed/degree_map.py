@@ -30,8 +30,8 @@ class Found:
 
 
 def degree_of(
-    photograph: Path | Map,
-    marks: Places | np.ndarray | Path | None = None,
+    photograph: Path | str | Map,
+    marks: Places | np.ndarray | Path | str | None = None,
     method: DegreeMethod | None = None,
     invert: bool = False,
 ) -> Map:
@@ -53,7 +53,8 @@ def degree_of(
     Raises BadRecipe where marks and method do not go together, BadSurface for a picture or marks that tell nothing, MissingMap
     where the set has no map that does, BadFile, TooLarge.
     """
-    return find_degree(photograph, marks, method, invert).degree
+    where = Path(photograph) if isinstance(photograph, str) else photograph
+    return find_degree(where, Path(marks) if isinstance(marks, str) else marks, method, invert).degree
 
 
 def find_degree(

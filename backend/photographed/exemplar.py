@@ -23,12 +23,13 @@ _QUALITIES = (92, 85, 75)  # of JPEG, until it is small enough
 
 
 def exemplar_of(
-    path: Path, part: Part | None = None, width: float = EXEMPLAR_WIDTH, source: str = "", licence: str = ""
+    path: Path | str, part: Part | None = None, width: float = EXEMPLAR_WIDTH, source: str = "", licence: str = ""
 ) -> Exemplar:
     """A photograph, or a folder of a texture's maps, or the part x, y, width, height of it, as an exemplar `width` metres wide.
 
     Any depth: grey is spread to colour, alpha left out, NaN black. Raises BadFile, BadSurface, TooLarge, BadRecipe.
     """
+    path = Path(path)
     photograph = photograph_in(path)
     pixels = _cut(_colour(photograph), part, photograph)
     maps = {

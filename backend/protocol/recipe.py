@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
@@ -158,18 +158,24 @@ class Layer:
             check_number(f"exposure weight {name}", weight, 0, 100)
         check_number("exposure contrast", self.exposure.contrast, 0, 10)
         check_number("exposure amount", self.exposure.amount, 0, 1)
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
             raise BadRecipe(
                 f"The seed must be a whole number from 0 to {2**32 - 1}, not {self.seed!r}.",
                 "Any other seed gives another picture of the same kind.",
             )
         if not isinstance(self.style, str):
             values = self.style.values() if isinstance(self.style, Mapping) else self.style
-            if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
+            if not isinstance(values, Iterable) or not all(
+                isinstance(v, (int, float)) and math.isfinite(v) for v in values
+            ):
                 raise BadRecipe(
                     "A style is a name, a blend of names by weight, or a code of finite numbers.",
                     "Leave it empty to take the effect's first.",
                 )
+        if not isinstance(self.exposure.strict, bool):
+            raise BadRecipe(
+                f"Whether exposure is strict must be true or false, not {self.exposure.strict!r}.", "Leave it out."
+            )
         if not isinstance(self.hidden, bool):
             raise BadRecipe(f"Whether a layer is hidden must be true or false, not {self.hidden!r}.", "Leave it out.")
         fill(self, "masks", tuple(self.masks))
@@ -218,6 +224,8 @@ class Recipe:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise BadRecipe(f"A recipe's name is text, not {self.name!r}.", "Leave it out, or put it in quotes.")
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise BadRecipe(
                 f"A recipe has 1 to {MAX_LAYERS} layers, not {len(self.layers)}.", "Add a layer, or take some away."
@@ -284,7 +292,7 @@ class Recipe:
     def from_json(text: str | bytes) -> Recipe:
         """Raises BadRecipe with one sentence that names the field; unknown fields are refused, missing ones take defaults."""
         try:
-            data = json.loads(text)
+            data = json.loads(text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise BadRecipe("The recipe is not valid JSON.", f"{error}.") from None
         return recipe_from_dict(data)

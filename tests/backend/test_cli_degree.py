@@ -203,3 +203,15 @@ def test_overwrite_replaces(tmp_path, monkeypatch):
     assert (tmp_path / "a_degree.png").read_text() == "old"
     assert sabi(monkeypatch, *arguments, "--overwrite") == 0
     assert read_image(tmp_path / "a_degree.png")[0].shape == (64, 64, 1)
+
+
+@pytest.mark.parametrize("name", ["photo.png", "marks.png"])
+def test_what_is_read_is_never_written_over(tmp_path, monkeypatch, picture, name):
+    save(tmp_path / "photo.png", stored(picture.photograph))
+    marks = np.zeros((*picture.degree.shape, 3), np.uint8)
+    marks[:8, :8, 1] = marks[-8:, -8:, 0] = 255
+    save(tmp_path / "marks.png", marks)
+    before = (tmp_path / name).read_bytes()
+    words = ["--marks", tmp_path / "marks.png", "-o", tmp_path / name, "--overwrite"]
+    assert sabi(monkeypatch, tmp_path / "photo.png", *words) == 1
+    assert (tmp_path / name).read_bytes() == before

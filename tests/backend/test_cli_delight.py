@@ -68,6 +68,8 @@ def test_other_formats_and_names(tmp_path, networks):
     assert left_and_right(tmp_path / "wall_albedo_delit.png") == pytest.approx(1, abs=0.1)
     sabi("delight", path, "-o", tmp_path / "new" / "flat.exr", **networks)
     assert left_and_right(tmp_path / "new" / "flat.exr") == pytest.approx(1, abs=0.1)
+    sabi("delight", path, "-o", tmp_path / "new", **networks)
+    assert (tmp_path / "new" / "wall_albedo_delit.png").is_file()
 
 
 def test_a_tiling_texture_is_seen_to_tile(tmp_path, networks):

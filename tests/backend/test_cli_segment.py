@@ -64,6 +64,15 @@ def test_masks_of_a_turned_photograph_lie_upright(tmp_path, monkeypatch):
     assert brick[52:].max() < 5
 
 
+def test_the_picture_itself_is_never_written_over(tmp_path, monkeypatch, capsys):
+    save(tmp_path / "wall_brick.png", halves())
+    before = (tmp_path / "wall_brick.png").read_bytes()
+    (tmp_path / "wall.png").symlink_to(tmp_path / "wall_brick.png")
+    assert sabi(monkeypatch, tmp_path / "wall.png", "--material", "brick", "--overwrite") == 1
+    assert "the input itself" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "wall_brick.png").read_bytes() == before
+
+
 def test_an_effects_mask_is_that_of_its_materials(tmp_path, monkeypatch, capsys):
     save(tmp_path / "wall.png", halves())
     assert sabi(monkeypatch, tmp_path / "wall.png", "--effect", "moss") == 0

@@ -17,8 +17,20 @@ import pytest
 
 from sabi.backend import farm
 from sabi.backend.dry_run import plan
+from sabi.backend.files.assets import read_assets
 from sabi.backend.files.image import write_image
-from sabi.backend.items import Engine, Kind, Settings, already_done, destination, digest, kind_of, weather_item
+from sabi.backend.items import (
+    Engine,
+    Kind,
+    Settings,
+    already_done,
+    clashes,
+    destination,
+    digest,
+    input_files,
+    kind_of,
+    weather_item,
+)
 from sabi.backend.protocol.errors import BackendError, BadFile, BadRecipe, FileExists, NetworkError, SceneError
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.rules import Rule, Rules
@@ -76,6 +88,63 @@ def test_items_are_found_in_a_tree(tmp_path):
     (tmp_path / "notes.txt").touch()
     found = {item.relative_to(tmp_path).as_posix() for item, root in farm.find_items([tmp_path])}
     assert found == {"wall.png", "steel", "photos/a.png", "photos/b.tif", "udim/hull.<UDIM>.png", "scene.blend"}
+
+
+def test_a_number_alone_is_no_tile(tmp_path):
+    for name in (
+        "brick_1024.png",
+        "brick_2048.png",
+        "wall.1001.png",
+        "roof.1011.png",
+        "roof.1012.png",
+        "w[1].1001.png",
+    ):
+        image(tmp_path / name)
+    found = [item for item, _ in farm.find_items([tmp_path])]
+    assert [item.name for item in found] == [
+        "brick_1024.png",
+        "brick_2048.png",
+        "roof.<UDIM>.png",
+        "w[1].<UDIM>.png",
+        "wall.<UDIM>.png",
+    ]
+    assert [len(list(input_files(item))) for item in found] == [1, 1, 2, 1, 1]
+    assert [asset.tile for asset in read_assets(found[3])] == [1001]
+
+
+def test_a_folder_that_is_one_texture_is_an_item_itself(tmp_path):
+    image(tmp_path / "maps" / "steel_albedo.png")
+    image(tmp_path / "maps" / "steel_roughness.png", channels=1)
+    (outcome,) = run([tmp_path / "maps"], Settings(out=tmp_path / "out"))
+    assert outcome.status == "done", outcome.error
+    assert str(tmp_path / "out" / "maps_weathered" / "steel_albedo.png") in outcome.files
+
+
+def test_items_that_would_become_one_are_not_laid_over_each_other(tmp_path):
+    for name in ("wall.png", "wall.tga", "other.png"):
+        image(tmp_path / name)
+    settings = Settings(out=tmp_path / "out", suffix=".png", overwrite=True)
+    done = {Path(outcome.item).name: outcome for outcome in run([tmp_path], settings)}
+    assert [done[name].status for name in ("wall.png", "other.png", "wall.tga")] == ["done", "done", "failed"]
+    assert "wall.png would both become wall_weathered.png" in done["wall.tga"].error["message"]
+    planned = list(plan(list(farm.find_items([tmp_path])), Rules.of(RUST), settings, farm.Shard()))
+    assert [one.error is not None for one in planned] == [False, False, True]
+    same = [(tmp_path / "wall.png", settings)] * 2
+    assert clashes(same) == {}, "the same item once more is skipped, as ever"
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(tmp_path, monkeypatch):
+    image(tmp_path / "a" / "steel.png")
+    image(tmp_path / "b" / "steel.png")
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        if folder == tmp_path / "a":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert [outcome.status for outcome in run([tmp_path])] == ["failed", "done"]
 
 
 def test_shards_share_the_items_between_them(tmp_path):
@@ -265,6 +334,23 @@ def test_an_input_is_never_written_over_even_when_told_to_overwrite(tmp_path, na
     assert "another name" in caught.value.hint
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [name]
+
+
+def test_what_was_read_besides_is_never_written_over(tmp_path):
+    path, other = image(tmp_path / "steel.png"), image(tmp_path / "exemplar.png", seed=1)
+    before = other.read_bytes()
+    with pytest.raises(FileExists, match="the input itself"):
+        weather_item(path, RUST, Settings(out=other, overwrite=True, read=(other,)), Darkens(), lambda *_: None)
+    assert other.read_bytes() == before
+
+
+def test_a_model_is_not_weathered_into_its_own_folder(tmp_path):
+    model = tmp_path / "crate_weathered" / "crate.gltf"
+    model.parent.mkdir()
+    model.write_text("{}")
+    with pytest.raises(FileExists, match="where its result would go"):
+        weather_item(model, RUST, Settings(out=tmp_path, overwrite=True), Darkens(), lambda *_: None)
+    assert model.read_text() == "{}"
 
 
 def test_a_failed_item_leaves_nothing(tmp_path):

@@ -284,3 +284,11 @@ def test_a_frame_that_cannot_be_written_is_said(lapse, tmp_path, monkeypatch):
     there = {file.name for file in (tmp_path / "seq").glob("*.png")}
     assert {"steel.0001.png", "steel.0002.png"} <= there
     assert "steel.0003.png" not in there
+
+
+@pytest.mark.parametrize("words", [("-n", "9" * 400), ("--first", "9" * 400), ("--curve", "0:0,1e300:1")])
+def test_more_frames_than_a_film_has_are_refused(tmp_path, words):
+    steel(tmp_path / "steel.png")
+    done = sabi("timelapse", "steel.png", *words, cwd=tmp_path, status=1)
+    assert "so many frames is not made" in " ".join(done.stderr.split())
+    assert "unexpected" not in done.stderr

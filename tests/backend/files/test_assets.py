@@ -107,6 +107,30 @@ def test_formats_can_be_changed(tmp_path):
     assert abs(int(pixels[0, 0, 0]) / 65535 - 188 / 255) < 1e-3
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_has_no_curve_in_any_format(tmp_path, channels):
+    pixels = np.full((24, 32, channels), 188, np.uint8)
+    pixels[..., -1] = 128
+    (asset,) = read_assets(save(tmp_path / "a.png", pixels))
+    (target,) = write(asset, asset.surface, tmp_path / "b.exr")
+    assert read_image(target)[0][0, 0, -1] == pytest.approx(128 / 255, abs=1e-3)
+
+    pixels = np.full((24, 32, channels), 0.5, np.float32)
+    (linear,) = read_assets(save(tmp_path / "c.exr", pixels))
+    (target,) = write(linear, linear.surface, tmp_path / "d.png")
+    assert read_image(target)[0][0, 0, -1] / 65535 == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("unassociated", [0, 1])
+def test_a_tiff_says_as_before_whether_its_colours_are_multiplied_by_alpha(tmp_path, unassociated):
+    pixels = np.full((24, 32, 4), 60, np.uint8)
+    (asset,) = read_assets(save(tmp_path / "a.tif", pixels, **{"oiio:UnassociatedAlpha": unassociated}))
+    (target,) = write(asset, asset.surface, tmp_path / "b.tif")
+    told = [bool(read_image(path)[1].getattribute("oiio:UnassociatedAlpha")) for path in (tmp_path / "a.tif", target)]
+    assert told == [bool(unassociated)] * 2
+    assert np.array_equal(read_image(target)[0], pixels)
+
+
 def test_wrapping_is_seen(tmp_path):
     x = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     tiles = np.uint8(127 + 60 * np.sin(x)[None, :, None] * np.ones((64, 64, 3)))

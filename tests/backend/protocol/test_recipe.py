@@ -45,6 +45,11 @@ def test_missing_fields_take_the_effects_defaults() -> None:
     assert recipe == Recipe((Layer(Effect.RUST),))
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    text = "\ufeff" + RECIPE.to_json()
+    assert Recipe.from_json(text) == Recipe.from_json(text.encode()) == RECIPE
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -70,6 +75,10 @@ def test_missing_fields_take_the_effects_defaults() -> None:
         (changed(style={"plate": "much"}), "style"),
         (changed(colour="red"), "colour"),
         (changed(opacity=True), "opacity"),
+        (changed(seed=True), "seed"),
+        (changed(style=5), "style"),
+        (changed(exposure={"strict": "no"}), "strict"),
+        ('{"sabi_recipe": 1, "name": 5, "layers": [{"effect": "rust"}]}', "name is text"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, names: str) -> None:

@@ -72,7 +72,8 @@ def command(
     other. Run it again to go on where it stopped: an item whose result, input and recipe are unchanged is skipped. What no rule
     takes is left. Of photographs wall_mask.png, white where it weathers, is the mask of wall.jpg.
 
-    Exit status: 0 all done, skipped or left, 1 an item failed, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all done, skipped or left, 1 an item failed or nothing could begin, 2 an option that there is not, 130
+    interrupted. Of items that would become one file the first is done and the others fail.
 
       sabi batch assets/ --out weathered/ --rules rules.toml --preview sheet.png
 

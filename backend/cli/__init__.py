@@ -86,7 +86,7 @@ def _program(version: bool = typer.Option(False, "--version", help="Print Sabi's
 
 
 def main() -> NoReturn:
-    """Runs the command line and exits: 0 done, 1 something failed, 2 an option that there is not, 130 interrupted. Never shows a traceback."""
+    """Runs the command line and exits: 0 done, 1 something failed, 2 no such option, 130 interrupted. Never shows a traceback."""
     for stream in (sys.stdout, sys.stderr):  # of Windows, or through a pipe, they may lack the letters of a file's name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -69,7 +69,7 @@ class Photographed:
         return {
             "harmonize": still.harmonize,
             "material": still.material.value if still.material else None,
-            "at": None if still.at is None else list(still.at),
+            "at": [list(place) for place in still.clicks] or None,
             "mask": None if self.mask is None else digest(self.mask),
             "down": self.down.value if self.down else None,
         }

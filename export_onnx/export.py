@@ -23,7 +23,7 @@ from .painting import Brush
 OPSET = 18  # the CUDA provider lacked Resize and Pad of later sets for years
 MAX_BYTES = 16 << 20
 TOLERANCE = 1e-4
-VERSION = "3.5"
+VERSION = "3.6"
 CHANNELS = {
     "base": ["albedo_r", "albedo_g", "albedo_b", "roughness", "metallic", "height"],
     "susceptibility": ["rate", "onset"],

@@ -330,6 +330,9 @@ def learn(rank: int, options: Options, folder: Path, out: Path, log_every: int, 
     if not (options.start and has_learnt(Path(options.start), "sheer")):
         sheer = torch.tensor([photograph.look.keep for _, photograph in plates.styles])
         model.painter.make_sheer(model.codes.weight.detach(), sheer)
+    if not (options.start and has_learnt(Path(options.start), "crisp")):
+        crisp = torch.tensor([photograph.crisp for _, photograph in plates.styles])
+        model.painter.make_crisp(model.codes.weight.detach(), crisp)
     for name, weight in model.named_parameters():
         weight.requires_grad_(name.startswith(tuple(options.only.split(","))))
     started = {"start": started_from(Path(options.start))} if options.start else {}

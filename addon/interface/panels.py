@@ -421,13 +421,16 @@ class SABI_PT_photograph(_Tab, bpy.types.Panel):
             layout.prop(settings, f"photograph_{name}")
         mask = settings.photograph_mask
         seen = mask is None and effects.segments(service.health)
-        if seen:
-            layout.prop(settings, "photograph_material")
+        if mask is None:
             layout.prop(settings, "photograph_at")
             layout.operator("sabi.photograph_pick", icon="EYEDROPPER")
-        button = layout.operator("sabi.weather_photograph", icon="IMAGE_DATA")
         if seen:
-            button.material, button.at = settings.photograph_material, settings.photograph_at
+            layout.prop(settings, "photograph_material")
+        button = layout.operator("sabi.weather_photograph", icon="IMAGE_DATA")
+        if mask is None:
+            button.at = settings.photograph_at
+        if seen:
+            button.material = settings.photograph_material
         button.mask_image = mask.name if mask is not None else ""
         button.width, button.down = settings.photograph_width, settings.photograph_down
         button.harmonize, button.stages = settings.photograph_harmonize, settings.photograph_stages

@@ -47,7 +47,7 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
     )
     at: IntVectorProperty(
         name="Place",
-        description="Without a mask: the piece of one material around this texel weathers, counted from the upper left",
+        description="Without a mask: the piece around this texel weathers, counted from the upper left",
         size=2,
         default=NOWHERE,
         min=-1,
@@ -89,7 +89,7 @@ class SABI_OT_weather_photograph(_Working, _WithRecipe, bpy.types.Operator):
 
 
 class SABI_OT_photograph_pick(bpy.types.Operator):
-    """Click on the photograph: what is of one material around that place weathers, as a segmenter sees it"""
+    """Click on the photograph: the piece around that place weathers, as its colours and borders tell it"""
 
     bl_idname = "sabi.photograph_pick"
     bl_label = "Choose by Click"

@@ -86,9 +86,13 @@ def weather_photograph(
     result = images.write(aged, f"{name} weathered")
     for stage, called in STAGES.items() if still.stages else ():
         images.write(maps[stage], f"{name} {called}")
+    chosen: tuple[str, ...] = ()
+    if "object_mask" in maps and mask is None and not still.stages:
+        found = images.write(maps["object_mask"], f"{name} {STAGES['object_mask']}")
+        chosen = (f"What was chosen is the image '{found.name}': paint on it and take it as Mask to correct it.",)
     show(result, {picture})
     work.undo_step("Weather Photograph")
-    return work.Outcome(f"Made the image '{result.name}'", (*_unmasked(recipe), *warnings))
+    return work.Outcome(f"Made the image '{result.name}'", (*_unmasked(recipe), *warnings, *chosen))
 
 
 def _unmasked(recipe: Recipe) -> tuple[str, ...]:

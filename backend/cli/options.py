@@ -264,10 +264,10 @@ MaterialOption = Annotated[
     ),
 ]
 AtOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--at", rich_help_panel=PHOTOGRAPH, metavar="X,Y",
-        help="The piece around this texel weathers, counted from the upper left (needs a segmenter, README).",
+        help="The piece around this texel weathers, by its colours and borders, counted from the upper left. May be repeated.",
     ),
 ]  # fmt: skip
 DownOption = Annotated[
@@ -476,14 +476,15 @@ def parse_part(text: str | None) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
-def parse_at(text: str | None) -> tuple[int, int] | None:
-    """x and y of a texel. Raises BadRecipe."""
-    if text is None:
-        return None
-    numbers = text.replace(" ", "").split(",")
-    if len(numbers) != 2 or not all(n.isdecimal() and len(n) < 8 for n in numbers):
-        raise BadRecipe(f"'{text}' is no texel of a photograph.", "As in --at 640,380")
-    return int(numbers[0]), int(numbers[1])
+def parse_at(texts: list[str] | None) -> tuple[tuple[int, int], ...] | None:
+    """x and y of each texel; None for none. Raises BadRecipe."""
+    places = []
+    for text in texts or ():
+        numbers = text.replace(" ", "").split(",")
+        if len(numbers) != 2 or not all(n.isdecimal() and len(n) < 8 for n in numbers):
+            raise BadRecipe(f"'{text}' is no texel of a photograph.", "As in --at 640,380")
+        places.append((int(numbers[0]), int(numbers[1])))
+    return tuple(places) or None
 
 
 def parse_normals(text: str) -> bool | None:

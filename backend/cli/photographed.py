@@ -18,11 +18,11 @@ def photographed(
     down: Down | None,
     harmonize: bool,
     mask: Path | None = None,
-    at: str | None = None,
+    at: list[str] | None = None,
     stages: Path | None = None,
 ) -> Photographed | None:
     """What is asked of photographs; None where the images are none. Raises BadRecipe."""
-    said = {"--mask": mask, "--material": material, "--at": at}
+    said = {"--mask": mask, "--material": material, "--at": at or None}
     chosen = [name for name, value in said.items() if value is not None]
     rest = {"--down": down, "--harmonize": harmonize or None, "--stages": stages}
     given = chosen + [name for name, value in rest.items() if value is not None]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import BadSurface
 from .materials import Material
@@ -45,15 +45,25 @@ _GRAVITY = {
 class Still:
     """What is asked of one photograph besides its recipe.
 
-    What weathers is the surface's `object_mask`; without one what a segmenter finds: all of `material`, or what is of one
-    material and joined around the texel `at` (x, y from the upper left), or the objects. `stages` gives what was made on the way.
+    What weathers is the surface's `object_mask`; without one the pieces around the texels `at` ((x, y) from the upper left, one
+    or several of them), or what a segmenter finds: all of `material`, or the objects. `stages` gives what was made on the way.
     Of a rendered frame `harmonize` alone is asked.
     """
 
     harmonize: bool = False
     stages: bool = False
     material: Material | None = None
-    at: tuple[int, int] | None = None
+    at: tuple[tuple[int, int], ...] | tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        places: Any = self.at or ()
+        places = places if not places or isinstance(places[0], (tuple, list)) else [places]
+        object.__setattr__(self, "at", tuple((int(x), int(y)) for x, y in places) or None)
+
+    @property
+    def clicks(self) -> tuple[tuple[int, int], ...]:
+        """`at` as the several that it may be; none where nothing was clicked on."""
+        return self.at or ()  # type: ignore[return-value]
 
     def metadata(self) -> dict[str, str]:
         return {_KEY: json.dumps(asdict(self) | {"material": self.material.value if self.material else None})}
@@ -64,9 +74,7 @@ class Still:
         try:
             said = json.loads(surface.metadata.get(_KEY, "{}"))
             at, material = said.get("at"), said.get("material")
-            place = None if at is None else (int(at[0]), int(at[1]))
-            return Still(
-                bool(said.get("harmonize")), bool(said.get("stages")), Material(material) if material else None, place
-            )
+            kind = Material(material) if material else None
+            return Still(bool(said.get("harmonize")), bool(said.get("stages")), kind, at)
         except (ValueError, TypeError, AttributeError, IndexError):
             raise BadSurface("The photograph's metadata cannot be read.") from None

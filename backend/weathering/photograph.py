@@ -101,7 +101,8 @@ def weather_photograph(
     report: Progress,
     allocate: Allocate = np.empty,
 ) -> Weathered:
-    """The photograph with `combined` aged; with `Still.stages` also what was made on the way, under the names of STAGES.
+    """The photograph with `combined` aged; with `Still.stages` also what was made on the way, under the names of STAGES. What was
+    asked for by a click or a material comes back as `object_mask`, which may be corrected and given again.
 
     `cover` gives how much of each texel the layers cover together, [H, W, 1] float32. Warnings say what chose the object and what
     told light from colour. Raises BadSurface, NetworkError.
@@ -121,6 +122,8 @@ def weather_photograph(
         result, doubt = settled(aged, covered, harmonizer, allocate)
         said += doubt
     maps = {"combined": result}
+    if still.clicks or still.material:
+        maps["object_mask"] = bare.choice.mask
     if still.stages:
         maps |= _looked_at(bare.picture, bare.albedo, bare.light, allocate) | {
             "object_mask": bare.choice.mask,

@@ -50,7 +50,8 @@ class Photograph:
     texels by which the area is smoothed into a degree. `runs`: the texture shows which way is down. `full`: share of the surface
     that is covered at degree 1: cracks never cover all of it. `bases`: beginnings of the clean textures' names that it is laid
     on; empty: all but soils. `lines`: of a style that is lines, by how many texels each of the painter's veins starts later.
-    `strokes`: it has scratches among its shapes. `like`: effect and style whose shapes it begins with, more than with its own.
+    `strokes`: it has scratches among its shapes. `crisp`: how much of the fine borders it gets back that doubling softens.
+    `like`: effect and style whose shapes it begins with, more than with its own.
     """
 
     style: str
@@ -72,19 +73,29 @@ class Photograph:
     bases: tuple[str, ...] = ()
     lines: tuple[float, ...] = ()
     strokes: bool = False
+    crisp: float = 0.0
     like: tuple[str, str] | None = None
 
 
 TRAINING: dict[str, tuple[Photograph, ...]] = {
     "rust": (
-        Photograph("blooming", "rust_on_steel/metal022", Area.METALLIC, runs=True, height=(0, 0.5), height_map=True),
-        Photograph("flaking", "rust_on_steel/metal053c", Area.METALLIC, runs=True, height=(0.06, 0.4)),
+        Photograph(
+            "blooming",
+            "rust_on_steel/metal022",
+            Area.METALLIC,
+            runs=True,
+            height=(0, 0.5),
+            height_map=True,
+            crisp=0.5,
+        ),
+        Photograph("flaking", "rust_on_steel/metal053c", Area.METALLIC, runs=True, height=(0.06, 0.4), crisp=0.5),
     ),
     "peeling_paint": (
         Photograph(
             "islands",
             "peeling_paint_rust/paintedmetal007",
             Area.ROUGHNESS,
+            crisp=0.5,
             height_map=True,
             height=(0, 1.0),
             widths=(30, 48, 76),
@@ -93,6 +104,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             "flakes",
             "peeling_paint_rust/paintedmetal008",
             Area.ROUGHNESS,
+            crisp=0.5,
             height_map=True,
             height=(0, 1.0),
             widths=(20, 34, 56),
@@ -101,6 +113,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             "runs",
             "peeling_paint_rust/corrugatedsteel007b",
             Area.ROUGHNESS,
+            crisp=0.5,
             runs=True,
             height=(-0.12, 0.4),
             widths=(20, 34, 56),
@@ -111,6 +124,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             "carpet",
             "moss/aerial_grass_rock",
             Area.MARKS,
+            crisp=0.4,
             clean=((122, 103, 76), (142, 127, 106), (166, 157, 151), (100, 85, 62)),
             weathered=((125, 113, 8), (94, 92, 12), (150, 138, 20)),
             roughness=0.92,
@@ -123,6 +137,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             "tufts",
             "moss/ground037",
             Area.MARKS,
+            crisp=0.4,
             clean=((150, 132, 105), (195, 180, 160), (112, 98, 80), (140, 125, 85)),
             weathered=((150, 160, 75), (122, 136, 52), (105, 118, 45)),
             roughness=0.92,
@@ -134,6 +149,7 @@ TRAINING: dict[str, tuple[Photograph, ...]] = {
             "cushions",
             "moss/aerial_rocks_04",
             Area.MARKS,
+            crisp=0.4,
             clean=((142, 124, 108), (118, 97, 88), (168, 154, 132), (96, 78, 70), (60, 48, 40)),
             weathered=((84, 82, 14), (108, 100, 34), (62, 60, 12), (96, 86, 24)),
             roughness=0.92,

@@ -13,7 +13,8 @@ is open is made of these; the levels add detail. Scratches come from strokes, in
 the threshold, not in its place.
 
 Sheer styles (the grey of wood, stains) show the base's own fine light and dark: their colours are multiplied by them. The finest
-levels, which no style modulates, cannot let the base through in some styles alone.
+levels, which no style modulates, cannot let the base through in some styles alone. Crisp styles (rust, flakes of paint, moss) get
+back the fine borders of the threshold that doubling has softened.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ class Painter(nn.Module):
         self.sheer = nn.Linear(
             STYLE, 1
         )  # how much of the base's fine light and dark shows in the layer's colours, 0..1
+        self.crisp = nn.Linear(STYLE, 1)  # how much sharper the threshold is than its levels make it, 0..1
         self.start()
 
     def start(self) -> None:
@@ -159,8 +161,9 @@ class Painter(nn.Module):
         self.lines.bias = nn.Parameter(torch.tensor([-3.0, 1.5, *[0.0] * VEINS]))
         nn.init.zeros_(self.strokes.weight)
         self.strokes.bias = nn.Parameter(torch.tensor([-1.0, -1.2, 3.0]))
-        nn.init.zeros_(self.sheer.weight)
-        nn.init.zeros_(self.sheer.bias)
+        for layer in (self.sheer, self.crisp):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         bias = torch.zeros(HEAD)
         bias[
             [PAINTED.index("metallic"), PAINTED.index("softness")]
@@ -213,7 +216,8 @@ class Painter(nn.Module):
         threshold = self.scratched(self.lined(threshold, distances, style), scratches, style)
         colours, others = maps.split([COLOURS, len(PAINTED) - 2 - COLOURS], 1)
         shown = self.sheer(style).clamp(0, 1)[:, :, None, None] * fine_light(base, pyramid[-2][0])
-        return final_values(torch.sigmoid(threshold), softness, (colours * shown.exp()).clamp(max=1), others)
+        threshold = self.sharpened(torch.sigmoid(threshold), style)
+        return final_values(threshold, softness, (colours * shown.exp()).clamp(max=1), others)
 
     def open_gate(self, codes: Tensor, late: Tensor) -> None:
         """Opens the gate wide for those of the styles' codes [S,16] that are lines, and shuts it for the others.
@@ -239,9 +243,16 @@ class Painter(nn.Module):
 
     def make_sheer(self, codes: Tensor, sheer: Tensor) -> None:
         """Makes the styles of these codes [S,16] as `sheer` [S], 0..1, as a plane over the codes can."""
-        known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
-        answer = torch.linalg.lstsq(known, sheer[:, None], driver="gelsd").solution[:, 0]
-        self.sheer.weight.data[0], self.sheer.bias.data[0] = answer[:-1], answer[-1]
+        self.sheer.weight.data[0], self.sheer.bias.data[0] = plane(codes, sheer)
+
+    def make_crisp(self, codes: Tensor, crisp: Tensor) -> None:
+        """As `make_sheer`; styles that are not to be are kept well below."""
+        self.crisp.weight.data[0], self.crisp.bias.data[0] = plane(codes, torch.where(crisp > 0, crisp, -0.2))
+
+    def sharpened(self, threshold: Tensor, style: Tensor) -> Tensor:
+        """The threshold [N,1,H,W] in 0..1, and as far as the style is crisp what it differs by from its neighbours' mean."""
+        crisp = self.crisp(style).clamp(0, 1)[:, :, None, None]
+        return (threshold + crisp * (threshold - smoothed(threshold))).clamp(0, 1)
 
     def lined(self, threshold: Tensor, distances: Tensor, style: Tensor) -> Tensor:
         """The threshold [N,1,H,W], raw, as far as the style is one of lines made of `veins`."""
@@ -272,6 +283,13 @@ def fine_light(base: Tensor, coarse: Tensor) -> Tensor:
     light, around = (x[:, :3].float().mean(1, keepdim=True) + DARKEST for x in (base, coarse))
     around = F.interpolate(smoothed(around), scale_factor=16, mode="bilinear", align_corners=False)
     return (light / around).clamp(1 / MOST_LIGHT, MOST_LIGHT).log()
+
+
+def plane(codes: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The weight [16] and the bias that come nearest to values [S] at codes [S,16]."""
+    known = torch.cat([codes, torch.ones(len(codes), 1)], 1)
+    answer = torch.linalg.lstsq(known, values[:, None], driver="gelsd").solution[:, 0]
+    return answer[:-1], answer[-1]
 
 
 def parting(codes: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,7 @@ def thirds(image, **keys):
     before = set(bpy.data.images)
     given = images.read(image).array.astype(int)
     assert bpy.ops.sabi.weather_photograph(image=image.name, effect="rust", age=1.0, **keys) == {"FINISHED"}
-    (made,) = set(bpy.data.images) - before
+    (made,) = [image for image in set(bpy.data.images) - before if image.name.endswith("weathered")]
     changed = (images.read(made).array.astype(int) != given).any(axis=2)
     return [bool(changed[:, begin + 8 : begin + 24].any()) for begin in (0, 32, 64)]
 
@@ -86,13 +86,24 @@ def test_a_place_of_the_view_is_a_texel(place, texel):
     assert texel_at((WIDTH, HEIGHT), place) == texel
 
 
-def test_the_panel_offers_it_where_a_segmenter_is(clean_scene, monkeypatch):
+def test_what_was_clicked_on_is_kept_as_an_image(wall):
+    before = set(bpy.data.images)
+    assert bpy.ops.sabi.weather_photograph(image=wall.name, effect="rust", age=1.0, at=(80, 10)) == {"FINISHED"}
+    (mask,) = [image for image in set(bpy.data.images) - before if image.name.endswith("mask")]
+    values = images.read(mask).array[..., 0]
+    assert values[:, 72:].mean() > 0.9 * 255
+    assert values[:, :56].mean() < 0.1 * 255
+
+
+def test_the_panel_offers_a_click_without_a_mask_and_materials_where_a_segmenter_is(clean_scene, monkeypatch):
     panel, settings = bpy.types.SABI_PT_photograph, clean_scene.sabi
     settings.photograph_material, settings.photograph_at = "brick", (3, 4)
     monkeypatch.setattr(service, "health", {"networks": [{"card": {"name": "painter"}}]})
     drawn = draw(panel)
-    assert "photograph_at" not in {name for _, name in drawn.props}
-    assert not {"material", "at"} & set(drawn.operators[-1][2])
+    assert "photograph_material" not in {name for _, name in drawn.props}
+    assert "photograph_at" in {name for _, name in drawn.props}
+    assert "material" not in drawn.operators[-1][2]
+    assert tuple(drawn.operators[-1][2]["at"]) == (3, 4)
     monkeypatch.setattr(service, "health", {"networks": [{"card": {"name": effects.SEGMENTER}}]})
     drawn = draw(panel)
     assert {"photograph_material", "photograph_at"} <= {name for _, name in drawn.props}

@@ -166,6 +166,17 @@ def test_sheer_styles_show_the_fine_light_of_the_base(network):
         assert torch.equal(shown[:, [0, 1, 8, 9, 10]], plain[:, [0, 1, 8, 9, 10]])
 
 
+@torch.no_grad()
+def test_crisp_styles_have_sharper_thresholds_and_others_the_same(network):
+    codes = torch.randn(24, painters.STYLE, generator=torch.Generator().manual_seed(1))[:12]
+    network.make_crisp(codes, (torch.arange(12) < 4) * 0.5)
+    soft = painters.smoothed(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    sharp, same = (network.sharpened(soft, code) for code in (codes[:1], codes[5:6]))
+    assert torch.equal(same, soft)
+    torch.testing.assert_close(sharp, (1.5 * soft - 0.5 * painters.smoothed(soft)).clamp(0, 1))
+    assert float(sharp.std()) > 1.1 * float(soft.std())
+
+
 def test_fine_light_is_of_texels_that_a_gutter_holds():
     base = torch.rand(1, 6, 192, 192, generator=torch.Generator().manual_seed(0))
     farther = base.clone()

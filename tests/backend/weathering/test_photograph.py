@@ -181,6 +181,15 @@ def test_without_mask_and_segmenter_all_weathers_and_it_says_so(networks):
         aged(networks, still=Still(material=Material.METAL))
 
 
+def test_a_click_chooses_without_a_segmenter(networks):
+    picture = scene().floats()
+    with pytest.raises(BadSurface, match="is not in the picture"):
+        aged(networks, still=Still(at=(WIDTH, 0)))
+    assert Still.of(photograph(scene(), Still(at=(3, 4)))).clicks == ((3, 4),)
+    assert Still.of(photograph(scene(), Still(at=[(3, 4), (5, 6)]))).clicks == ((3, 4), (5, 6))
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+
+
 def test_a_segmenter_chooses(tmp_path, make_painter):
     make_painter(tmp_path / "painter.onnx")
     networks = segmenters.write(tmp_path)
@@ -193,17 +202,16 @@ def test_a_segmenter_chooses(tmp_path, make_painter):
         (Still(material=Material.FOLIAGE), False, True),
         (Still(material=Material.BRICK), True, False),
         (Still(at=(WIDTH - 5, 5)), False, True),
+        (Still(at=((WIDTH - 5, 5), (30, 60))), True, True),
         (Still(), True, True),
     ):
         changed = (aged(networks, given, still=still).surface["combined"].array != picture).any(-1)
         assert changed[30:, : WIDTH // 2 - 8].any() == left, still
         assert changed[30:, WIDTH // 2 + 8 :].any() == right, still
         if still.at:
-            assert not changed[:16, :16].any(), "what is of the material but not joined"
+            assert not changed[:16, :16].any(), "what is of the colour but not joined"
     with pytest.raises(BadSurface, match="finds no water"):
         aged(networks, given, still=Still(material=Material.WATER))
-    with pytest.raises(BadSurface, match="is not in the picture"):
-        aged(networks, given, still=Still(at=(WIDTH, 0)))
     with pytest.raises(BadSurface, match="finds no object in the picture") as raised:
         aged(networks, Map(picture // 8, ColorSpace.SRGB))
     assert "Give a mask" in raised.value.hint

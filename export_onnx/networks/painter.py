@@ -75,7 +75,7 @@ PAINTED = (
     "height",
 )
 # No texel pops from one age to the next, however bright its layer or its base.
-SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.026
+SOFTNESS_MIN = growth.SOFTNESS_MIN + 0.036
 USUAL_SLOPES = torch.tensor([0.008] * 4 + [0.023] * 4)[:, None, None]  # of the noises that strokes follow, a texel
 _TINY = 1e-6
 COLOURS = 6  # of `PAINTED`: thin and thick

@@ -20,6 +20,7 @@ from .picture import main_image, picture_of
 from .protocol.errors import SabiError
 from .protocol.recipe import Recipe
 from .protocol.rules import Rules
+from .protocol.whole import explain
 from .sheet import SIDE, Cell, shrunk
 
 SMALL = 256  # texels a side of what is painted for a preview
@@ -62,14 +63,15 @@ def plan(
 ) -> Iterator[Planned]:
     """The shard's items, one by one; with an engine, pictures of them too. Models are opened in a Blender of their own."""
     items = list(items)
-    clashing = clashes_of(items, settings)
+    clashing = clashes_of(items, rules, settings)
     for item, root in items:
         if shard.has(item, root):
             try:
                 if item in clashing:
                     raise clashing[item]
                 yield _planned(item, root, rules, settings, engine)
-            except SabiError as error:
+            except (SabiError, OSError) as said:
+                error = said if isinstance(said, SabiError) else explain(said, item)
                 kind = Kind.MODEL if item.suffix.lower() in MODEL_SUFFIXES else Kind.IMAGE
                 target = destination(item, Kind.FOLDER if item.is_dir() else kind, under(settings, item, root))
                 yield Planned(str(item), str(target), error=error.to_dict())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -20,6 +21,7 @@ from .protocol.errors import BackendError, BadRecipe, Cancelled, SabiError
 from .protocol.recipe import Recipe
 from .protocol.rules import Rules
 from .protocol.texture_names import read_name
+from .protocol.whole import explain
 
 # Codes of what would fail every other item as well. To go on after a server's restart, run the batch again.
 FATAL = (
@@ -98,7 +100,7 @@ def run(
     unless it is to keep going.
     """
     engine, items = engine or Engine(settings), list(items)
-    clashing = clashes_of(items, settings)
+    clashing = clashes_of(items, rules, settings)
     for item, root in items:
         if shard.has(item, root):
             if item in clashing:
@@ -124,7 +126,8 @@ def run_one(item: Path, root: Path, rules: Rules, settings: Settings, engine: En
         return _outcome(item, "left" if written.left else "done", began, written)
     except Cancelled:
         raise
-    except SabiError as error:
+    except (SabiError, OSError) as raised:
+        error = raised if isinstance(raised, SabiError) else explain(raised, item)
         return Outcome(str(item), "failed", time.monotonic() - began, error=error.to_dict())
     except Exception as error:  # a batch goes on, whatever one file does to it
         said = {
@@ -135,9 +138,14 @@ def run_one(item: Path, root: Path, rules: Rules, settings: Settings, engine: En
         return Outcome(str(item), "failed", time.monotonic() - began, error=said)
 
 
-def clashes_of(items: Iterable[tuple[Path, Path]], settings: Settings) -> dict[Path, BadRecipe]:
-    """Of items, each with its root: what clashes of items.py says."""
-    return clashes((item, under(settings, item, root)) for item, root in items)
+def clashes_of(items: Iterable[tuple[Path, Path]], rules: Rules, settings: Settings) -> dict[Path, BadRecipe]:
+    """Of items, each with its root, that rules take: what clashes of items.py says."""
+    taken = []
+    for item, root in items:
+        with contextlib.suppress(SabiError, OSError):  # which is said of the item itself
+            if look_of(item, root, rules) is not None:
+                taken.append((item, under(settings, item, root)))
+    return clashes(taken)
 
 
 def look_of(item: Path, root: Path, rules: Rules) -> Recipe | Rules | None:
@@ -169,10 +177,11 @@ def run_on_ray(
         settings = replace(settings, out=settings.out.resolve())
     pool = ray.util.ActorPool([actor.remote(rules, settings) for _ in range(workers)])
     items = [(item, root) for item, root in items]
-    clashing = clashes_of(items, settings)
-    yield from (Outcome(str(item), "failed", 0.0, error=error.to_dict()) for item, error in clashing.items())
-    chosen = [(item, root) for item, root in items if shard.has(item, root) and item not in clashing]
-    waiting = {str(item.resolve()): str(root.resolve()) for item, root in chosen}
+    clashing = clashes_of(items, rules, settings)
+    chosen = [(item, root) for item, root in items if shard.has(item, root)]
+    refused = [path for path, _ in chosen if path in clashing]
+    yield from (Outcome(str(path), "failed", 0.0, error=clashing[path].to_dict()) for path in refused)
+    waiting = {str(item.resolve()): str(root.resolve()) for item, root in chosen if item not in clashing}
     for pair in waiting.items():
         pool.submit(lambda worker, pair: worker.run.remote(*pair), pair)
     lost = ""
@@ -203,7 +212,7 @@ class Worker:
 
 def below(item: Path, root: Path) -> str:
     """An item's place below the folder it was found under, with slashes."""
-    return item.relative_to(root).as_posix() if item.is_relative_to(root) else item.name
+    return item.relative_to(root).as_posix() if item.is_relative_to(root) and item != root else item.name
 
 
 def under(settings: Settings, item: Path, root: Path) -> Settings:
@@ -226,10 +235,10 @@ def mask_beside(photograph: Path) -> Path | None:
 def _walk(folder: Path, photographs: bool) -> Iterator[Path]:
     try:
         entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not _is_result(p)]
+        images = [p for p in entries if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
     except OSError:  # fails as an item, with the reason, and stops no other
         yield folder
         return
-    images = [p for p in entries if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES]
     if photographs:
         yield from (image for image in images if not image.stem.endswith(MASK))
         yield from (found for entry in entries if entry.is_dir() for found in _walk(entry, photographs))

@@ -273,15 +273,18 @@ def clashes(items: Iterable[tuple[Path, Settings]]) -> dict[Path, BadRecipe]:
     found: dict[Path, BadRecipe] = {}
     for path, settings in items:
         try:
-            target = destination(path, kind_asked(path, settings), settings).resolve()
+            targets = [destination(path, kind_asked(path, settings), settings).resolve()]
         except (SabiError, OSError):  # which is said of the item itself
             continue
-        other = taken.setdefault(target, path)
-        if other.resolve() != path.resolve():
-            found[path] = BadRecipe(
-                f"{path} and {other} would both become {target.name} in {target.parent}.",
-                "Rename one of them, or weather them apart with another --out.",
-            )
+        if settings.photograph is not None and settings.photograph.stages is not None:
+            targets.append(settings.photograph.stages.resolve() / f"{path.stem}_...")
+        for target in targets:
+            other = taken.setdefault(target, path)
+            if other.resolve() != path.resolve():
+                found[path] = BadRecipe(
+                    f"{path} and {other} would both become {target.name} in {target.parent}.",
+                    "Rename one of them, or weather them apart with another --out.",
+                )
     return found
 
 
@@ -304,9 +307,7 @@ def weather_item(path: Path, look: Recipe | Rules, settings: Settings, engine: E
     sidecar = sidecar_of(target, version)
     if sidecar.exists() and not settings.overwrite:
         raise FileExists(f"{path} is weathered already: {sidecar} exists.")
-    mask = settings.photograph.mask if settings.photograph else None
-    also = [mask] if mask is not None else []
-    with WholeFiles(settings.overwrite, inputs=(*input_files(path), *also, *settings.read)) as files:
+    with WholeFiles(settings.overwrite, inputs=read_files(path, settings)) as files:
         if kind is Kind.MODEL:
             made = _weather_model(path, target, look, settings, progress)
             if made.left:
@@ -423,6 +424,12 @@ def input_files(path: Path) -> Iterator[Path]:
         yield from tiles_of(path)
     else:
         yield path
+
+
+def read_files(path: Path, settings: Settings) -> tuple[Path, ...]:
+    """All that is read to weather an input: what it consists of, a photograph's mask, and what else was asked for."""
+    mask = settings.photograph.mask if settings.photograph else None
+    return (*input_files(path), *([] if mask is None else [mask]), *settings.read)
 
 
 def _weather_images(

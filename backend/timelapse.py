@@ -27,7 +27,7 @@ from .files.frame import RenderedFrame
 from .files.image import read_image, writable_suffix, write_image
 from .files.photograph import Photograph, read_still, still_of
 from .files.write import Target, in_encoding_of, targets_of, write_target
-from .items import SIDECAR, Engine, Kind, Progress, Settings, digest, kind_asked, remembered
+from .items import SIDECAR, Engine, Kind, Progress, Settings, digest, kind_asked, read_files, remembered
 from .protocol.age_curve import AgeCurve
 from .protocol.errors import BadFile, FileExists, SabiError
 from .protocol.recipe import Recipe, recipe_from_dict
@@ -155,6 +155,11 @@ def make_timelapse(
     names = [source.names(ageing(oldest)) for source, ageing in zip(sources, ageings, strict=True)]
     painted = time.monotonic()
     made = replace(made, names=tuple(name for some in names for name in some), warnings=tuple(dict.fromkeys(warnings)))
+    read = {file.resolve() for file in read_files(path, settings)}
+    if taken := [file for frame in made.frames for file in made.files(frame) if file.resolve() in read]:
+        raise FileExists(
+            f"{taken[0]} is the input itself.", "Choose another name: Sabi never writes over what it reads."
+        )
     if earlier is None:
         _begin(
             made,

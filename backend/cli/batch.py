@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +13,7 @@ import typer
 
 from .. import farm
 from ..dry_run import plan
-from ..items import Engine
+from ..items import Engine, Settings, read_files
 from ..protocol.errors import BadFile, BadRules, FileExists
 from ..protocol.rules import Rules, read_rules
 from ..protocol.whole import WholeFiles
@@ -102,7 +104,7 @@ def command(
             failed += planned.error is not None
             cells.append(planned.cell())
         if preview is not None:
-            with WholeFiles(asked.overwrite, inputs=[item for item, _ in items]) as files:
+            with WholeFiles(asked.overwrite, inputs=_read(items, settings)) as files:
                 files.add(preview, lambda temporary: contact_sheet(cells, temporary))
     else:
         ray_run = farm.run_on_ray(items, rules, settings, part, ray) if ray else None
@@ -122,3 +124,10 @@ def _rules(asked: Asked, file: Path | None) -> Rules:
             "Give --rules or a recipe, not both.", "A last [[rule]] with nothing but a recipe takes what is left."
         )
     return read_rules(file).changed(asked.changed)
+
+
+def _read(items: Iterable[tuple[Path, Path]], settings: Settings) -> Iterator[Path]:
+    """The files of the items, and the masks beside photographs."""
+    for item, root in items:
+        with contextlib.suppress(OSError):  # which is said of the item itself
+            yield from read_files(item, farm.under(settings, item, root))

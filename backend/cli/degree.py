@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from ..files.image import IMAGE_SUFFIXES, writable_suffix, write_image
+from ..items import input_files
 from ..photographed.degree import DegreeMethod
 from ..photographed.degree_map import find_degree
 from ..photographed.files import photograph_in
@@ -92,7 +93,7 @@ def command(
     target = _target(photograph, path, out)
     if target.exists() and not overwrite:
         raise FileExists(f"{target} exists already.", "Choose another --out, or give --overwrite.")
-    with WholeFiles(overwrite, inputs=[path, *([marks] if marks else [])]) as files:
+    with WholeFiles(overwrite, inputs=[*(input_files(photograph)), path, *([marks] if marks else [])]) as files:
         found = find_degree(path, marks or listed or None, method, invert)
         texels = found.degree.array
         files.add(target, lambda temporary: write_image(temporary, texels))

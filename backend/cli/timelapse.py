@@ -20,6 +20,7 @@ from .photographed import photographed
 from .report import print_json, progress_bar, say, show_warning
 
 _AGES = "The ages"
+LAST_FRAME = 10_000_000  # that a number in a file's name says
 FRAMES = 48
 
 
@@ -146,8 +147,10 @@ def _lapse(from_: float, to: float, frames: int | None, first: int | None, ease:
         count = int(drawn.points[-1][0]) - start + 1 if frames is None else frames
     else:
         start, count = 1 if first is None else first, FRAMES if frames is None else frames
-    if max(start, count) > MAX_FRAMES:
+    if count > MAX_FRAMES:
         raise BadRecipe("A time-lapse of so many frames is not made.", f"Choose 1 to {MAX_FRAMES} frames.")
+    if start > LAST_FRAME:
+        raise BadRecipe(f"Frames are numbered up to {LAST_FRAME}.", "Choose a smaller --first.")
     if drawn is None:
         end = start + max(count - 1, 1)
         drawn = AgeCurve(((start, from_), (end, to)), ease)

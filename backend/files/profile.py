@@ -88,6 +88,7 @@ def like(spec: OpenImageIO.ImageSpec, pixels: np.ndarray, same: bool) -> OpenIma
         return spec
     height, width, channels = pixels.shape
     made = OpenImageIO.ImageSpec(width, height, channels, str(pixels.dtype))
+    made.attribute("oiio:UnassociatedAlpha", 1)
     embedded = spec.getattribute(KEY)
     if embedded is not None and pixels.dtype.kind == "u":
         values = np.asarray(embedded, np.uint8)

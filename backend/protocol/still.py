@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .surface import Surface
 
 _KEY = "photograph"
+MAX_CLICKS = 16
 
 
 class Down(Enum):
@@ -58,7 +59,10 @@ class Still:
     def __post_init__(self) -> None:
         places: Any = self.at or ()
         places = places if not places or isinstance(places[0], (tuple, list)) else [places]
-        object.__setattr__(self, "at", tuple((int(x), int(y)) for x, y in places) or None)
+        clicks = tuple(dict.fromkeys((int(x), int(y)) for x, y in places))
+        if len(clicks) > MAX_CLICKS:
+            raise BadSurface(f"At most {MAX_CLICKS} places are clicked on, not {len(clicks)}.", "Give a mask.")
+        object.__setattr__(self, "at", clicks or None)
 
     @property
     def clicks(self) -> tuple[tuple[int, int], ...]:

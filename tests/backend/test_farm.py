@@ -22,6 +22,7 @@ from sabi.backend.files.image import write_image
 from sabi.backend.items import (
     Engine,
     Kind,
+    Photographed,
     Settings,
     already_done,
     clashes,
@@ -34,6 +35,7 @@ from sabi.backend.items import (
 from sabi.backend.protocol.errors import BackendError, BadFile, BadRecipe, FileExists, NetworkError, SceneError
 from sabi.backend.protocol.recipe import Effect, Layer, Recipe
 from sabi.backend.protocol.rules import Rule, Rules
+from sabi.backend.protocol.still import Still
 from sabi.backend.protocol.surface import Map
 
 RUST = Recipe((Layer(Effect.RUST, age=0.7),))
@@ -131,6 +133,16 @@ def test_items_that_would_become_one_are_not_laid_over_each_other(tmp_path):
     assert [one.error is not None for one in planned] == [False, False, True]
     same = [(tmp_path / "wall.png", settings)] * 2
     assert clashes(same) == {}, "the same item once more is skipped, as ever"
+    of_tga = Rules((Rule(RUST, file=("*.tga",)),))
+    done = {Path(outcome.item).name: outcome.status for outcome in run([tmp_path], settings, rules=of_tga)}
+    assert done == {"wall.png": "left", "other.png": "left", "wall.tga": "done"}, "what is left takes no name"
+
+
+def test_stages_of_one_name_are_not_laid_over_each_other(tmp_path):
+    asked = Photographed(Still(stages=True), stages=tmp_path / "stages")
+    settings = Settings(photograph=asked)
+    pair = [(image(tmp_path / folder / "wall.png"), settings) for folder in "ab"]
+    assert list(clashes(pair)) == [tmp_path / "b" / "wall.png"]
 
 
 def test_a_folder_that_cannot_be_read_stops_no_other(tmp_path, monkeypatch):
@@ -144,7 +156,11 @@ def test_a_folder_that_cannot_be_read_stops_no_other(tmp_path, monkeypatch):
         return listed(folder)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert [outcome.status for outcome in run([tmp_path])] == ["failed", "done"]
+    done = run([tmp_path])
+    assert [outcome.status for outcome in done] == ["failed", "done"]
+    assert "may not be accessed" in done[0].error["message"]
+    planned = list(plan(list(farm.find_items([tmp_path])), Rules.of(RUST), Settings(), farm.Shard()))
+    assert len(planned) == 2
 
 
 def test_shards_share_the_items_between_them(tmp_path):

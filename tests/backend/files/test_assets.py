@@ -11,7 +11,8 @@ import pytest
 from image_files import noise, save, weathered, write
 
 from sabi.backend.files import read_assets, read_surface
-from sabi.backend.files.image import read_image
+from sabi.backend.files.image import read_image, write_image
+from sabi.backend.files.profile import like
 from sabi.backend.protocol.errors import BadFile, BadSurface, TooLarge
 from sabi.backend.protocol.surface import ColorSpace, Map, Space
 
@@ -129,6 +130,16 @@ def test_a_tiff_says_as_before_whether_its_colours_are_multiplied_by_alpha(tmp_p
     told = [bool(read_image(path)[1].getattribute("oiio:UnassociatedAlpha")) for path in (tmp_path / "a.tif", target)]
     assert told == [bool(unassociated)] * 2
     assert np.array_equal(read_image(target)[0], pixels)
+
+
+def test_a_tiff_of_what_was_no_tiff_says_that_its_colours_are_not_multiplied(tmp_path):
+    pixels = np.full((24, 32, 4), 188, np.uint8)
+    pixels[..., 3] = 128
+    _, spec = read_image(save(tmp_path / "a.png", pixels))
+    write_image(tmp_path / "b.tif", pixels, like(spec, pixels, same=False))
+    read, said = read_image(tmp_path / "b.tif")
+    assert said.getattribute("oiio:UnassociatedAlpha")
+    assert np.array_equal(read, pixels)
 
 
 def test_wrapping_is_seen(tmp_path):

@@ -181,13 +181,32 @@ def test_without_mask_and_segmenter_all_weathers_and_it_says_so(networks):
         aged(networks, still=Still(material=Material.METAL))
 
 
-def test_a_click_chooses_without_a_segmenter(networks):
-    picture = scene().floats()
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_click_chooses_without_a_segmenter(networks, dtype):
+    picture = np.full((HEIGHT, WIDTH, 3), 0.1)
+    picture[:, : WIDTH // 2, 0] = picture[:, WIDTH // 2 :, 1] = 0.7
+    given = (
+        Map(picture.astype(np.float32), ColorSpace.LINEAR)
+        if dtype is np.float32
+        else Map((255 * picture).astype(np.uint8), ColorSpace.SRGB)
+    )
+    done = aged(networks, given, still=Still(at=(WIDTH - 20, 60)))
+    changed = (done.surface["combined"].array != given.array).any(-1)
+    assert changed[:, WIDTH // 2 + 4 :].any()
+    assert not changed[:, : WIDTH // 2 - 4].any()
+    mask = done.surface["object_mask"].array
+    assert mask[:, WIDTH // 2 + 4 :].mean() > 0.95 * 255
+    assert mask[:, : WIDTH // 2 - 4].max() == 0
+    assert any("around 140,60" in said for said in done.warnings)
+
+
+def test_clicks_beside_the_picture_and_too_many_are_refused(networks):
     with pytest.raises(BadSurface, match="is not in the picture"):
         aged(networks, still=Still(at=(WIDTH, 0)))
+    with pytest.raises(BadSurface, match="At most 16 places"):
+        Still(at=tuple((x, 0) for x in range(17)))
     assert Still.of(photograph(scene(), Still(at=(3, 4)))).clicks == ((3, 4),)
-    assert Still.of(photograph(scene(), Still(at=[(3, 4), (5, 6)]))).clicks == ((3, 4), (5, 6))
-    assert picture.shape == (HEIGHT, WIDTH, 3)
+    assert Still.of(photograph(scene(), Still(at=[(3, 4), (5, 6), (3, 4)]))).clicks == ((3, 4), (5, 6))
 
 
 def test_a_segmenter_chooses(tmp_path, make_painter):

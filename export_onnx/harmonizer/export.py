@@ -20,6 +20,7 @@ MAX_BYTES = 8 << 20
 VERSION = "1.2"
 NOTES = (
     "parts of photographs and of views of environment maps are disturbed by procedure; there are no pairs of cameras' own",
+    "parts of rendered scenes, which wear textures on models and simple shapes, are shown in another light",
 )
 
 

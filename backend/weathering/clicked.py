@@ -17,20 +17,16 @@ from ..photographed.degree import Grid
 from ..photographed.picture import blurred, looks, spread
 
 ROUNDS = 4
-CLICK, NEAR = (
-    0.02,
-    0.12,
-)  # of the longer side: radius that is the piece for sure; where the rim says nothing of the rest
+CLICK = 0.02  # of the longer side: radius around a click that is the piece for sure
+NEAR = 0.12  # of the longer side: how far from a click the rim says nothing of the rest
 STEP, PRIOR = 1e-3, 0.02  # how readily the strongest border is stepped over; how readily a walk ends by colour alone
 KINDS, SAMPLES = 5, 1500  # Gaussians of the rest; cells that colours are told of
 LOOK = np.array([1, 1.5, 1.5, 1])  # weights of lightness, red - green, yellow - blue, grain
 CERTAIN, WALKS, ENOUGH = 1e3, 40, 1e-4  # what seeds weigh; steps of the solver at most, and the rest that ends it
 RIM = 2  # cells
 TOUCHED = 0.3  # how far cells belong at least that a piece holds together by
-AROUND, FLAT = (
-    1.5,
-    4e-4,
-)  # cells, and variance of colour that is no border, where a piece is made to follow the texels' own
+AROUND = 1.5  # cells that the guided filter looks at
+FLAT = 4e-4  # variance of colour that is no border to it
 
 
 def piece(picture: np.ndarray, clicks: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -320,6 +320,11 @@ def test_batch_by_rules_with_a_preview_sheet(tmp_path):
     assert grey[2] < 20 < grey[4], "glass is as it was, steel has rusted"
     assert (sheet[12 + 192 :] > 100).any(), "names are written below"
     assert "exists already" in sabi(*arguments, "--preview", "sheet.png", cwd=tmp_path, status=1).stderr
+    albedo = tmp_path / "in" / "maps" / "door_basecolor.png"
+    before = albedo.read_bytes()
+    refused = sabi(*arguments, "--preview", albedo, "--overwrite", cwd=tmp_path, status=1).stderr
+    assert "the input itself" in " ".join(refused.split())
+    assert albedo.read_bytes() == before
 
     done = sabi(*arguments, cwd=tmp_path, status=1)
     lines = {Path(line["item"]).name: line["status"] for line in map(json.loads, done.stdout.splitlines())}

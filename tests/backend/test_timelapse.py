@@ -211,6 +211,16 @@ def test_frames_of_anything_else_are_not_kept_nor_touched(lapse, tmp_path):
         lapse(path, out=tmp_path / "mine")
 
 
+def test_an_input_that_is_named_as_a_frame_is_never_written_over(lapse, tmp_path):
+    (tmp_path / "seq").mkdir()
+    path = steel(tmp_path / "seq" / "steel.0001.png")
+    before = path.read_bytes()
+    (tmp_path / "seq" / "steel.png").symlink_to(path)
+    with pytest.raises(FileExists, match="the input itself"):
+        lapse(tmp_path / "seq" / "steel.png", count=2, overwrite=True)
+    assert path.read_bytes() == before
+
+
 def test_a_sidecar_that_names_files_elsewhere_is_not_believed(lapse, tmp_path):
     made, _ = lapse(steel(tmp_path / "steel.png", size=32), count=1)
     said = json.loads((made.folder / NAME).read_text())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The harmonizer's network, pairs, training, export and evaluation hang together, on a few small pictures."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ from sabi.backend.networks.card import CARD_KEY, Card
 from sabi.backend.weathering.colour import to_linear, to_srgb
 from sabi.export_onnx.data.materials import Split, split_of
 from sabi.export_onnx.export import ExportError
-from sabi.export_onnx.harmonizer import composites, evaluation, export, training
+from sabi.export_onnx.harmonizer import commands, composites, evaluation, export, training
 from sabi.export_onnx.harmonizer.bmvc2020 import Bmvc2020
 from sabi.export_onnx.harmonizer.network import Harmonizer, apply, statistics
 from sabi.export_onnx.shading.pictures import Pair
@@ -276,3 +277,18 @@ def test_a_file_that_computes_otherwise_is_not_exported(run, tmp_path):
         model.out.bias[0] += 0.1
     with pytest.raises(ExportError, match="differs from torch"):
         export.check(model, path)
+
+
+def test_without_scenes_the_command_judges_photographs_alone(folder, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(commands.evaluation, "evaluate", lambda *_, **given: asked.append(given["scenes"]) or {})
+    monkeypatch.setattr(commands.textures, "data_folder", lambda _: folder)
+    monkeypatch.chdir(tmp_path)
+    parsers = {name: argparse.ArgumentParser() for name in ("data", "train", "evaluate", "export")}
+    commands.add_options(parsers, tmp_path)
+    given = parsers["evaluate"].parse_args([])
+    given.command = "evaluate"
+    commands.run(given)
+    (tmp_path / commands.SCENES).mkdir(parents=True)
+    commands.run(given)
+    assert asked == [None, commands.SCENES]
